@@ -1,0 +1,338 @@
+// The memory, drawn once. asc and tsc both compile this file; the records of the engine are checked
+// against it at compile time. Offsets in bytes, little endian unless "network order" is said.
+// Indices, not pointers, cross this page; index 0 means "none", so zeroed memory is an empty table.
+
+import {
+  BATCH_MAX, CACHE_MAX, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
+  PENDING_MAX, PORTS_MAX, REASSEMBLIES_MAX, ROUTES_MAX, SERVERS_MAX, SERVICES_MAX, SLABS_MAX,
+  TRANSMIT_MAX, WORKERS_MAX,
+} from "./limits";
+
+export const ABI_VERSION: u32 = 1;
+export const LAYOUT_VERSION: u32 = 1;
+export const MAGIC: u32 = 0x5753564c; // "LVSW"
+
+// ---------------------------------------------------------------------------- control page, 4 KiB
+export const CONTROL_BASE: u32 = 0x1000;
+export const CONTROL_MAGIC: u32 = 0;
+export const CONTROL_ABI: u32 = 4;
+export const CONTROL_LAYOUT: u32 = 8;
+export const CONTROL_WORKERS: u32 = 12; //         the host writes these five before init()
+export const CONTROL_BUCKET_BITS: u32 = 16;
+export const CONTROL_SEED: u32 = 20; //            u32: hash and scheduler randomness
+export const CONTROL_TABLE_BASE: u32 = 24; //      where the connection tables begin, 64-aligned
+export const CONTROL_GROUP: u32 = 28; //           frames per stage, 1..GROUP_MAX; 0 means GROUP_MAX
+export const CONTROL_NOW_MS: u32 = 32; //          the engine's clock, as last told
+export const CONTROL_SERVICES_USED: u32 = 36; //   one past the highest service index ever used
+export const CONTROL_SERVERS_USED: u32 = 40;
+export const CONTROL_NEIGHBORS_USED: u32 = 44;
+export const CONTROL_ROUTES_USED: u32 = 48;
+export const CONTROL_LOCALS_USED: u32 = 52;
+export const CONTROL_MARKS_USED: u32 = 56;
+export const CONTROL_ROUTE_GENERATION: u32 = 60; // changed with every route, address and neighbour change
+export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
+export const CONTROL_TIMEOUTS: u32 = 512; //       u32 ms each: TCP states, then 16 UDP, then 32 SCTP
+export const TIMEOUTS_UDP: u32 = 16; //            index of the first UDP timeout
+export const TIMEOUTS_SCTP: u32 = 32;
+export const TIMEOUTS_COUNT: u32 = 64;
+
+// -------------------------------------------------------------------------- request record, 256 B
+// What `control` reads. Addresses are 16 bytes: IPv4 as ::ffff:a.b.c.d. Ports in network order.
+export const REQUEST_BASE: u32 = CONTROL_BASE + 0x1000;
+export const REQUEST_BYTES: u32 = 256;
+export const REQUEST_FAMILY: u32 = 0; //           u8 4 or 6
+export const REQUEST_PROTOCOL: u32 = 1; //         u8
+export const REQUEST_PORT: u32 = 2; //             u16 virtual port, network order
+export const REQUEST_FWMARK: u32 = 4; //           u32
+export const REQUEST_ADDRESS: u32 = 16; //         16 B virtual address; local, route or neighbour address
+export const REQUEST_FLAGS: u32 = 32; //           u32 ServiceFlag; PortFlag
+export const REQUEST_SCHEDULER: u32 = 36; //       u32
+export const REQUEST_TIMEOUT_S: u32 = 40; //       u32 persistence timeout, seconds
+export const REQUEST_PREFIX: u32 = 44; //          u32 persistence granularity: IPv4 netmask in network order, IPv6 prefix bits; prefix length of locals and routes
+export const REQUEST_ENGINE: u32 = 48; //          u32 persistence engine: 0 none, 1 sip
+export const REQUEST_SERVER_FAMILY: u32 = 52; //   u8
+export const REQUEST_FORWARD: u32 = 53; //         u8
+export const REQUEST_SERVER_PORT: u32 = 54; //     u16 network order
+export const REQUEST_WEIGHT: u32 = 56; //          u32
+export const REQUEST_UPPER: u32 = 60; //           u32
+export const REQUEST_SERVER_ADDRESS: u32 = 64; //  16 B; gateway of a route (zeros: on link)
+export const REQUEST_LOWER: u32 = 80; //           u32
+export const REQUEST_TUNNEL_TYPE: u32 = 84; //     u8
+export const REQUEST_TUNNEL_FLAGS: u32 = 85; //    u8
+export const REQUEST_TUNNEL_PORT: u32 = 86; //     u16 network order
+export const REQUEST_VALUES: u32 = 88; //          u32 x 4: timeouts in ms, a sysctl's number and value, MTU
+export const REQUEST_MAC: u32 = 104; //            6 B
+export const REQUEST_INTERFACE: u32 = 112; //      u32 port index, 1..PORTS_MAX
+export const REQUEST_PEER_MAC: u32 = 116; //       6 B
+export const REQUEST_SOURCE: u32 = 128; //         16 B source prefix of a mark rule
+export const REQUEST_SOURCE_BITS: u32 = 144; //    u32
+
+// ---------------------------------------------------------------------------------- state tables
+// next state, u8 each: [secure 2][direction 3][event 4][state 16], written by init()
+export const TCP_TABLE: u32 = REQUEST_BASE + 0x1000;
+export const TCP_TABLE_BYTES: u32 = 2 * 3 * 4 * 16;
+// [direction 3][event 10][state 16]
+export const SCTP_TABLE: u32 = TCP_TABLE + 0x200;
+export const SCTP_TABLE_BYTES: u32 = 3 * 10 * 16;
+
+// ---------------------------------------------------------------------------- port records, 64 B
+export const PORTS_BASE: u32 = TCP_TABLE + 0x1000;
+export const PORT_BYTES: u32 = 64;
+export const PORT_MAC: u32 = 0; //                 6 B, then 2 B of zero
+export const PORT_FLAGS: u32 = 8; //               u32 PortFlag
+export const PORT_MTU: u32 = 12; //                u32
+export const PORT_PEER_MAC: u32 = 16; //           6 B: where frames for the director's kernel go
+
+// ----------------------------------------------- addresses of the director itself, 32 B, a list
+export const LOCALS_BASE: u32 = PORTS_BASE + 0x1000;
+export const LOCAL_BYTES: u32 = 32;
+export const LOCAL_ADDRESS: u32 = 0; //            16 B
+export const LOCAL_PORT: u32 = 16; //              u16 port index (0: any)
+export const LOCAL_PREFIX: u32 = 18; //            u8 bits of the subnet, 0..128 (IPv4 96..128)
+export const LOCAL_FAMILY: u32 = 19; //            u8 4, 6; 0 free
+export const LOCAL_WHOLE: u32 = 20; //             u8 1: the whole subnet is local (ip route add local)
+// open-addressed hash of u16 indices into the list
+export const LOCALS_HASH: u32 = LOCALS_BASE + LOCALS_MAX * LOCAL_BYTES;
+export const LOCALS_HASH_PLACES: u32 = LOCALS_MAX * 2;
+
+// ---------------------------------------------------------------------------------- routes, 64 B
+export const ROUTES_BASE: u32 = LOCALS_HASH + LOCALS_HASH_PLACES * 2;
+export const ROUTE_BYTES: u32 = 64;
+export const ROUTE_ADDRESS: u32 = 0; //            16 B
+export const ROUTE_GATEWAY: u32 = 16; //           16 B, zeros: on link
+export const ROUTE_PREFIX: u32 = 32; //            u8 bits, IPv4 96..128
+export const ROUTE_FAMILY: u32 = 33; //            u8 4, 6; 0 free
+export const ROUTE_PORT: u32 = 34; //              u16
+export const ROUTE_METRIC: u32 = 36; //            u32
+
+// ------------------------------------------------------------------------------ neighbours, 64 B
+export const NEIGHBORS_BASE: u32 = ROUTES_BASE + ROUTES_MAX * ROUTE_BYTES;
+export const NEIGHBOR_BYTES: u32 = 64;
+export const NEIGHBOR_ADDRESS: u32 = 0; //         16 B
+export const NEIGHBOR_MACS: u32 = 16; //           12 B as on the wire: neighbour's, then our port's
+export const NEIGHBOR_PORT: u32 = 28; //           u16
+export const NEIGHBOR_STATE: u32 = 30; //          u8 NeighborState
+export const NEIGHBOR_FAMILY: u32 = 31; //         u8
+export const NEIGHBOR_CONFIRMED_MS: u32 = 32; //   u32 last proof of life
+export const NEIGHBOR_USED_MS: u32 = 36; //        u32 last looked up on the slow road
+export const NEIGHBOR_ASKED_MS: u32 = 40; //       u32
+export const NEIGHBOR_TRIES: u32 = 44; //          u16
+export const NEIGHBOR_PENDING: u32 = 46; //        u16 frames waiting
+export const NEIGHBOR_NEXT: u32 = 48; //           u32 hash chain
+export const NEIGHBOR_MTU: u32 = 52; //            u32 of the port
+export const NEIGHBOR_CHANNEL: u32 = 56; //        u32 PortFlag of the port
+export const NEIGHBORS_HASH: u32 = NEIGHBORS_BASE + NEIGHBORS_MAX * NEIGHBOR_BYTES; // u32 heads
+export const NEIGHBORS_HASH_PLACES: u32 = 4096;
+
+// ---------------------------------------------------------- frames waiting for a neighbour, 2176 B
+export const PENDING_BASE: u32 = NEIGHBORS_HASH + NEIGHBORS_HASH_PLACES * 4;
+export const PENDING_BYTES: u32 = 2176;
+export const PENDING_NEIGHBOR: u32 = 0; //         u32, 0 free
+export const PENDING_FRAME_BYTES: u32 = 4; //      u32
+export const PENDING_ORDER: u32 = 8; //            u32 rises with every frame
+export const PENDING_FLAGS: u32 = 12; //           u32 FrameFlag
+export const PENDING_FRAME: u32 = 64 + 66; //      frame begins here, its virtio header before it
+
+// ----------------------------------------------------------------------------- mark rules, 64 B
+export const MARKS_BASE: u32 = PENDING_BASE + PENDING_MAX * PENDING_BYTES;
+export const MARK_BYTES: u32 = 64;
+export const MARK_TARGET: u32 = 0; //              16 B destination prefix
+export const MARK_SOURCE: u32 = 16; //             16 B source prefix
+export const MARK_TARGET_BITS: u32 = 32; //        u8
+export const MARK_SOURCE_BITS: u32 = 33; //        u8
+export const MARK_FAMILY: u32 = 34; //             u8
+export const MARK_PROTOCOL: u32 = 35; //           u8, 0 any
+export const MARK_PORT_LOW: u32 = 36; //           u16 destination port, host order
+export const MARK_PORT_HIGH: u32 = 38; //          u16
+export const MARK_INTERFACE: u32 = 40; //          u32, 0 any
+export const MARK_VALUE: u32 = 44; //              u32
+
+// ------------------------------------------------------------------------ service records, 128 B
+export const SERVICES_BASE: u32 = MARKS_BASE + MARKS_MAX * MARK_BYTES;
+export const SERVICE_BYTES: u32 = 128;
+export const SERVICE_ADDRESS: u32 = 0; //          16 B
+export const SERVICE_FWMARK: u32 = 16; //          u32
+export const SERVICE_PORT: u32 = 20; //            u16 network order
+export const SERVICE_PROTOCOL: u32 = 22; //        u8
+export const SERVICE_FAMILY: u32 = 23; //          u8 4, 6; 0 free
+export const SERVICE_FLAGS: u32 = 24; //           u32 ServiceFlag
+export const SERVICE_SCHEDULER: u32 = 28; //       u32
+export const SERVICE_TIMEOUT_S: u32 = 32; //       u32
+export const SERVICE_PREFIX: u32 = 36; //          u32 see REQUEST_PREFIX
+export const SERVICE_ENGINE: u32 = 40; //          u32
+export const SERVICE_SERVERS: u32 = 44; //         u32 newest server; the list goes on by SERVER_NEXT
+export const SERVICE_SERVERS_COUNT: u32 = 48; //   u32
+export const SERVICE_NEXT: u32 = 52; //            u32 hash chain
+export const SERVICE_ORDER: u32 = 56; //           u32 rises with every service added
+export const SERVICE_CURSOR: u32 = 60; //          u32 rr, wrr: the server chosen last
+export const SERVICE_CURRENT: u32 = 64; //         i32 wrr: current weight
+export const SERVICE_MAXIMUM: u32 = 68; //         u32 wrr: greatest weight
+export const SERVICE_DIVISOR: u32 = 72; //         u32 wrr: greatest common divisor of the weights
+export const SERVICE_SLAB: u32 = 76; //            u32 scheduler slab, 0 none
+export const SERVICE_RANDOM: u32 = 80; //          u32 twos: generator state
+export const SERVICES_HASH: u32 = SERVICES_BASE + SERVICES_MAX * SERVICE_BYTES; // u32 heads
+export const SERVICES_HASH_PLACES: u32 = 1024;
+
+// ------------------------------------------------------------------------- server records, 128 B
+export const SERVERS_BASE: u32 = SERVICES_HASH + SERVICES_HASH_PLACES * 4;
+export const SERVER_BYTES: u32 = 128;
+export const SERVER_ADDRESS: u32 = 0; //           16 B
+export const SERVER_PORT: u32 = 16; //             u16 network order
+export const SERVER_FAMILY: u32 = 18; //           u8 4, 6; 0 free
+export const SERVER_FORWARD: u32 = 19; //          u8
+export const SERVER_FLAGS: u32 = 20; //            u32 ServerFlag
+export const SERVER_WEIGHT: u32 = 24; //           u32
+export const SERVER_ACTIVE: u32 = 28; //           u32
+export const SERVER_INACTIVE: u32 = 32; //         u32
+export const SERVER_PERSISTENT: u32 = 36; //       u32 templates
+export const SERVER_UPPER: u32 = 40; //            u32
+export const SERVER_LOWER: u32 = 44; //            u32
+export const SERVER_SERVICE: u32 = 48; //          u32 service index, 0 when removed
+export const SERVER_NEXT: u32 = 52; //             u32 next server of the service, or of the removed
+export const SERVER_REFERENCES: u32 = 56; //       u32 connections that name this record
+export const SERVER_LAST_WEIGHT: u32 = 60; //      u32 last weight that was not 0 (mh)
+export const SERVER_VIRTUAL: u32 = 64; //          16 B the service's address, kept when removed
+export const SERVER_VIRTUAL_PORT: u32 = 80; //     u16
+export const SERVER_PROTOCOL: u32 = 82; //         u8
+export const SERVER_VIRTUAL_FAMILY: u32 = 83; //   u8
+export const SERVER_FWMARK: u32 = 84; //           u32
+export const SERVER_TUNNEL_TYPE: u32 = 88; //      u8
+export const SERVER_TUNNEL_FLAGS: u32 = 89; //     u8
+export const SERVER_TUNNEL_PORT: u32 = 90; //      u16 network order
+export const SERVER_IDLE_MS: u32 = 92; //          u32 when a removed record was seen unused, 0 not yet
+export const SERVER_CHAIN: u32 = 96; //            u32 hash chain by (family, protocol, address, port)
+export const SERVER_ORDER: u32 = 100; //           u32 rises with every server added
+export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
+export const SERVERS_HASH_PLACES: u32 = 4096;
+
+// ------------------------------------------------------- scheduler tables: slabs and lblc's cache
+export const SLABS_BASE: u32 = SERVERS_HASH + SERVERS_HASH_PLACES * 4;
+export const SLAB_BYTES: u32 = 16384; //           u32 server index per place: mh 4093, sh and dh 256
+export const CACHE_BASE: u32 = SLABS_BASE + SLABS_MAX * SLAB_BYTES;
+export const CACHE_BYTES: u32 = 64;
+
+// ------------------------------------------------------------ counters, one set for each worker
+// u64 each: connections, in packets, out packets, in bytes, out bytes
+export const COUNTER_BYTES: u32 = 64;
+export const COUNTER_CONNECTIONS: u32 = 0;
+export const COUNTER_IN_PACKETS: u32 = 8;
+export const COUNTER_OUT_PACKETS: u32 = 16;
+export const COUNTER_IN_BYTES: u32 = 24;
+export const COUNTER_OUT_BYTES: u32 = 32;
+// by place: 0 is the total, then services by index, then servers by SERVICES_MAX + index
+export const COUNTERS_PLACES: u32 = SERVICES_MAX + SERVERS_MAX;
+export const COUNTERS_BASE: u32 = CACHE_BASE + CACHE_MAX * CACHE_BYTES;
+export const COUNTERS_WORKER_BYTES: u32 = COUNTERS_PLACES * COUNTER_BYTES;
+
+// Estimators, by the same places (worker independent): 5 x u64 last sums, 5 x u64 rates, 5 x u64 what -Z subtracts
+export const RATE_BYTES: u32 = 128;
+export const RATE_LAST: u32 = 0;
+export const RATE_VALUE: u32 = 40; //              scaled: packets and connections << 10, bytes << 5
+export const RATE_ZERO: u32 = 80;
+export const RATES_BASE: u32 = COUNTERS_BASE + COUNTERS_WORKER_BYTES * WORKERS_MAX;
+
+// Drops, u64 by DropReason, one set for each worker
+export const DROPS_BASE: u32 = RATES_BASE + COUNTERS_PLACES * RATE_BYTES;
+export const DROPS_WORKER_BYTES: u32 = 1024;
+
+// ------------------------------------------------------------------------ connection extras, 64 B
+// Sequence deltas of helped connections and data of persistence engines.
+export const EXTRAS_BASE: u32 = DROPS_BASE + DROPS_WORKER_BYTES * WORKERS_MAX;
+export const EXTRA_BYTES: u32 = 64;
+
+// ------------------------------------------------------------------------------- reassembly, 68 KiB
+export const REASSEMBLIES_BASE: u32 = EXTRAS_BASE + EXTRAS_MAX * EXTRA_BYTES;
+export const REASSEMBLY_BYTES: u32 = 69632;
+
+// --------------------------------------------------------------------------------- worker regions
+// One for each worker: lists of frames, packets of the group, the engine's own slots.
+export const LIST_ENTRY_BYTES: u32 = 16;
+export const ENTRY_FRAME: u32 = 0; //              u32 address of the Ethernet header
+export const ENTRY_BYTES: u32 = 4; //              u32 bytes of the frame
+export const ENTRY_PORT: u32 = 8; //               u16 port index
+export const ENTRY_FLAGS: u32 = 10; //             u16 FrameFlag
+export const ENTRY_CAUSE: u32 = 12; //             u32 transmit: index of the received frame that caused it
+
+export const WORKER_RECEIVE: u32 = 0;
+export const WORKER_TRANSMIT: u32 = WORKER_RECEIVE + BATCH_MAX * LIST_ENTRY_BYTES;
+export const WORKER_PACKETS: u32 = WORKER_TRANSMIT + TRANSMIT_MAX * LIST_ENTRY_BYTES;
+export const PACKET_BYTES: u32 = 128;
+export const WORKER_STATE: u32 = WORKER_PACKETS + (GROUP_MAX + 2) * PACKET_BYTES; // 4 KiB, see WORKER_* below
+export const WORKER_OWN: u32 = WORKER_STATE + 4096;
+/** An own slot: 66 bytes of headroom before the frame, so that IP and TCP headers share a line. */
+export const OWN_SLOT_BYTES: u32 = 2112;
+export const SLOT_HEADROOM: u32 = 66;
+export const WORKER_BYTES: u32 = WORKER_OWN + OWN_SLOTS_MAX * OWN_SLOT_BYTES;
+export const WORKERS_BASE: u32 = ((REASSEMBLIES_BASE + REASSEMBLIES_MAX * REASSEMBLY_BYTES + 4095) / 4096 | 0) * 4096;
+
+// words of WORKER_STATE
+export const STATE_TRANSMIT_COUNT: u32 = 0; //     u32
+export const STATE_OWN_COUNT: u32 = 4; //          u32 own slots used in this batch
+export const STATE_FREE: u32 = 8; //               u32 first free connection, 0 none
+export const STATE_FRESH: u32 = 12; //             u32 connections below this index have been used
+export const STATE_USED: u32 = 16; //              u32 connections in use
+export const STATE_SWEEP: u32 = 20; //             u32 expiry sweep position
+export const STATE_CAUSE: u32 = 24; //             u32 index of the frame being handled
+export const STATE_IDENTIFICATION: u32 = 28; //    u32 IP identification of frames we originate
+export const STATE_TOUCHED: u32 = 32; //           u32 sink that keeps touch loops alive
+export const STATE_SWEPT_MS: u32 = 36; //          u32
+export const STATE_ESTIMATED_MS: u32 = 40; //      u32
+export const STATE_PENDING_ORDER: u32 = 44; //     u32
+
+/** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
+export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
+
+// ---------------------------------------------------------------- connection tables, by the worker
+// At CONTROL_TABLE_BASE: for each worker its buckets, then its connections.
+//
+// Bucket, 64 bytes, one cache line:
+//    0 | tag, u16 x 8 (0: empty)                            |
+//   16 | connection index, u32 x 8                          |
+//   48 | zero, u32 (index 8: what a miss reads) | overflow  |
+export const BUCKET_BYTES: u32 = 64;
+export const BUCKET_PLACES: u32 = 8;
+export const BUCKET_INDICES: u32 = 16;
+export const BUCKET_OVERFLOW: u32 = 52; //         u32 entries that had to go to a later bucket
+
+// Connection, 128 bytes. The first line is all that an IPv4 packet touches.
+//
+//    0 | client address | virtual address |          IPv6: 32-bit folds of both
+//    8 | client, virtual port | protocol | state | flags, u16 |
+//   16 | server address | client address |           IPv6: folds
+//   24 | server, client port | server index |
+//   32 | IP delta in | L4 delta in | IP delta out | L4 delta out |
+//   40 | last seen ms | timeout ms |
+//   48 | packets in | home: bucket * 8 + place |
+//   56 | neighbour to server, u16 | neighbour to client, u16 | route generation |
+export const CONNECTION_BYTES: u32 = 128;
+export const CONNECTION_CLIENT: u32 = 0;
+export const CONNECTION_VIRTUAL: u32 = 4;
+export const CONNECTION_CLIENT_PORT: u32 = 8;
+export const CONNECTION_VIRTUAL_PORT: u32 = 10;
+export const CONNECTION_PROTOCOL: u32 = 12;
+export const CONNECTION_STATE: u32 = 13;
+export const CONNECTION_FLAGS: u32 = 14;
+export const CONNECTION_SERVER_ADDRESS: u32 = 16;
+export const CONNECTION_CLIENT_AGAIN: u32 = 20;
+export const CONNECTION_SERVER_PORT: u32 = 24;
+export const CONNECTION_CLIENT_PORT_AGAIN: u32 = 26;
+export const CONNECTION_SERVER: u32 = 28;
+export const CONNECTION_IP_DELTA_IN: u32 = 32;
+export const CONNECTION_L4_DELTA_IN: u32 = 34;
+export const CONNECTION_IP_DELTA_OUT: u32 = 36;
+export const CONNECTION_L4_DELTA_OUT: u32 = 38;
+export const CONNECTION_LAST_MS: u32 = 40;
+export const CONNECTION_TIMEOUT_MS: u32 = 44;
+export const CONNECTION_PACKETS: u32 = 48;
+export const CONNECTION_HOME: u32 = 52;
+export const CONNECTION_HOP_IN: u32 = 56;
+export const CONNECTION_HOP_OUT: u32 = 58;
+export const CONNECTION_GENERATION: u32 = 60;
+// second line: what few packets need
+export const CONNECTION_CLIENT16: u32 = 64; //     16 B
+export const CONNECTION_VIRTUAL16: u32 = 80; //    16 B
+export const CONNECTION_SERVER16: u32 = 96; //     16 B
+export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling connection; free list link
+export const CONNECTION_CHILDREN: u32 = 116; //    u32 connections this one controls
+export const CONNECTION_EXTRA: u32 = 120; //       u32
+export const CONNECTION_FWMARK: u32 = 124; //      u32

@@ -1,0 +1,51 @@
+// Every maximum of the engine, with its reason. Reaching one is counted, never silent.
+
+/** Frames handled in one pass through the stages; 64 hides memory latency, more only adds cache. */
+export const GROUP_MAX: u32 = 64;
+/** Frames in one call of `receive`: the longest receive list a host may hand over. */
+export const BATCH_MAX: u32 = 256;
+/** Frames one batch can cause to be sent: a 64 KB super-frame may leave as 46 segments. */
+export const TRANSMIT_MAX: u32 = 4096;
+
+/** Workers (shards) of one engine memory; more than the cores of a common director. */
+export const WORKERS_MAX: u32 = 8;
+
+/** Network ports of the director. */
+export const PORTS_MAX: u32 = 16;
+/** Addresses that are the director's own (VIPs included); a hash of twice this many places. */
+export const LOCALS_MAX: u32 = 2048;
+/** Routes; they are searched one after the other when a neighbour is not yet known. */
+export const ROUTES_MAX: u32 = 256;
+/** Neighbours (ARP and ND); the oldest unused one makes room. */
+export const NEIGHBORS_MAX: u32 = 4096;
+/** Frames that wait for a neighbour's answer, in all. */
+export const PENDING_MAX: u32 = 256;
+/** Frames that wait for one neighbour's answer; the oldest goes, as a router's queue does. */
+export const PENDING_PER_NEIGHBOR: u32 = 16;
+/** Rules that mark packets (`iptables -t mangle ... MARK`). */
+export const MARKS_MAX: u32 = 256;
+
+/** Virtual services. */
+export const SERVICES_MAX: u32 = 4096;
+/** Real servers over all services, those kept for their connections included. */
+export const SERVERS_MAX: u32 = 16384;
+/** Scheduler slabs: one for each service whose scheduler keeps a table (sh, dh, mh, lblc, lblcr). */
+export const SLABS_MAX: u32 = 1024;
+/** Destinations remembered by lblc and lblcr over all services. */
+export const CACHE_MAX: u32 = 32768;
+
+/** Fewest and most bits of the connection table; 2^22 buckets and their connections fill 2.3 GiB. */
+export const BUCKET_BITS_MIN: u32 = 8;
+export const BUCKET_BITS_MAX: u32 = 22;
+/** Connections per bucket of eight places: half full at most, so that overflow stays rare. */
+export const CONNECTIONS_PER_BUCKET: u32 = 4;
+/** Connections with sequence deltas or persistence data (FTP, SIP). */
+export const EXTRAS_MAX: u32 = 65536;
+
+/** Datagrams that are being put together from fragments; the oldest makes room. */
+export const REASSEMBLIES_MAX: u32 = 128;
+/** Fragments of one datagram: 64 KB in pieces of 576 bytes, doubled. */
+export const FRAGMENTS_MAX: u32 = 256;
+
+/** Frames the engine itself can originate in one batch. */
+export const OWN_SLOTS_MAX: u32 = 1024;
