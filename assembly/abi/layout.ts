@@ -30,6 +30,7 @@ export const CONTROL_ROUTES_USED: u32 = 48;
 export const CONTROL_LOCALS_USED: u32 = 52;
 export const CONTROL_MARKS_USED: u32 = 56;
 export const CONTROL_ROUTE_GENERATION: u32 = 60; // changed with every route, address and neighbour change
+export const CONTROL_WHOLES: u32 = 64; //          locals that are whole subnets
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_TIMEOUTS: u32 = 512; //       u32 ms each: TCP states, then 16 UDP, then 32 SCTP
 export const TIMEOUTS_UDP: u32 = 16; //            index of the first UDP timeout

@@ -1,0 +1,129 @@
+// The director's own addresses (VIPs included) and its ports.
+
+import {
+  CONTROL_BASE, CONTROL_LOCALS_USED, CONTROL_WHOLES, LOCALS_BASE, LOCALS_HASH, LOCALS_HASH_PLACES,
+  LOCAL_ADDRESS, LOCAL_BYTES, LOCAL_FAMILY, LOCAL_PORT, LOCAL_PREFIX, LOCAL_WHOLE, PORTS_BASE, PORT_BYTES,
+  PORT_MTU,
+} from "../abi/layout";
+import { LOCALS_MAX } from "../abi/limits";
+import { foldAddress, mix } from "../base/hash";
+import { copyAddress, sameAddress, samePrefix } from "../wire/field";
+
+export function portAt(port: u32): usize {
+  return <usize>PORTS_BASE + <usize>port * PORT_BYTES;
+}
+
+export function portMtu(port: u32): u32 {
+  return load<u32>(portAt(port), PORT_MTU);
+}
+
+function localAt(index: u32): usize {
+  return <usize>LOCALS_BASE + <usize>index * LOCAL_BYTES;
+}
+
+function place(word: u32): u32 {
+  return mix(word, 0, 3) & (LOCALS_HASH_PLACES - 1);
+}
+
+/** True when an IPv4 address (as on the wire) is exactly one of the director's. The fast road's question. */
+export function isLocal4(address: u32): bool {
+  let at = place(address);
+  let index = <u32>load<u16>(LOCALS_HASH + at * 2);
+  while (index != 0) {
+    if (load<u32>(localAt(index), LOCAL_ADDRESS + 12) == address &&
+      load<u32>(localAt(index), LOCAL_ADDRESS + 8) == 0xffff0000) return true;
+    at = (at + 1) & (LOCALS_HASH_PLACES - 1);
+    index = load<u16>(LOCALS_HASH + at * 2);
+  }
+  return false;
+}
+
+/** The record of a 16-byte address that is exactly one of the director's, 0 when it is not. */
+export function findLocal(address: usize): u32 {
+  let at = place(foldAddress(address));
+  let index = <u32>load<u16>(LOCALS_HASH + at * 2);
+  while (index != 0) {
+    if (sameAddress(localAt(index), address)) return index;
+    at = (at + 1) & (LOCALS_HASH_PLACES - 1);
+    index = load<u16>(LOCALS_HASH + at * 2);
+  }
+  return 0;
+}
+
+/** True when a packet to this address is for the director, whole local subnets included. */
+export function isLocal(address: usize): bool {
+  if (findLocal(address) != 0) return true;
+  if (load<u32>(CONTROL_BASE, CONTROL_WHOLES) == 0) return false;
+  let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
+  for (let index: u32 = 1; index < used; index++) {
+    let local = localAt(index);
+    if (load<u8>(local, LOCAL_FAMILY) != 0 && load<u8>(local, LOCAL_WHOLE) != 0 &&
+      samePrefix(local, address, load<u8>(local, LOCAL_PREFIX))) return true;
+  }
+  return false;
+}
+
+/**
+ * The director's address to speak from on a port: the first of the peer's subnet, else the port's
+ * first, else any of the family. 0 when there is none. Answers the place of 16 bytes.
+ */
+export function sourceFor(family: u32, port: u32, peer: usize): usize {
+  let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
+  let first: usize = 0;
+  let any: usize = 0;
+  for (let index: u32 = 1; index < used; index++) {
+    let local = localAt(index);
+    if (<u32>load<u8>(local, LOCAL_FAMILY) != family || load<u8>(local, LOCAL_WHOLE) != 0) continue;
+    if (isLinkLocal(local, family) != isLinkLocal(peer, family)) continue;
+    if (any == 0) any = local;
+    if (<u32>load<u16>(local, LOCAL_PORT) != port) continue;
+    if (samePrefix(local, peer, load<u8>(local, LOCAL_PREFIX))) return local;
+    if (first == 0) first = local;
+  }
+  return first != 0 ? first : any;
+}
+
+function isLinkLocal(address: usize, family: u32): bool {
+  return family == 6 && (load<u16>(address) & 0xc0ff) == 0x80fe;
+}
+
+/** Adds an address; its index, or 0 when the table is full. `bits` counts in 128. */
+export function addLocal(family: u32, address: usize, bits: u32, port: u32, whole: bool): u32 {
+  let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED), 1);
+  let index: u32 = 1;
+  while (index < used && load<u8>(localAt(index), LOCAL_FAMILY) != 0) index++;
+  if (index == LOCALS_MAX) return 0;
+  let local = localAt(index);
+  copyAddress(local, address);
+  store<u16>(local, <u16>port, LOCAL_PORT);
+  store<u8>(local, <u8>bits, LOCAL_PREFIX);
+  store<u8>(local, <u8>family, LOCAL_FAMILY);
+  store<u8>(local, <u8>whole, LOCAL_WHOLE);
+  if (index == used) store<u32>(CONTROL_BASE, used + 1, CONTROL_LOCALS_USED);
+  rehash();
+  return index;
+}
+
+export function removeLocal(index: u32): void {
+  memory.fill(localAt(index), 0, LOCAL_BYTES);
+  rehash();
+}
+
+/** Builds the hash anew: addresses change rarely, and an open-addressed table does not like removals. */
+function rehash(): void {
+  memory.fill(LOCALS_HASH, 0, LOCALS_HASH_PLACES * 2);
+  let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
+  let wholes: u32 = 0;
+  for (let index: u32 = 1; index < used; index++) {
+    let local = localAt(index);
+    if (load<u8>(local, LOCAL_FAMILY) == 0) continue;
+    if (load<u8>(local, LOCAL_WHOLE) != 0) {
+      wholes++;
+      continue;
+    }
+    let at = place(foldAddress(local));
+    while (load<u16>(LOCALS_HASH + at * 2) != 0) at = (at + 1) & (LOCALS_HASH_PLACES - 1);
+    store<u16>(LOCALS_HASH + at * 2, <u16>index);
+  }
+  store<u32>(CONTROL_BASE, wholes, CONTROL_WHOLES);
+}

@@ -1,0 +1,98 @@
+// What parsing learns of a frame. One record for each frame of a group; later steps take only this.
+
+import { PACKET_BYTES } from "../abi/layout";
+import { copyAddress, mapAddress } from "../wire/field";
+import { packets } from "../memory";
+
+/** What a packet is, for the steps after parsing. */
+export enum PacketFlag {
+  /** The frame carries a virtio header. */
+  Vnet = 1,
+  /** The L4 checksum is only begun (virtio NEEDS_CSUM): it holds the pseudo-header's sum. */
+  Partial = 2,
+  /** A super-frame that the device cuts into segments (virtio GSO). */
+  Segments = 4,
+  /** A fragment of a datagram, first or later. */
+  Fragment = 8,
+  /** Put together from fragments; `pieceBytes` says how it came. */
+  Reassembled = 16,
+  /** The target is an address of the director. */
+  ToLocal = 32,
+  /** Passed the short parser: ordinary TCP or UDP, headers checked, ports known. */
+  Ordinary = 64,
+  /** IPv4 with options or IPv6 with extension headers. */
+  Options = 128,
+  /** An engine's own frame. */
+  Own = 256,
+}
+
+@unmanaged
+export class Packet {
+  frame: u32; //           0  address of the Ethernet header
+  bytes: u32; //           4  bytes of the frame
+  l3: u32; //              8  address of the IP header
+  l4: u32; //             12  address of the transport header
+  end: u32; //            16  end of the IP packet
+  flags: u32; //          20  PacketFlag
+  sourcePort: u16; //     24  network order
+  targetPort: u16; //     26
+  protocol: u8; //        28
+  family: u8; //          29  4, 6; 0 neither
+  port: u16; //           30  the port it came in by
+  hash: u32; //           32
+  bucket: u32; //         36  address of the home bucket
+  connection: u32; //     40  address of the candidate connection
+  mark: u32; //           44  firewall mark
+  segmentType: u16; //    48  virtio gso_type
+  segmentBytes: u16; //   50  virtio gso_size
+  fragmentId: u32; //     52
+  reassembly: u32; //     56  record the datagram was put together in
+  fragmentOffset: u32; // 60  bytes
+  sourceHigh: u64; //     64  16-byte addresses, filled by fillAddresses()
+  sourceLow: u64; //      72
+  targetHigh: u64; //     80
+  targetLow: u64; //      88
+  moreFragments: u32; //  96
+  cause: u32; //         100  index in the receive list
+  fragmentHeader: u32; //104  IPv6: address of the fragment header
+  previousNext: u32; //  108  IPv6: address of the byte that names the upper protocol
+  service: u32; //       112
+  spare0: u32; //        116
+  spare1: u64; //        120
+
+  static at(index: u32): Packet {
+    return changetype<Packet>(packets + <usize>index * PACKET_BYTES);
+  }
+  get source(): usize {
+    return changetype<usize>(this) + 64;
+  }
+  get target(): usize {
+    return changetype<usize>(this) + 80;
+  }
+  has(flag: PacketFlag): bool {
+    return (this.flags & <u32>flag) != 0;
+  }
+  set(flag: PacketFlag): void {
+    this.flags |= <u32>flag;
+  }
+  /** Bytes of the IP packet: what statistics count. */
+  get ipBytes(): u32 {
+    return this.end - this.l3;
+  }
+  get timeToLive(): u32 {
+    return this.family == 4 ? <u32>load<u8>(this.l3, 8) : <u32>load<u8>(this.l3, 7);
+  }
+  /** Copies the addresses of the header in their 16-byte form beside the record. */
+  fillAddresses(): void {
+    if (this.family == 4) {
+      mapAddress(this.source, load<u32>(this.l3, 12));
+      mapAddress(this.target, load<u32>(this.l3, 16));
+    } else {
+      copyAddress(this.source, this.l3 + 8);
+      copyAddress(this.target, this.l3 + 24);
+    }
+  }
+}
+if (offsetof<Packet>() != PACKET_BYTES) ERROR("Packet no longer fills PACKET_BYTES");
+if (offsetof<Packet>("sourceHigh") != 64) ERROR("source moved");
+if (offsetof<Packet>("targetHigh") != 80) ERROR("target moved");
