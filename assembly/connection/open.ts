@@ -1,0 +1,146 @@
+// Opening and closing connections: the record, its keys, its place at the server.
+
+import { CONTROL_BASE, CONTROL_TIMEOUTS } from "../abi/layout";
+import { ConnectionFlag, DropReason, Forward, ServerFlag } from "../abi/enums";
+import { foldAddress } from "../base/hash";
+import { copyAddress } from "../wire/field";
+import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
+import { drop } from "../stats";
+import { Server } from "../service/server";
+import { Connection } from "./connection";
+import { give, insert, remove, take } from "./table";
+import { now } from "../memory";
+
+/** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
+const FIRST_TIMEOUT_MS: u32 = 3000;
+
+export function timeoutMs(place: u32): u32 {
+  return load<u32>(CONTROL_BASE + CONTROL_TIMEOUTS + place * 4);
+}
+
+/**
+ * Makes a connection to a server and puts it into the table. Answers 0 (and counts) when it is full.
+ *
+ * Addresses are places of 16 bytes, ports in network order.
+ */
+export function openConnection(
+  family: u32, protocol: u32, client: usize, clientPort: u32, virtual: usize, virtualPort: u32,
+  server: u32, serverPort: u32, flags: u32, fwmark: u32,
+): u32 {
+  let index = take();
+  if (index == 0) {
+    drop(DropReason.ConnectionTableFull);
+    return 0;
+  }
+  let connection = Connection.at(index);
+  connection.protocol = <u8>protocol;
+  connection.clientPort = connection.clientPortAgain = <u16>clientPort;
+  connection.virtualPort = <u16>virtualPort;
+  connection.flags = <u16>(flags | (family == 6 ? <u32>ConnectionFlag.Ipv6 : 0));
+  copyAddress(connection.client16, client);
+  copyAddress(connection.virtual16, virtual);
+  connection.client = connection.clientAgain = foldAddress(client);
+  connection.virtual = foldAddress(virtual);
+  connection.timeoutMs = FIRST_TIMEOUT_MS;
+  connection.lastMs = now;
+  connection.fwmark = fwmark;
+  bindServer(connection, server, serverPort);
+  if ((flags & <u32>ConnectionFlag.OnePacket) == 0) insert(index);
+  return index;
+}
+
+/** Gives a connection its server, counts it there, and prepares what every packet of it will need. */
+export function bindServer(connection: Connection, index: u32, serverPort: u32): void {
+  let server = Server.at(index);
+  connection.server = index;
+  connection.serverPort = <u16>serverPort;
+  copyAddress(connection.server16, server.address);
+  connection.serverAddress = foldAddress(server.address);
+  let flags = <u32>connection.flags & ~<u32>ConnectionFlag.ForwardMask;
+  flags |= <u32>server.forward | <u32>ConnectionFlag.Inactive;
+  if (server.forward != <u8>Forward.Nat) flags |= <u32>ConnectionFlag.NoOutput;
+  if (<u32>server.family != connection.family) flags |= <u32>ConnectionFlag.MixedFamily;
+  connection.flags = <u16>flags;
+  prepareDeltas(connection);
+
+  server.references++;
+  if (connection.has(ConnectionFlag.Template)) server.persistent++;
+  else server.inactive++;
+  if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
+}
+
+/** Takes a connection from its server's counts, and lifts the overload when enough have left. */
+export function unbindServer(connection: Connection): void {
+  if (connection.server == 0) return;
+  let server = Server.at(connection.server);
+  if (connection.has(ConnectionFlag.Template)) server.persistent--;
+  else if (connection.has(ConnectionFlag.Inactive)) server.inactive--;
+  else server.active--;
+  if (server.lower != 0) {
+    if (server.total < server.lower) server.flags &= ~<u32>ServerFlag.Overload;
+  } else if (server.upper != 0) {
+    if (<u64>server.total * 4 < <u64>server.upper * 3) server.flags &= ~<u32>ServerFlag.Overload;
+  } else {
+    server.flags &= ~<u32>ServerFlag.Overload;
+  }
+  server.references--;
+  connection.server = 0;
+}
+
+/** Ends a connection: out of the table, off its server, its record free. */
+export function closeConnection(index: u32): void {
+  let connection = Connection.at(index);
+  remove(index);
+  unbindServer(connection);
+  if (connection.control != 0) Connection.at(connection.control).children--;
+  connection.control = 0;
+  give(index);
+}
+
+/** Moves a connection between its server's active and inactive counts. */
+export function setActive(connection: Connection, active: bool): void {
+  if (connection.has(ConnectionFlag.Inactive) != active || connection.server == 0) return;
+  let server = Server.at(connection.server);
+  if (active) {
+    server.active++;
+    server.inactive--;
+    connection.clear(ConnectionFlag.Inactive);
+  } else {
+    server.active--;
+    server.inactive++;
+    connection.set(ConnectionFlag.Inactive);
+  }
+}
+
+/** One hop less: the TTL is the high byte of its word on the wire, the low one in our order. */
+const HOP: u32 = 0xfffe;
+
+/**
+ * Precomputes what rewriting does to the two checksums (RFC 1624), so that a packet costs two additions.
+ *
+ * In: virtual -> server address and port. Out: server -> virtual. IPv4 headers also lose one hop.
+ */
+function prepareDeltas(connection: Connection): void {
+  if (connection.forward != <u32>Forward.Nat) {
+    connection.ipDeltaIn = <u16>HOP;
+    return;
+  }
+  let ports = difference16(connection.virtualPort, connection.serverPort);
+  let portsOut = difference16(connection.serverPort, connection.virtualPort);
+  if (connection.family == 4) {
+    let addresses = difference32(connection.virtual, connection.serverAddress);
+    let addressesOut = difference32(connection.serverAddress, connection.virtual);
+    connection.ipDeltaIn = <u16>combine(addresses, HOP);
+    connection.ipDeltaOut = <u16>combine(addressesOut, HOP);
+    connection.l4DeltaIn = <u16>combine(addresses, ports);
+    connection.l4DeltaOut = <u16>combine(addressesOut, portsOut);
+  } else {
+    connection.l4DeltaIn = <u16>combine(addressDifference(connection.virtual16, connection.server16), ports);
+    connection.l4DeltaOut = <u16>combine(addressDifference(connection.server16, connection.virtual16), portsOut);
+  }
+}
+
+/** What replacing one 16-byte address by another does to a sum. */
+export function addressDifference(before: usize, after: usize): u32 {
+  return combine(~fold64(sum(before, 16)) & 0xffff, fold64(sum(after, 16)));
+}

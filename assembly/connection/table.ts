@@ -1,0 +1,153 @@
+// The connection table: buckets of one cache line, eight 16-bit tags matched at once by SIMD.
+//
+// A full bucket overflows to the next one, without bound; `overflow` counts how many entries passed
+// a bucket, so a search stops at the first bucket nobody had to pass.
+
+import {
+  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, STATE_FREE, STATE_FRESH,
+  STATE_USED,
+} from "../abi/layout";
+import { ConnectionFlag } from "../abi/enums";
+import { foldAddress, mix } from "../base/hash";
+import { sameAddress } from "../wire/field";
+import { bucketMask, buckets, connections, connectionsMax, seed, state } from "../memory";
+import { Connection } from "./connection";
+
+/** The hash of a connection: protocol, client address (folded), client port. Nothing else. */
+export function hashClient(client: u32, clientPort: u32, protocol: u32): u32 {
+  return mix(client, (protocol << 16) | clientPort, seed);
+}
+
+/** The tag of a hash; never 0, which means an empty place. */
+export function tagOf(hash: u32): u32 {
+  return (hash >> 16) | 1;
+}
+
+export function bucketOf(hash: u32): usize {
+  return buckets + (<usize>(hash & bucketMask) << 6);
+}
+
+/** One bit for each of a bucket's places whose tag matches. */
+export function matches(bucket: usize, tag: u32): u32 {
+  return <u32>i16x8.bitmask(i16x8.eq(v128.load(bucket), i16x8.splat(<i16>tag)));
+}
+
+function next(bucket: usize): usize {
+  return buckets + ((bucket - buckets + BUCKET_BYTES) & ((<usize>bucketMask << 6) | 63));
+}
+
+/** Which end of a connection a packet was sent from. */
+export const FROM_CLIENT: u32 = 0;
+export const FROM_SERVER: u32 = 1;
+
+/**
+ * The connection with this client and, seen from the client, this other end: the virtual address
+ * (FROM_CLIENT) or the server's (FROM_SERVER). Addresses are places of 16 bytes. 0 when there is none.
+ */
+export function lookup(
+  from: u32, family: u32, protocol: u32, client: usize, clientPort: u32, other: usize, otherPort: u32,
+): u32 {
+  let hash = hashClient(foldAddress(client), clientPort, protocol);
+  let tag = tagOf(hash);
+  let bucket = bucketOf(hash);
+  for (let step: u32 = 0; step <= bucketMask; step++) {
+    let found = matches(bucket, tag);
+    while (found != 0) {
+      let index = load<u32>(bucket + (<usize>ctz(found) << 2), BUCKET_INDICES);
+      let connection = Connection.at(index);
+      if (<u32>connection.protocol == protocol && <u32>connection.clientPort == clientPort &&
+        connection.family == family && sameAddress(connection.client16, client) &&
+        !connection.has(ConnectionFlag.Template)) {
+        if (from == FROM_CLIENT) {
+          if (<u32>connection.virtualPort == otherPort && sameAddress(connection.virtual16, other)) return index;
+        } else if (<u32>connection.serverPort == otherPort && sameAddress(connection.server16, other)) return index;
+      }
+      found &= found - 1;
+    }
+    if (load<u32>(bucket, BUCKET_OVERFLOW) == 0) return 0;
+    bucket = next(bucket);
+  }
+  return 0;
+}
+
+/** The template of a client (its net) at a virtual address. `protocol` is 0 for marks. */
+export function lookupTemplate(family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32): u32 {
+  let hash = hashClient(foldAddress(client), 0, protocol);
+  let tag = tagOf(hash);
+  let bucket = bucketOf(hash);
+  for (let step: u32 = 0; step <= bucketMask; step++) {
+    let found = matches(bucket, tag);
+    while (found != 0) {
+      let index = load<u32>(bucket + (<usize>ctz(found) << 2), BUCKET_INDICES);
+      let connection = Connection.at(index);
+      if (connection.has(ConnectionFlag.Template) && <u32>connection.protocol == protocol &&
+        connection.clientPort == 0 && <u32>connection.virtualPort == virtualPort && connection.family == family &&
+        sameAddress(connection.client16, client) && sameAddress(connection.virtual16, virtual)) return index;
+      found &= found - 1;
+    }
+    if (load<u32>(bucket, BUCKET_OVERFLOW) == 0) return 0;
+    bucket = next(bucket);
+  }
+  return 0;
+}
+
+/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. */
+export function take(): u32 {
+  let index = load<u32>(state, STATE_FREE);
+  if (index != 0) {
+    store<u32>(state, Connection.at(index).control, STATE_FREE);
+  } else {
+    index = max<u32>(load<u32>(state, STATE_FRESH), 1);
+    if (index >= connectionsMax) return 0;
+    store<u32>(state, index + 1, STATE_FRESH);
+  }
+  memory.fill(connections + <usize>index * CONNECTION_BYTES, 0, CONNECTION_BYTES);
+  store<u32>(state, load<u32>(state, STATE_USED) + 1, STATE_USED);
+  return index;
+}
+
+/** Gives a record back. It must not be in the table any more. */
+export function give(index: u32): void {
+  let connection = Connection.at(index);
+  connection.flags = 0;
+  connection.protocol = 0;
+  connection.control = load<u32>(state, STATE_FREE);
+  store<u32>(state, index, STATE_FREE);
+  store<u32>(state, load<u32>(state, STATE_USED) - 1, STATE_USED);
+}
+
+/** Puts a connection into the table, by its client and protocol. */
+export function insert(index: u32): void {
+  let connection = Connection.at(index);
+  let hash = hashClient(foldAddress(connection.client16), connection.clientPort, connection.protocol);
+  let bucket = bucketOf(hash);
+  // At most half of all places are ever taken (CONNECTIONS_PER_BUCKET of BUCKET_PLACES): this ends.
+  let empty = matches(bucket, 0);
+  while (empty == 0) {
+    store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
+    bucket = next(bucket);
+    empty = matches(bucket, 0);
+  }
+  let place = ctz(empty);
+  store<u16>(bucket + (<usize>place << 1), <u16>tagOf(hash));
+  store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
+  connection.home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
+  connection.set(ConnectionFlag.Hashed);
+}
+
+/** Takes a connection out of the table. */
+export function remove(index: u32): void {
+  let connection = Connection.at(index);
+  if (!connection.has(ConnectionFlag.Hashed)) return;
+  let bucket = buckets + (<usize>(connection.home / BUCKET_PLACES) << 6);
+  let place = <usize>(connection.home % BUCKET_PLACES);
+  store<u16>(bucket + (place << 1), 0);
+  store<u32>(bucket + (place << 2), 0, BUCKET_INDICES);
+  let hash = hashClient(foldAddress(connection.client16), connection.clientPort, connection.protocol);
+  let passed = bucketOf(hash);
+  while (passed != bucket) {
+    store<u32>(passed, load<u32>(passed, BUCKET_OVERFLOW) - 1, BUCKET_OVERFLOW);
+    passed = next(passed);
+  }
+  connection.clear(ConnectionFlag.Hashed);
+}
