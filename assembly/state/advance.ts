@@ -1,0 +1,78 @@
+// What a packet does to its connection: the next state, its timeout, the server's active count.
+
+import {
+  ConnectionFlag, Protocol, Sysctl, TcpState, TemplateState, UdpState,
+} from "../abi/enums";
+import { TIMEOUTS_SCTP, TIMEOUTS_UDP } from "../abi/layout";
+import { Connection } from "../connection/connection";
+import { setActive, timeoutMs } from "../connection/open";
+import { FROM_SERVER } from "../connection/table";
+import { Packet } from "../packet/packet";
+import { secureTcp, sysctl } from "../sysctl";
+import { advanceSctp, sctpActive, SCTP_INIT } from "./sctp";
+import { advanceTcp, tcpActive } from "./tcp";
+
+/** Rows of the state tables: the client spoke, the server spoke, only the client is ever seen. */
+const INPUT: u32 = 0;
+const OUTPUT: u32 = 1;
+const INPUT_ONLY: u32 = 2;
+
+const FLAG_SYN: u32 = 0x02;
+const FLAG_RST: u32 = 0x04;
+const FLAG_ACK: u32 = 0x10;
+
+/** Moves a connection on. `from` is FROM_CLIENT or FROM_SERVER. */
+export function advance(packet: Packet, connection: Connection, from: u32): void {
+  connection.touch();
+  if (connection.protocol == <u8>Protocol.Udp) {
+    connection.timeoutMs = timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
+    if (from == FROM_SERVER) assure(connection);
+    return;
+  }
+  let direction = from == FROM_SERVER ? OUTPUT : INPUT;
+  if (connection.has(ConnectionFlag.NoOutput)) {
+    if (direction == OUTPUT) connection.clear(ConnectionFlag.NoOutput);
+    else direction = INPUT_ONLY;
+  }
+  let before = <u32>connection.state;
+  if (connection.protocol == <u8>Protocol.Tcp) {
+    let after = advanceTcp(before, load<u8>(packet.l4, 13), direction, secureTcp());
+    if (after != before) {
+      connection.state = <u8>after;
+      setActive(connection, tcpActive(after));
+      if (after == <u32>TcpState.Established) assure(connection);
+    }
+    connection.timeoutMs = timeoutMs(after);
+    return;
+  }
+  let after = advanceSctp(before, packet.l4, packet.end, direction);
+  if (after != before) {
+    connection.state = <u8>after;
+    setActive(connection, sctpActive(after));
+    if (sctpActive(after)) assure(connection);
+  }
+  connection.timeoutMs = timeoutMs(TIMEOUTS_SCTP + after);
+}
+
+/** A template whose connection is really used is marked, so that defences keep it. */
+function assure(connection: Connection): void {
+  if (connection.control == 0) return;
+  let control = Connection.at(connection.control);
+  if (control.has(ConnectionFlag.Template)) control.state = <u8>TemplateState.Assured;
+}
+
+/** True for a packet that begins a connection. With `schedule`, as the scheduler asks (sloppy modes count). */
+export function isNewConnection(packet: Packet, schedule: bool): bool {
+  if (packet.protocol == <u8>Protocol.Tcp) {
+    let flags = <u32>load<u8>(packet.l4, 13);
+    if (!schedule) return (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
+    if (flags & FLAG_RST) return false;
+    return (flags & FLAG_SYN) != 0 || sysctl(Sysctl.SloppyTcp) != 0;
+  }
+  if (packet.protocol == <u8>Protocol.Sctp) {
+    if (packet.l4 + 16 > packet.end) return false;
+    if (load<u8>(packet.l4, 12) == SCTP_INIT) return true;
+    return schedule && sysctl(Sysctl.SloppySctp) != 0;
+  }
+  return false;
+}
