@@ -1,0 +1,97 @@
+// Persistence: a template remembers which server a client (or its net) was given, so that its next
+// connections go there too.
+
+import { CONTROL_BASE } from "../abi/layout";
+import { ConnectionFlag, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
+import { openTo, REFUSED } from "../service/choose";
+import { Packet } from "../packet/packet";
+import { schedule } from "../schedule/table";
+import { Server } from "../service/server";
+import { Service } from "../service/service";
+import { sysctl } from "../sysctl";
+import { copyAddress, mapAddress } from "../wire/field";
+import { Connection } from "./connection";
+import { openConnection } from "./open";
+import { insert, lookupTemplate, remove } from "./table";
+
+const FTP_CONTROL: u32 = 21 << 8; // network order
+const SCRATCH: usize = <usize>CONTROL_BASE + 0x400; // two addresses: the client's net, the virtual key
+
+/** Opens a connection of a persistent service: by its template, or with a new one. */
+export function openPersistent(packet: Packet, index: u32): u32 {
+  let service = Service.at(index);
+  let client = SCRATCH;
+  let virtual = SCRATCH + 16;
+  maskClient(service, packet, client);
+  let protocol = <u32>packet.protocol;
+  let virtualPort = <u32>packet.targetPort;
+  copyAddress(virtual, packet.target);
+  if (packet.targetPort == service.port) {
+    // FTP's data connections must find the same template: its port is then 0.
+    if (service.port == <u16>FTP_CONTROL) virtualPort = 0;
+  } else {
+    virtualPort = 0;
+    if (service.fwmark != 0) {
+      protocol = 0;
+      mapAddress(virtual, bswap<u32>(service.fwmark));
+    }
+  }
+
+  let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort);
+  if (template != 0 && !usable(template)) template = 0;
+  let server: u32;
+  if (template == 0) {
+    server = schedule(index, packet.source, packet.sourcePort, packet.target);
+    if (server == 0) return 0;
+    let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
+    template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
+      <u32>ConnectionFlag.Template, packet.mark);
+    if (template == 0) return REFUSED;
+  } else {
+    server = Connection.at(template).server;
+  }
+  let record = Connection.at(template);
+  record.timeoutMs = service.timeoutS * 1000;
+  record.touch();
+  let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
+    ? <u32>ConnectionFlag.OnePacket : 0;
+  let opened = openTo(packet, index, server, flags);
+  if (opened == REFUSED) return REFUSED;
+  Connection.at(opened).control = template;
+  record.children++;
+  return opened;
+}
+
+/** The client's net, by the service's granularity. */
+function maskClient(service: Service, packet: Packet, to: usize): void {
+  copyAddress(to, packet.source);
+  if (service.family == 4) {
+    store<u32>(to, load<u32>(to, 12) & service.prefix, 12);
+    return;
+  }
+  let bits = min<u32>(service.prefix, 128);
+  for (let byte: u32 = 0; byte < 16; byte++) {
+    let kept = bits >= 8 * byte + 8 ? 8 : bits > 8 * byte ? bits - 8 * byte : 0;
+    store<u8>(to + byte, load<u8>(to + byte) & <u8>(0xff00 >> kept));
+  }
+}
+
+/**
+ * True while the template's server may take more. Of a server that was removed, or drained while
+ * expire_quiescent_template is set, the template is put aside: it stays until its connections end,
+ * but under port 65535 nobody finds it (as the kernel: recording persistence).
+ */
+function usable(index: u32): bool {
+  let template = Connection.at(index);
+  let server = Server.at(template.server);
+  if (template.server != 0 && server.available &&
+    (server.weight != 0 || sysctl(Sysctl.ExpireQuiescentTemplate) == 0)) return true;
+  if (<u32>template.virtualPort != 0xffff) {
+    remove(index);
+    template.virtualPort = 0xffff;
+    template.serverPort = 0xffff;
+    template.clientPort = template.clientPortAgain = 0;
+    insert(index);
+  }
+  return false;
+}

@@ -1,0 +1,102 @@
+// VS-NAT: the client sees only the virtual address, the server only the client.
+
+import { DropReason, Protocol } from "../abi/enums";
+import { addressDifference } from "../connection/open";
+import { Connection } from "../connection/connection";
+import { Packet, PacketFlag } from "../packet/packet";
+import { drop } from "../stats";
+import { amend, amendPartial, difference32, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
+import { copyAddress } from "../wire/field";
+import { refreshCrc } from "../wire/sctp";
+import { emit, hopMtu, hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./emit";
+
+/** Where the checksum lies in a TCP and in a UDP header. */
+const TCP_CHECKSUM: u32 = 16;
+const UDP_CHECKSUM: u32 = 6;
+
+/** Rewrites the target to the server. The hop has been taken from IPv6 already; IPv4's is in the delta. */
+export function rewriteToServer(packet: Packet, connection: Connection): void {
+  if (packet.family == 4) {
+    if (packet.has(PacketFlag.Partial)) {
+      amendPartial(checksumField(packet), difference32(connection.virtual, connection.serverAddress));
+    }
+    store<u32>(packet.l3, connection.serverAddress, 16);
+    oneHopLess(packet, connection.ipDeltaIn);
+  } else {
+    if (packet.has(PacketFlag.Partial)) {
+      amendPartial(checksumField(packet), addressDifference(connection.virtual16, connection.server16));
+    }
+    copyAddress(packet.l3 + 24, connection.server16);
+    store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
+  }
+  store<u16>(packet.l4, connection.serverPort, 2);
+  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection.l4DeltaIn);
+}
+
+/** Rewrites the source to the virtual address. */
+function rewriteToClient(packet: Packet, connection: Connection): void {
+  if (packet.family == 4) {
+    if (packet.has(PacketFlag.Partial)) {
+      amendPartial(checksumField(packet), difference32(connection.serverAddress, connection.virtual));
+    }
+    store<u32>(packet.l3, connection.virtual, 12);
+    oneHopLess(packet, connection.ipDeltaOut);
+  } else {
+    if (packet.has(PacketFlag.Partial)) {
+      amendPartial(checksumField(packet), addressDifference(connection.server16, connection.virtual16));
+    }
+    copyAddress(packet.l3 + 8, connection.virtual16);
+    store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
+  }
+  store<u16>(packet.l4, connection.virtualPort);
+  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection.l4DeltaOut);
+}
+
+function checksumField(packet: Packet): usize {
+  return <usize>packet.l4 + (packet.protocol == <u8>Protocol.Tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+}
+
+function oneHopLess(packet: Packet, difference: u32): void {
+  store<u8>(packet.l3, load<u8>(packet.l3, 8) - 1, 8);
+  amend(<usize>packet.l3 + 10, difference);
+}
+
+/** Ports are already rewritten. A wrong checksum stays wrong by as much; UDP's "none" becomes a real one. */
+function amendTransport(packet: Packet, difference: u32): void {
+  if (packet.protocol == <u8>Protocol.Tcp) return amend(<usize>packet.l4 + TCP_CHECKSUM, difference);
+  if (packet.protocol == <u8>Protocol.Sctp) return refreshCrc(packet.l4, packet.end - packet.l4);
+  let field = <usize>packet.l4 + UDP_CHECKSUM;
+  if (load<u16>(field) == 0) {
+    let bytes = packet.end - packet.l4;
+    let pseudo = packet.family == 4
+      ? pseudo4(load<u32>(packet.l3, 12), load<u32>(packet.l3, 16), <u32>Protocol.Udp, bytes)
+      : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Udp, bytes);
+    store<u16>(field, <u16>~fold64(sum(packet.l4, bytes) + pseudo));
+  } else {
+    amend(field, difference);
+  }
+  if (load<u16>(field) == 0) store<u16>(field, 0xffff);
+}
+
+/** A server's packet to its client. A router stands between: hops and sizes are its business first. */
+export function forwardToClient(packet: Packet, connection: Connection): bool {
+  let hop = hopToClient(connection);
+  if (packet.timeToLive <= 1) {
+    packet.fillAddresses();
+    refuseHops(packet);
+    return false;
+  }
+  if (hop == 0) {
+    drop(DropReason.NoRoute);
+    return false;
+  }
+  let mtu = hopMtu(hop);
+  if (wireBytes(packet) > mtu && mayNotFragment(packet)) {
+    packet.fillAddresses();
+    refuseSize(packet, mtu);
+    return false;
+  }
+  rewriteToClient(packet, connection);
+  emit(packet, hop);
+  return true;
+}

@@ -1,0 +1,71 @@
+// From the client to the server, by the connection's method.
+
+import { PORTS_BASE, PORT_BYTES, PORT_FLAGS, PORT_MAC, PORT_PEER_MAC } from "../abi/layout";
+import { PORTS_MAX } from "../abi/limits";
+import { DropReason, Forward, FrameFlag, PortFlag } from "../abi/enums";
+import { answerLocal } from "../answer/local";
+import { Connection } from "../connection/connection";
+import { Packet, PacketFlag } from "../packet/packet";
+import { append } from "../packet/slot";
+import { drop } from "../stats";
+import {
+  completeChecksum, emit, HOP_LOCAL, hopMtu, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes,
+  writeVirtio,
+} from "./emit";
+import { rewriteToServer } from "./nat";
+import { forwardTunnel } from "./tunnel";
+
+/** Sends a client's packet on. The checks come first, in the kernel's order: route, hops, size. */
+export function forwardToServer(packet: Packet, connection: Connection): void {
+  let method = connection.forward;
+  if (method == <u32>Forward.Local) return deliver(packet);
+  let hop = hopToServer(connection);
+  if (hop == HOP_LOCAL) {
+    if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
+    return deliver(packet);
+  }
+  if (packet.timeToLive <= 1) {
+    packet.fillAddresses();
+    return refuseHops(packet);
+  }
+  if (hop == 0) return drop(DropReason.NoRoute);
+  if (method == <u32>Forward.Tunnel) return forwardTunnel(packet, connection, hop);
+
+  let mtu = hopMtu(hop);
+  if (wireBytes(packet) > mtu && mayNotFragment(packet)) {
+    packet.fillAddresses();
+    takeHop(packet);
+    return refuseSize(packet, mtu);
+  }
+  if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
+  else takeHop(packet);
+  emit(packet, hop);
+}
+
+/** To the director itself: to its kernel where a port leads there, else answered here. */
+export function deliver(packet: Packet): void {
+  let port = hostPort();
+  if (port == 0) {
+    packet.fillAddresses();
+    return answerLocal(packet);
+  }
+  let record = <usize>PORTS_BASE + <usize>port * PORT_BYTES;
+  memory.copy(packet.frame, record + PORT_PEER_MAC, 6);
+  memory.copy(packet.frame + 6, record + PORT_MAC, 6);
+  if (load<u32>(record, PORT_FLAGS) & <u32>PortFlag.Vnet) {
+    writeVirtio(packet);
+    append(port, packet.frame, packet.end - packet.frame, <u32>FrameFlag.Vnet);
+    return;
+  }
+  if (packet.has(PacketFlag.Partial)) completeChecksum(packet);
+  append(port, packet.frame, packet.end - packet.frame, 0);
+}
+
+/** The port that leads to the director's own kernel, 0 when none does. */
+function hostPort(): u32 {
+  for (let port: u32 = 1; port < PORTS_MAX; port++) {
+    let flags = load<u32>(<usize>PORTS_BASE + <usize>port * PORT_BYTES, PORT_FLAGS);
+    if ((flags & (<u32>PortFlag.Host | <u32>PortFlag.Up)) == (<u32>PortFlag.Host | <u32>PortFlag.Up)) return port;
+  }
+  return 0;
+}
