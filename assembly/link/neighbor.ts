@@ -1,0 +1,238 @@
+// Neighbours: who is reached by which hardware address, and the frames that wait for an answer.
+
+import {
+  CONTROL_BASE, CONTROL_NEIGHBORS_USED, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
+  NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NEXT,
+  NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_BASE,
+  PENDING_BYTES, PENDING_FLAGS, PENDING_FRAME, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PENDING_ORDER, PORT_FLAGS, PORT_MAC,
+  PORT_MTU, SLOT_HEADROOM, STATE_PENDING_ORDER,
+} from "../abi/layout";
+import { ControlError, DropReason, NeighborState } from "../abi/enums";
+import { NEIGHBORS_MAX, PENDING_MAX, PENDING_PER_NEIGHBOR } from "../abi/limits";
+import { foldAddress, mix } from "../base/hash";
+import { append, ownFrame } from "../packet/slot";
+import { drop } from "../stats";
+import { copyAddress, sameAddress } from "../wire/field";
+import { now, state } from "../memory";
+import { askArp } from "./arp";
+import { askNdp } from "./ndp";
+import { portAt } from "./local";
+import { routesChanged } from "./route";
+
+/** How long an answer is believed without asking again. */
+const FRESH_MS: u32 = 30000;
+const RETRY_MS: u32 = 1000;
+const TRIES_MAX: u32 = 3;
+/** Frames longer than this do not wait: they are super-frames, and TCP sends them again. */
+const WAITING_BYTES_MAX: u32 = OWN_SLOT_BYTES - SLOT_HEADROOM;
+
+export function neighborAt(index: u32): usize {
+  return <usize>NEIGHBORS_BASE + <usize>index * NEIGHBOR_BYTES;
+}
+
+function head(port: u32, address: usize): usize {
+  return NEIGHBORS_HASH + <usize>(mix(foldAddress(address), port, 5) & (NEIGHBORS_HASH_PLACES - 1)) * 4;
+}
+
+export function findNeighbor(family: u32, port: u32, address: usize): u32 {
+  let index = load<u32>(head(port, address));
+  while (index != 0) {
+    let neighbor = neighborAt(index);
+    if (<u32>load<u16>(neighbor, NEIGHBOR_PORT) == port && <u32>load<u8>(neighbor, NEIGHBOR_FAMILY) == family &&
+      sameAddress(neighbor, address)) return index;
+    index = load<u32>(neighbor, NEIGHBOR_NEXT);
+  }
+  return 0;
+}
+
+/** The neighbour, made when it is new (nobody has asked for it yet). 0 when every record is permanent. */
+export function touchNeighbor(family: u32, port: u32, address: usize): u32 {
+  let index = findNeighbor(family, port, address);
+  if (index == 0) {
+    index = take();
+    if (index == 0) return 0;
+    let neighbor = neighborAt(index);
+    copyAddress(neighbor, address);
+    store<u16>(neighbor, <u16>port, NEIGHBOR_PORT);
+    store<u8>(neighbor, <u8>family, NEIGHBOR_FAMILY);
+    store<u8>(neighbor, <u8>NeighborState.Incomplete, NEIGHBOR_STATE);
+    copyPort(neighbor, port);
+    let chain = head(port, address);
+    store<u32>(neighbor, load<u32>(chain), NEIGHBOR_NEXT);
+    store<u32>(chain, index);
+  }
+  store<u32>(neighborAt(index), now, NEIGHBOR_USED_MS);
+  return index;
+}
+
+function copyPort(neighbor: usize, port: u32): void {
+  let record = portAt(port);
+  memory.copy(neighbor + NEIGHBOR_MACS + 6, record + PORT_MAC, 6);
+  store<u32>(neighbor, load<u32>(record, PORT_MTU), NEIGHBOR_MTU);
+  store<u32>(neighbor, load<u32>(record, PORT_FLAGS), NEIGHBOR_CHANNEL);
+}
+
+/** A free record; the one unused for longest makes room. Index 0xffff is not given: it means "local". */
+function take(): u32 {
+  let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED), 1);
+  let oldest: u32 = 0;
+  for (let index: u32 = 1; index < used; index++) {
+    let neighbor = neighborAt(index);
+    let what = load<u8>(neighbor, NEIGHBOR_STATE);
+    if (what == <u8>NeighborState.Free) return index;
+    if (what == <u8>NeighborState.Permanent) continue;
+    if (oldest == 0 || now - load<u32>(neighbor, NEIGHBOR_USED_MS) > now - load<u32>(neighborAt(oldest), NEIGHBOR_USED_MS)) {
+      oldest = index;
+    }
+  }
+  if (used < NEIGHBORS_MAX) {
+    store<u32>(CONTROL_BASE, used + 1, CONTROL_NEIGHBORS_USED);
+    return used;
+  }
+  if (oldest != 0) free(oldest);
+  return oldest;
+}
+
+function free(index: u32): void {
+  let neighbor = neighborAt(index);
+  dropPending(index);
+  let at = head(load<u16>(neighbor, NEIGHBOR_PORT), neighbor);
+  while (load<u32>(at) != index && load<u32>(at) != 0) at = neighborAt(load<u32>(at)) + NEIGHBOR_NEXT;
+  if (load<u32>(at) == index) store<u32>(at, load<u32>(neighbor, NEIGHBOR_NEXT));
+  memory.fill(neighbor, 0, NEIGHBOR_BYTES);
+  routesChanged();
+}
+
+/** A neighbour told its hardware address: believe it, and send what waited. */
+export function learn(family: u32, port: u32, address: usize, mac: usize): u32 {
+  let index = touchNeighbor(family, port, address);
+  if (index == 0) return 0;
+  let neighbor = neighborAt(index);
+  if (load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) return index;
+  memory.copy(neighbor + NEIGHBOR_MACS, mac, 6);
+  store<u8>(neighbor, <u8>NeighborState.Reachable, NEIGHBOR_STATE);
+  store<u32>(neighbor, now, NEIGHBOR_CONFIRMED_MS);
+  store<u16>(neighbor, 0, NEIGHBOR_TRIES);
+  sendPending(index);
+  return index;
+}
+
+export function addPermanent(family: u32, port: u32, address: usize, mac: usize): i32 {
+  let index = touchNeighbor(family, port, address);
+  if (index == 0) return <i32>ControlError.Full;
+  let neighbor = neighborAt(index);
+  memory.copy(neighbor + NEIGHBOR_MACS, mac, 6);
+  store<u8>(neighbor, <u8>NeighborState.Permanent, NEIGHBOR_STATE);
+  sendPending(index);
+  return <i32>index;
+}
+
+export function removeNeighbor(family: u32, port: u32, address: usize): i32 {
+  let index = findNeighbor(family, port, address);
+  if (index == 0) return <i32>ControlError.NotFound;
+  free(index);
+  return 0;
+}
+
+/** A port's hardware address, MTU or abilities changed. */
+export function refreshPorts(port: u32): void {
+  let used = load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED);
+  for (let index: u32 = 1; index < used; index++) {
+    let neighbor = neighborAt(index);
+    if (load<u8>(neighbor, NEIGHBOR_STATE) != 0 && <u32>load<u16>(neighbor, NEIGHBOR_PORT) == port) copyPort(neighbor, port);
+  }
+}
+
+/** Sends a frame to a neighbour, or lets it wait for the neighbour's answer. `flags` are FrameFlag. */
+export function transmit(index: u32, frame: u32, bytes: u32, flags: u32): void {
+  let neighbor = neighborAt(index);
+  let what = load<u8>(neighbor, NEIGHBOR_STATE);
+  if (what == <u8>NeighborState.Reachable || what == <u8>NeighborState.Permanent) {
+    store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
+    store<u32>(frame, load<u32>(neighbor, NEIGHBOR_MACS + 8), 8);
+    append(load<u16>(neighbor, NEIGHBOR_PORT), frame, bytes, flags);
+    if (what == <u8>NeighborState.Reachable && now - load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS) > FRESH_MS) ask(index);
+    return;
+  }
+  ask(index);
+  wait(index, frame, bytes, flags);
+}
+
+/** Asks for a neighbour, at most once a second. */
+function ask(index: u32): void {
+  let neighbor = neighborAt(index);
+  if (load<u16>(neighbor, NEIGHBOR_TRIES) != 0 && now - load<u32>(neighbor, NEIGHBOR_ASKED_MS) < RETRY_MS) return;
+  store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_TRIES) + 1, NEIGHBOR_TRIES);
+  store<u32>(neighbor, now, NEIGHBOR_ASKED_MS);
+  let port = <u32>load<u16>(neighbor, NEIGHBOR_PORT);
+  if (load<u8>(neighbor, NEIGHBOR_FAMILY) == 4) askArp(port, neighbor);
+  else askNdp(port, neighbor);
+}
+
+function pendingAt(place: u32): usize {
+  return <usize>PENDING_BASE + <usize>place * PENDING_BYTES;
+}
+
+function wait(index: u32, frame: u32, bytes: u32, flags: u32): void {
+  let neighbor = neighborAt(index);
+  let waiting = <u32>load<u16>(neighbor, NEIGHBOR_PENDING);
+  if (bytes > WAITING_BYTES_MAX || waiting >= PENDING_PER_NEIGHBOR) return drop(DropReason.NeighborUnreachable);
+  for (let place: u32 = 0; place < PENDING_MAX; place++) {
+    let pending = pendingAt(place);
+    if (load<u32>(pending, PENDING_NEIGHBOR) != 0) continue;
+    let order = load<u32>(state, STATE_PENDING_ORDER) + 1;
+    store<u32>(state, order, STATE_PENDING_ORDER);
+    store<u32>(pending, index, PENDING_NEIGHBOR);
+    store<u32>(pending, bytes, PENDING_FRAME_BYTES);
+    store<u32>(pending, order, PENDING_ORDER);
+    store<u32>(pending, flags, PENDING_FLAGS);
+    memory.copy(pending + PENDING_FRAME - 10, frame - 10, bytes + 10);
+    store<u16>(neighbor, <u16>(waiting + 1), NEIGHBOR_PENDING);
+    return;
+  }
+  drop(DropReason.NeighborUnreachable);
+}
+
+/** Sends what waited, in the order it came. */
+function sendPending(index: u32): void {
+  let neighbor = neighborAt(index);
+  while (load<u16>(neighbor, NEIGHBOR_PENDING) != 0) {
+    let first: usize = 0;
+    for (let place: u32 = 0; place < PENDING_MAX; place++) {
+      let pending = pendingAt(place);
+      if (load<u32>(pending, PENDING_NEIGHBOR) != index) continue;
+      if (first == 0 || load<u32>(pending, PENDING_ORDER) < load<u32>(first, PENDING_ORDER)) first = pending;
+    }
+    store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_PENDING) - 1, NEIGHBOR_PENDING);
+    if (first == 0) continue;
+    store<u32>(first, 0, PENDING_NEIGHBOR);
+    let frame = ownFrame();
+    if (frame == 0) continue;
+    let bytes = load<u32>(first, PENDING_FRAME_BYTES);
+    memory.copy(frame - 10, first + PENDING_FRAME - 10, bytes + 10);
+    transmit(index, frame, bytes, load<u32>(first, PENDING_FLAGS));
+  }
+}
+
+function dropPending(index: u32): void {
+  for (let place: u32 = 0; place < PENDING_MAX; place++) {
+    let pending = pendingAt(place);
+    if (load<u32>(pending, PENDING_NEIGHBOR) != index) continue;
+    store<u32>(pending, 0, PENDING_NEIGHBOR);
+    drop(DropReason.NeighborUnreachable);
+  }
+  store<u16>(neighborAt(index), 0, NEIGHBOR_PENDING);
+}
+
+/** Each tick: asks again, and gives up on who never answers. */
+export function sweepNeighbors(): void {
+  let used = load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED);
+  for (let index: u32 = 1; index < used; index++) {
+    let neighbor = neighborAt(index);
+    let tries = <u32>load<u16>(neighbor, NEIGHBOR_TRIES);
+    if (tries == 0 || load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) continue;
+    if (now - load<u32>(neighbor, NEIGHBOR_ASKED_MS) < RETRY_MS) continue;
+    if (tries >= TRIES_MAX) free(index);
+    else ask(index);
+  }
+}
