@@ -1,0 +1,98 @@
+// ICMP messages the director itself sends (RFC 792, RFC 1812 section 4.3).
+
+import { STATE_IDENTIFICATION } from "../abi/layout";
+import { DropReason, Protocol } from "../abi/enums";
+import { isLocal, sourceFor } from "../link/local";
+import { hopPort, nextHop } from "../link/route";
+import { transmit } from "../link/neighbor";
+import { Packet, PacketFlag } from "../packet/packet";
+import { OWN_FRAME_BYTES, ownFrame, portFlags } from "../packet/slot";
+import { PortFlag, FrameFlag } from "../abi/enums";
+import { drop } from "../stats";
+import { state } from "../memory";
+import { checksum, fold64, sum } from "../wire/checksum";
+import { set16, set32 } from "../wire/field";
+
+/** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
+const ERROR_BYTES_MAX: u32 = 576;
+
+export function nextIdentification(): u32 {
+  let value = load<u32>(state, STATE_IDENTIFICATION) + 1;
+  store<u32>(state, value, STATE_IDENTIFICATION);
+  return value & 0xffff;
+}
+
+/** Sends an own frame whose IP packet is complete to a neighbour. */
+export function sendOwn(hop: u32, frame: u32, bytes: u32): void {
+  let vnet = (portFlags(hopPort(hop)) & <u32>PortFlag.Vnet) != 0;
+  store<u64>(<usize>frame - 10, 0);
+  store<u16>(<usize>frame - 2, 0);
+  transmit(hop, frame, bytes, vnet ? <u32>FrameFlag.Vnet : 0);
+}
+
+/**
+ * Tells a packet's sender of an error. `extra` is the second word, host order (an MTU).
+ * Never about errors, later fragments, or group addresses.
+ */
+export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32): void {
+  if (packet.family != 4 || isError(packet) || (packet.has(PacketFlag.Fragment) && packet.fragmentOffset != 0)) {
+    return drop(DropReason.ErrorSilenced);
+  }
+  let hop = nextHop(4, packet.source);
+  let frame = hop == 0 ? 0 : ownFrame();
+  if (frame == 0) return;
+  let source = isLocal(packet.target) ? packet.target : sourceFor(4, hopPort(hop), packet.source);
+  if (source == 0) return;
+  let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 28);
+  let ip = <usize>frame + 14;
+  store<u16>(frame, 0x0008, 12);
+  header4(ip, 0xc0, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
+  let icmp = ip + 20;
+  store<u32>(icmp, type | (code << 8));
+  set32(icmp + 4, extra);
+  memory.copy(icmp + 8, packet.l3, embedded);
+  store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
+  sendOwn(hop, frame, 14 + 28 + embedded);
+}
+
+/** An IPv4 header of the director's own. */
+export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, source: u32, target: u32): void {
+  store<u8>(ip, 0x45);
+  store<u8>(ip, <u8>service, 1);
+  set16(ip + 2, bytes);
+  set16(ip + 4, nextIdentification());
+  store<u16>(ip, 0, 6);
+  store<u8>(ip, 64, 8);
+  store<u8>(ip, <u8>protocol, 9);
+  store<u16>(ip, 0, 10);
+  store<u32>(ip, source, 12);
+  store<u32>(ip, target, 16);
+  store<u16>(ip, <u16>checksum(ip, 20), 10);
+}
+
+function isError(packet: Packet): bool {
+  if (packet.protocol != <u8>Protocol.Icmp) return false;
+  if (packet.l4 + 8 > packet.end) return true;
+  let type = <u32>load<u8>(packet.l4);
+  return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+/** Answers an echo request in place. */
+export function sendEcho(packet: Packet): void {
+  if (fold64(sum(packet.l4, packet.end - packet.l4)) != 0xffff) return drop(DropReason.IcmpBad);
+  let hop = nextHop(4, packet.source);
+  if (hop == 0) return drop(DropReason.NoRoute);
+  let bytes = packet.end - packet.l4;
+  let whole = bytes + 34 <= OWN_FRAME_BYTES;
+  if (!whole || packet.has(PacketFlag.Reassembled)) return drop(DropReason.NoBuffer);
+  let frame = ownFrame();
+  if (frame == 0) return;
+  let ip = <usize>frame + 14;
+  store<u16>(frame, 0x0008, 12);
+  header4(ip, load<u8>(packet.l3, 1), 20 + bytes, <u32>Protocol.Icmp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+  let icmp = ip + 20;
+  memory.copy(icmp, packet.l4, bytes);
+  store<u32>(icmp, 0);
+  store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
+  sendOwn(hop, frame, 34 + bytes);
+}

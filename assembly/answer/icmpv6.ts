@@ -1,0 +1,72 @@
+// ICMPv6 messages the director itself sends (RFC 4443).
+
+import { DropReason, Protocol } from "../abi/enums";
+import { isLocal, sourceFor } from "../link/local";
+import { hopPort, nextHop } from "../link/route";
+import { Packet, PacketFlag } from "../packet/packet";
+import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { drop } from "../stats";
+import { fold64, pseudo6, sum } from "../wire/checksum";
+import { copyAddress, set16, set32 } from "../wire/field";
+import { sendOwn } from "./icmp";
+
+/** An error message fits the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
+const ERROR_BYTES_MAX: u32 = 1280;
+
+export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32): void {
+  if (packet.family != 6 || isError(packet) || (packet.has(PacketFlag.Fragment) && packet.fragmentOffset != 0)) {
+    return drop(DropReason.ErrorSilenced);
+  }
+  let hop = nextHop(6, packet.source);
+  let frame = hop == 0 ? 0 : ownFrame();
+  if (frame == 0) return;
+  let source = isLocal(packet.target) ? packet.target : sourceFor(6, hopPort(hop), packet.source);
+  if (source == 0) return;
+  let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
+  let ip = <usize>frame + 14;
+  header6(frame, 8 + embedded, <u32>Protocol.Icmpv6, source, packet.source);
+  let icmp = ip + 40;
+  store<u32>(icmp, type | (code << 8));
+  set32(icmp + 4, extra);
+  memory.copy(icmp + 8, packet.l3, embedded);
+  finish(ip, 8 + embedded);
+  sendOwn(hop, frame, 14 + 48 + embedded);
+}
+
+export function header6(frame: usize, bytes: u32, protocol: u32, source: usize, target: usize): void {
+  store<u16>(frame, 0xdd86, 12);
+  let ip = frame + 14;
+  store<u32>(ip, 0x60);
+  set16(ip + 4, bytes);
+  store<u8>(ip, <u8>protocol, 6);
+  store<u8>(ip, 64, 7);
+  copyAddress(ip + 8, source);
+  copyAddress(ip + 24, target);
+}
+
+function finish(ip: usize, bytes: u32): void {
+  let icmp = ip + 40;
+  store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo6(ip + 8, ip + 24, <u32>Protocol.Icmpv6, bytes)), 2);
+}
+
+function isError(packet: Packet): bool {
+  if (packet.protocol != <u8>Protocol.Icmpv6) return false;
+  return packet.l4 + 8 > packet.end || load<u8>(packet.l4) < 128;
+}
+
+export function sendEcho6(packet: Packet): void {
+  let bytes = packet.end - packet.l4;
+  let pseudo = pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
+  if (fold64(sum(packet.l4, bytes) + pseudo) != 0xffff) return drop(DropReason.IcmpBad);
+  let hop = nextHop(6, packet.source);
+  if (hop == 0) return drop(DropReason.NoRoute);
+  if (bytes + 54 > OWN_FRAME_BYTES) return drop(DropReason.NoBuffer);
+  let frame = ownFrame();
+  if (frame == 0) return;
+  header6(frame, bytes, <u32>Protocol.Icmpv6, packet.target, packet.source);
+  let icmp = <usize>frame + 54;
+  memory.copy(icmp, packet.l4, bytes);
+  store<u32>(icmp, 129);
+  finish(<usize>frame + 14, bytes);
+  sendOwn(hop, frame, 54 + bytes);
+}

@@ -1,0 +1,32 @@
+// What the director's own stack does with a packet that no service took.
+
+import { DropReason, Protocol } from "../abi/enums";
+import { Packet } from "../packet/packet";
+import { drop } from "../stats";
+import { sendEcho, sendIcmpError } from "./icmp";
+import { sendEcho6, sendIcmpv6Error } from "./icmpv6";
+import { isIntact, sendReset } from "./reset";
+
+const ECHO: u8 = 8;
+const ECHO6: u8 = 128;
+
+export function answerLocal(packet: Packet): void {
+  switch (<i32>packet.protocol) {
+    case Protocol.Icmp:
+      if (packet.family == 4 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return sendEcho(packet);
+      return drop(DropReason.LocalConsumed);
+    case Protocol.Icmpv6:
+      if (packet.family == 6 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return sendEcho6(packet);
+      return drop(DropReason.LocalConsumed);
+    case Protocol.Tcp: return sendReset(packet);
+    case Protocol.Udp:
+      if (load<u16>(packet.l4, 6) != 0 && !isIntact(packet)) return drop(DropReason.TransportChecksum);
+      if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
+      else sendIcmpv6Error(packet, 1, 4, 0);
+      return drop(DropReason.LocalConsumed);
+    default:
+      if (packet.family == 4) sendIcmpError(packet, 3, 2, 0);
+      else sendIcmpv6Error(packet, 4, 1, packet.previousNext - packet.l3);
+      return drop(DropReason.LocalConsumed);
+  }
+}

@@ -1,0 +1,71 @@
+// A segment for no socket is answered with RST, as any host does (RFC 9293 section 3.10.7.1).
+
+import { DropReason, Protocol } from "../abi/enums";
+import { nextHop } from "../link/route";
+import { Packet, PacketFlag } from "../packet/packet";
+import { ownFrame } from "../packet/slot";
+import { drop } from "../stats";
+import { fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
+import { get32, set32 } from "../wire/field";
+import { header4, sendOwn } from "./icmp";
+import { header6 } from "./icmpv6";
+
+const FIN: u32 = 1;
+const SYN: u32 = 2;
+const RST: u32 = 4;
+const ACK: u32 = 16;
+
+/** The pseudo-header's sum of a packet as it lies there. */
+export function pseudoOf(packet: Packet, bytes: u32): u64 {
+  return packet.family == 4
+    ? pseudo4(load<u32>(packet.l3, 12), load<u32>(packet.l3, 16), packet.protocol, bytes)
+    : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, packet.protocol, bytes);
+}
+
+/** True when the transport checksum is right, or the device vouches for it. */
+export function isIntact(packet: Packet): bool {
+  let bytes = packet.end - packet.l4;
+  return packet.has(PacketFlag.Partial) || fold64(sum(packet.l4, bytes) + pseudoOf(packet, bytes)) == 0xffff;
+}
+
+export function sendReset(packet: Packet): void {
+  let tcp = <usize>packet.l4;
+  let dataAt = packet.l4 + ((<u32>load<u8>(tcp, 12) >> 4) << 2);
+  if (dataAt > packet.end || dataAt < packet.l4 + 20) return drop(DropReason.Truncated);
+  if (!isIntact(packet)) return drop(DropReason.TransportChecksum);
+  let flags = <u32>load<u8>(tcp, 13);
+  if (flags & RST) return drop(DropReason.LocalConsumed);
+  let hop = nextHop(packet.family, packet.source);
+  let frame = hop == 0 ? 0 : ownFrame();
+  if (frame == 0) return;
+  let ip = <usize>frame + 14;
+  let ipBytes: u32 = packet.family == 4 ? 20 : 40;
+  if (packet.family == 4) {
+    store<u16>(frame, 0x0008, 12);
+    header4(ip, 0, 40, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+    store<u32>(ip, 0x00400000, 4); // identification 0, don't fragment
+    store<u16>(ip, 0, 10);
+    store<u16>(ip, <u16>~fold64(sum(ip, 20)), 10);
+  } else {
+    header6(frame, 20, <u32>Protocol.Tcp, packet.target, packet.source);
+  }
+  let reset = ip + ipBytes;
+  store<u16>(reset, packet.targetPort);
+  store<u16>(reset, packet.sourcePort, 2);
+  store<u64>(reset, 0, 4);
+  store<u64>(reset, 0, 12);
+  store<u8>(reset, 0x50, 12);
+  if (flags & ACK) {
+    set32(reset + 4, get32(tcp + 8));
+    store<u8>(reset, <u8>RST, 13);
+  } else {
+    let length = packet.end - dataAt + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
+    set32(reset + 8, get32(tcp + 4) + length);
+    store<u8>(reset, <u8>(RST | ACK), 13);
+  }
+  let pseudo = packet.family == 4
+    ? pseudo4(load<u32>(ip, 12), load<u32>(ip, 16), <u32>Protocol.Tcp, 20)
+    : pseudo6(ip + 8, ip + 24, <u32>Protocol.Tcp, 20);
+  store<u16>(reset, <u16>~fold64(sum(reset, 20) + pseudo), 16);
+  sendOwn(hop, frame, 14 + ipBytes + 20);
+}

@@ -1,0 +1,157 @@
+// ICMP errors about packets of a connection: both the error and the packet inside it are rewritten.
+
+import { DropReason, Forward, Protocol } from "../abi/enums";
+import { Connection } from "../connection/connection";
+import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
+import { CONTROL_BASE } from "../abi/layout";
+import { Packet } from "../packet/packet";
+import { isBalanced } from "../packet/parse";
+import { Server } from "../service/server";
+import { countIn, countOut, drop } from "../stats";
+import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
+import { copyAddress, mapAddress } from "../wire/field";
+import { emit, hopMtu, hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "./emit";
+import { forwardTunnel } from "./tunnel";
+
+const SCRATCH: usize = <usize>CONTROL_BASE + 0x440; // the embedded packet's two addresses
+
+/** Errors that speak of a connection: unreachable, source quench, time exceeded; all of ICMPv6's errors. */
+export function isIcmpError(packet: Packet): bool {
+  if (packet.l4 + 8 > packet.end) return false;
+  let type = <u32>load<u8>(packet.l4);
+  if (packet.family == 4) return packet.protocol == <u8>Protocol.Icmp && (type == 3 || type == 4 || type == 11);
+  return packet.protocol == <u8>Protocol.Icmpv6 && type != 0 && type < 128;
+}
+
+/** Handles an error about a connection's packet; false when it belongs to none. */
+export function related(packet: Packet): bool {
+  let inner = <usize>packet.l4 + 8;
+  let family = <u32>packet.family;
+  let headerBytes: u32 = 40;
+  let protocol: u32;
+  if (family == 4) {
+    if (inner + 20 > packet.end) return false;
+    headerBytes = (<u32>load<u8>(inner) & 15) << 2;
+    if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
+    if (load<u16>(inner, 6) & 0xff1f) return false;
+    protocol = load<u8>(inner, 9);
+    mapAddress(SCRATCH, load<u32>(inner, 12));
+    mapAddress(SCRATCH + 16, load<u32>(inner, 16));
+  } else {
+    if (inner + 40 > packet.end) return false;
+    protocol = load<u8>(inner, 6);
+    copyAddress(SCRATCH, inner + 8);
+    copyAddress(SCRATCH + 16, inner + 24);
+  }
+  let ports = inner + headerBytes;
+  if (!isBalanced(protocol) || ports + 8 > packet.end) return false;
+  let source = SCRATCH;
+  let target = SCRATCH + 16;
+
+  // From the servers' side: about what the client sent, as the director forwarded it.
+  let index = lookup(FROM_SERVER, family, protocol, source, load<u16>(ports), target, load<u16>(ports, 2));
+  if (index != 0 && Connection.at(index).forward == <u32>Forward.Nat) {
+    return errorToClient(packet, Connection.at(index), inner, ports);
+  }
+  // From the clients' side: about what the service sent.
+  index = lookup(FROM_CLIENT, family, protocol, target, load<u16>(ports, 2), source, load<u16>(ports));
+  if (index == 0) return false;
+  return errorToServer(packet, Connection.at(index), inner, ports);
+}
+
+function isIntact(packet: Packet): bool {
+  let bytes = packet.end - packet.l4;
+  let pseudo: u64 = packet.family == 6
+    ? pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes) : 0;
+  if (fold64(sum(packet.l4, bytes) + pseudo) == 0xffff) return true;
+  drop(DropReason.IcmpBad);
+  return false;
+}
+
+function errorToClient(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {
+  if (!isIntact(packet)) return true;
+  let hop = hopToClient(connection);
+  if (packet.timeToLive <= 1) {
+    refuseHops(packet);
+    return true;
+  }
+  if (hop == 0) {
+    drop(DropReason.NoRoute);
+    return true;
+  }
+  if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) {
+    refuseSize(packet, hopMtu(hop));
+    return true;
+  }
+  if (packet.family == 4) {
+    store<u32>(packet.l3, connection.virtual, 12);
+    store<u32>(inner, connection.virtual, 16);
+  } else {
+    copyAddress(packet.l3 + 8, connection.virtual16);
+    copyAddress(inner + 24, connection.virtual16);
+  }
+  store<u16>(ports, connection.virtualPort, 2);
+  countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
+  finish(packet, inner);
+  emit(packet, hop);
+  return true;
+}
+
+function errorToServer(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {
+  if (!isIntact(packet)) return true;
+  let hop = hopToServer(connection);
+  if (hop == HOP_LOCAL || connection.forward == <u32>Forward.Local) return false;
+  if (packet.timeToLive <= 1) {
+    refuseHops(packet);
+    return true;
+  }
+  if (hop == 0) {
+    drop(DropReason.NoRoute);
+    return true;
+  }
+  countIn(connection.server, Server.at(connection.server).service, packet.ipBytes);
+  if (connection.forward == <u32>Forward.Tunnel) {
+    forwardTunnel(packet, connection, hop);
+    return true;
+  }
+  if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) {
+    takeHop(packet);
+    refuseSize(packet, hopMtu(hop));
+    return true;
+  }
+  if (connection.forward == <u32>Forward.Direct) {
+    takeHop(packet);
+    emit(packet, hop);
+    return true;
+  }
+  if (packet.family == 4) {
+    store<u32>(packet.l3, connection.serverAddress, 16);
+    store<u32>(inner, connection.serverAddress, 12);
+  } else {
+    copyAddress(packet.l3 + 24, connection.server16);
+    copyAddress(inner + 8, connection.server16);
+  }
+  store<u16>(ports, connection.serverPort);
+  finish(packet, inner);
+  emit(packet, hop);
+  return true;
+}
+
+/** One hop less, and all three checksums anew: both IP headers' and ICMP's. The inner transport's stays. */
+function finish(packet: Packet, inner: usize): void {
+  let icmp = <usize>packet.l4;
+  let bytes = packet.end - packet.l4;
+  store<u16>(icmp, 0, 2);
+  if (packet.family == 6) {
+    store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
+    let pseudo = pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
+    store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo), 2);
+    return;
+  }
+  store<u16>(inner, 0, 10);
+  store<u16>(inner, <u16>checksum(inner, (<u32>load<u8>(inner) & 15) << 2), 10);
+  store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
+  store<u8>(packet.l3, load<u8>(packet.l3, 8) - 1, 8);
+  store<u16>(packet.l3, 0, 10);
+  store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
+}
