@@ -1,0 +1,210 @@
+// Datagrams that come in pieces: put together before a connection is looked for, cut again on the way
+// out with the sizes they came in (as the kernel: recordings udp_icmp, dr).
+//
+// Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
+//          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
+//          64 largest piece | 128 pieces: offset u16, bytes u16, in order of offset
+//        4096 payload; the first piece's header lies right before it
+
+import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
+import { DropReason } from "../abi/enums";
+import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
+import { hopMtu } from "../forward/emit";
+import { sendOwn } from "../answer/icmp";
+import { now } from "../memory";
+import { drop } from "../stats";
+import { checksum } from "../wire/checksum";
+import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
+import { OWN_FRAME_BYTES, ownFrame } from "./slot";
+import { Packet, PacketFlag } from "./packet";
+
+const PIECES: usize = 128;
+const PAYLOAD: usize = 4096;
+const PAYLOAD_MAX: u32 = 65515;
+const TIMEOUT_MS: u32 = 30000;
+
+function recordAt(index: u32): usize {
+  return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
+}
+
+function keyOf(packet: Packet): u32 {
+  return 0x80000000 | (<u32>packet.family << 8) | <u32>packet.protocol;
+}
+
+/** The record of this packet's datagram; a new one takes a free place, or the oldest. */
+function find(packet: Packet): usize {
+  let key = keyOf(packet);
+  let oldest: usize = 0;
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    let record = recordAt(index);
+    if (load<u32>(record, 4) == key && load<u32>(record) == packet.fragmentId &&
+      sameAddress(record + 16, packet.source) && sameAddress(record + 32, packet.target)) return record;
+    if (oldest == 0) oldest = record;
+    else if (load<u32>(oldest, 4) != 0 &&
+      (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) > now - load<u32>(oldest, 8))) oldest = record;
+  }
+  if (load<u32>(oldest, 4) != 0) drop(DropReason.ReassemblyFull);
+  memory.fill(oldest, 0, PIECES);
+  store<u32>(oldest, packet.fragmentId);
+  store<u32>(oldest, key, 4);
+  store<u32>(oldest, now, 8);
+  copyAddress(oldest + 16, packet.source);
+  copyAddress(oldest + 32, packet.target);
+  return oldest;
+}
+
+/** Takes a fragment in. True when the datagram is whole: the packet is then that datagram. */
+export function reassemble(packet: Packet): bool {
+  let offset = packet.fragmentOffset;
+  let payloadAt = packet.l4;
+  let bytes = packet.end - payloadAt;
+  if (bytes == 0 || offset + bytes > PAYLOAD_MAX || (packet.moreFragments != 0 && (bytes & 7) != 0)) {
+    drop(DropReason.FragmentBad);
+    return false;
+  }
+  let record = find(packet);
+  if (!note(record, offset, bytes, packet.moreFragments == 0)) return false;
+  memory.copy(record + PAYLOAD + offset, payloadAt, bytes);
+  store<u32>(record, load<u32>(record, 12) + bytes, 12);
+  store<u32>(record, packet.port, 60);
+  let headerBytes: u32 = packet.family == 6 ? packet.fragmentHeader - packet.l3 : packet.l4 - packet.l3;
+  if (bytes + headerBytes + (packet.family == 6 ? 8 : 0) > load<u32>(record, 64)) {
+    store<u32>(record, bytes + headerBytes + (packet.family == 6 ? 8 : 0), 64);
+  }
+  if (offset == 0) {
+    store<u32>(record, headerBytes, 56);
+    memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
+    if (packet.family == 6) {
+      store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
+    }
+  }
+  let total = load<u32>(record, 48);
+  if (total == 0 || load<u32>(record, 12) < total || load<u32>(record, 56) == 0) return false;
+  complete(packet, record, total);
+  return true;
+}
+
+/** Files a piece in order of offset. An overlap spoils the whole datagram (RFC 5722, and for IPv4 too). */
+function note(record: usize, offset: u32, bytes: u32, last: bool): bool {
+  let count = load<u32>(record, 52);
+  let place: u32 = 0;
+  for (; place < count; place++) {
+    let from = <u32>load<u16>(record + PIECES + (place << 2));
+    let until = from + <u32>load<u16>(record + PIECES + (place << 2), 2);
+    if (offset < until && offset + bytes > from) {
+      if (offset != from || offset + bytes != until) store<u32>(record, 0, 4);
+      drop(DropReason.FragmentOverlap);
+      return false;
+    }
+    if (offset < from) break;
+  }
+  let total = load<u32>(record, 48);
+  if (count == FRAGMENTS_MAX || (last && total != 0) || (total != 0 && offset + bytes > total)) {
+    store<u32>(record, 0, 4);
+    drop(DropReason.FragmentBad);
+    return false;
+  }
+  if (last) store<u32>(record, offset + bytes, 48);
+  memory.copy(record + PIECES + ((place + 1) << 2), record + PIECES + (place << 2), (count - place) << 2);
+  store<u16>(record + PIECES + (place << 2), <u16>offset);
+  store<u16>(record + PIECES + (place << 2), <u16>bytes, 2);
+  store<u32>(record, count + 1, 52);
+  return true;
+}
+
+/** Turns the packet into the whole datagram. The record may be taken anew, but not before the next frame. */
+function complete(packet: Packet, record: usize, total: u32): void {
+  let headerBytes = load<u32>(record, 56);
+  let l3 = <u32>record + <u32>PAYLOAD - headerBytes;
+  packet.frame = l3 - 14;
+  packet.l3 = l3;
+  packet.l4 = <u32>record + <u32>PAYLOAD;
+  packet.end = packet.l4 + total;
+  packet.bytes = packet.end - packet.frame;
+  packet.reassembly = <u32>record;
+  packet.fragmentOffset = 0;
+  packet.flags &= ~(<u32>PacketFlag.Fragment | <u32>PacketFlag.Partial);
+  packet.set(PacketFlag.Reassembled);
+  store<u16>(packet.frame, packet.family == 4 ? 0x0008 : 0xdd86, 12);
+  if (packet.family == 4) {
+    set16(l3 + 2, headerBytes + total);
+    store<u16>(l3, load<u16>(l3, 6) & 0x0040, 6);
+    store<u16>(l3, 0, 10);
+    store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+  } else {
+    set16(l3 + 4, headerBytes - 40 + total);
+  }
+  store<u32>(record, 0, 4);
+}
+
+/** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
+export function sendPieces(packet: Packet, hop: u32): void {
+  let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
+  let dataAt = packet.l3 + headerBytes;
+  let total = packet.end - dataAt;
+  let room = (hopMtu(hop) - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
+  let record = <usize>packet.reassembly;
+  if (packet.has(PacketFlag.Reassembled) && load<u32>(record, 64) <= hopMtu(hop) && dataAt == packet.l4) {
+    let count = load<u32>(record, 52);
+    for (let piece: u32 = 0; piece < count; piece++) {
+      let at = record + PIECES + (<usize>piece << 2);
+      sendPiece(packet, hop, headerBytes, load<u16>(at), load<u16>(at, 2), total);
+    }
+    return;
+  }
+  for (let offset: u32 = 0; offset < total; offset += room) {
+    sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
+  }
+}
+
+function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
+  let extra: u32 = packet.family == 6 ? 8 : 0;
+  if (14 + headerBytes + extra + bytes > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
+  let frame = ownFrame();
+  if (frame == 0) return;
+  let l3 = <usize>frame + 14;
+  let more: u32 = offset + bytes < total ? 1 : 0;
+  memory.copy(frame, packet.frame, 14 + headerBytes);
+  memory.copy(l3 + headerBytes + extra, packet.l3 + headerBytes + offset, bytes);
+  if (packet.family == 4) {
+    if (offset != 0) blankOptions(l3, headerBytes);
+    set16(l3 + 2, headerBytes + bytes);
+    let before = get16(packet.l3 + 6);
+    set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more << 13)) | ((before & 0x1fff) + (offset >> 3)));
+    store<u16>(l3, 0, 10);
+    store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+  } else {
+    let fragment = l3 + 40;
+    store<u8>(fragment, load<u8>(l3, 6));
+    store<u8>(fragment, 0, 1);
+    set16(fragment + 2, offset | more);
+    store<u32>(fragment, packet.fragmentId, 4);
+    store<u8>(l3, 44, 6);
+    set16(l3 + 4, 8 + bytes);
+  }
+  sendOwn(hop, frame, 14 + headerBytes + extra + bytes);
+}
+
+/** Options that are not to be copied become "no operation" in later pieces (RFC 791 section 3.1). */
+function blankOptions(l3: usize, headerBytes: u32): void {
+  let at = l3 + 20;
+  let end = l3 + headerBytes;
+  while (at < end) {
+    let type = <u32>load<u8>(at);
+    if (type == 0) return;
+    let bytes: usize = type == 1 ? 1 : <usize>load<u8>(at, 1);
+    if (bytes == 0 || (type != 1 && bytes < 2) || at + bytes > end) return;
+    if (type != 1 && (type & 0x80) == 0) memory.fill(at, 1, bytes);
+    at += bytes;
+  }
+}
+
+/** Each tick: datagrams whose pieces never came are given up. */
+export function sweepReassemblies(): void {
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    let record = recordAt(index);
+    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < TIMEOUT_MS) continue;
+    store<u32>(record, 0, 4);
+    drop(DropReason.ReassemblyTimeout);
+  }
+}

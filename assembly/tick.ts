@@ -1,0 +1,90 @@
+// What time changes: connections expire, rates are estimated, neighbours age, half datagrams are given up.
+
+import {
+  CONTROL_BASE, CONTROL_NOW_MS, CONTROL_SERVERS_USED, CONTROL_SERVICES_USED, COUNTERS_BASE,
+  COUNTERS_WORKER_BYTES, COUNTER_BYTES, CONTROL_WORKERS, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE,
+  STATE_CAUSE, STATE_ESTIMATED_MS, STATE_FRESH, STATE_SWEEP, STATE_SWEPT_MS,
+} from "./abi/layout";
+import { ConnectionFlag, Sysctl } from "./abi/enums";
+import { SERVICES_MAX } from "./abi/limits";
+import { closeConnection } from "./connection/open";
+import { Connection } from "./connection/connection";
+import { sweepNeighbors } from "./link/neighbor";
+import { now, setNow, state } from "./memory";
+import { sweepReassemblies } from "./packet/fragment";
+import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
+import { releaseServers } from "./control";
+import { sysctl } from "./sysctl";
+
+/** The whole table is looked through once in this time. */
+const SWEEP_MS: u32 = 1000;
+/** Kernel's estimator period. */
+const ESTIMATE_MS: u32 = 2000;
+/** A template whose connections still live is looked at again after this long, as in the kernel. */
+const TEMPLATE_RETRY_MS: u32 = 60000;
+
+/** Call at least every 100 ms. Answers how many frames are to be sent. */
+export function tick(nowMs: u32): u32 {
+  setNow(nowMs);
+  store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);
+  beginBatch();
+  store<u32>(state, NO_CAUSE, STATE_CAUSE);
+  sweepConnections();
+  sweepNeighbors();
+  sweepReassemblies();
+  releaseServers();
+  if (now - load<u32>(state, STATE_ESTIMATED_MS) >= ESTIMATE_MS) {
+    store<u32>(state, now, STATE_ESTIMATED_MS);
+    if (sysctl(Sysctl.RunEstimation) != 0) estimate();
+  }
+  return transmitCount();
+}
+
+/** Looks at as many connections as the time since the last sweep stands for. */
+function sweepConnections(): void {
+  let elapsed = min<u32>(now - load<u32>(state, STATE_SWEPT_MS), SWEEP_MS);
+  store<u32>(state, now, STATE_SWEPT_MS);
+  let fresh = load<u32>(state, STATE_FRESH);
+  let count = <u32>(<u64>fresh * elapsed / SWEEP_MS) + 1;
+  let index = load<u32>(state, STATE_SWEEP);
+  for (; count != 0 && fresh > 1; count--) {
+    index = index + 1 >= fresh ? 1 : index + 1;
+    let connection = Connection.at(index);
+    if (connection.has(ConnectionFlag.Hashed) && connection.expired) expire(index, connection);
+  }
+  store<u32>(state, index, STATE_SWEEP);
+}
+
+function expire(index: u32, connection: Connection): void {
+  if (connection.children != 0) {
+    connection.timeoutMs = TEMPLATE_RETRY_MS;
+    connection.touch();
+    return;
+  }
+  closeConnection(index);
+}
+
+/** Exponential averages with the kernel's scaling: connections and packets << 10, bytes << 5. */
+function estimate(): void {
+  let workers = load<u32>(CONTROL_BASE, CONTROL_WORKERS);
+  for (let place: u32 = 0; place < max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVICES_USED), 1); place++) {
+    estimatePlace(place, workers);
+  }
+  let servers = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
+  for (let server: u32 = 1; server < servers; server++) estimatePlace(SERVICES_MAX + server, workers);
+}
+
+function estimatePlace(place: u32, workers: u32): void {
+  let rate = <usize>RATES_BASE + <usize>place * RATE_BYTES;
+  for (let counter: usize = 0; counter < 40; counter += 8) {
+    let sum: u64 = 0;
+    for (let worker: u32 = 0; worker < workers; worker++) {
+      sum += load<u64>(<usize>COUNTERS_BASE + <usize>worker * COUNTERS_WORKER_BYTES + <usize>place * COUNTER_BYTES + counter);
+    }
+    let shift: u64 = counter < 24 ? 9 : 4;
+    let fresh = (sum - load<u64>(rate + counter, RATE_LAST)) << shift;
+    let average = load<u64>(rate + counter, RATE_VALUE);
+    store<u64>(rate + counter, average + <u64>(<i64>(fresh - average) >> 2), RATE_VALUE);
+    store<u64>(rate + counter, sum, RATE_LAST);
+  }
+}
