@@ -4,11 +4,11 @@ import { CONTROL_BASE, CONTROL_SYSCTLS } from "./abi/layout";
 import { Sysctl } from "./abi/enums";
 
 export function sysctl(name: Sysctl): u32 {
-  return load<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<usize>name << 2));
+  return load<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<u32>name << 2));
 }
 
 export function setSysctl(name: u32, value: u32): void {
-  store<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<usize>name << 2), value);
+  store<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<u32>name << 2), value);
 }
 
 /** True while the secure_tcp defence is on (modes 2 and 3; mode 1 waits for a full table). */

@@ -31,7 +31,7 @@ export function neighborAt(index: u32): usize {
 }
 
 function head(port: u32, address: usize): usize {
-  return NEIGHBORS_HASH + <usize>(mix(foldAddress(address), port, 5) & (NEIGHBORS_HASH_PLACES - 1)) * 4;
+  return NEIGHBORS_HASH + (mix(foldAddress(address), port, 5) & (NEIGHBORS_HASH_PLACES - 1)) * 4;
 }
 
 export function findNeighbor(family: u32, port: u32, address: usize): u32 {

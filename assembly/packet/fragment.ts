@@ -159,7 +159,7 @@ export function sendPieces(packet: Packet, hop: u32): void {
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
   let extra: u32 = packet.family == 6 ? 8 : 0;
-  if (14 + headerBytes + extra + bytes > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
+  if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
   let frame = ownFrame();
   if (frame == 0) return;
   let l3 = <usize>frame + 14;

@@ -27,7 +27,7 @@ const NORMAL: u32 = 0;
 const SECURE: u32 = 1;
 
 function place(secure: u32, direction: u32, event: u32): usize {
-  return TCP_TABLE + (<usize>((secure * 3 + direction) * 4 + event) << 4);
+  return TCP_TABLE + (((secure * 3 + direction) * 4 + event) << 4);
 }
 
 function row(

@@ -4,7 +4,7 @@ import { CONTROL_BASE, CONTROL_TIMEOUTS, TIMEOUTS_SCTP, TIMEOUTS_UDP } from "../
 import { SctpState, TcpState, UdpState } from "../abi/enums";
 
 export function setTimeoutMs(place: u32, ms: u32): void {
-  store<u32>(CONTROL_BASE + CONTROL_TIMEOUTS + (<usize>place << 2), ms);
+  store<u32>(CONTROL_BASE + CONTROL_TIMEOUTS + (place << 2), ms);
 }
 
 export function initTimeouts(): void {

@@ -1,0 +1,127 @@
+// The typed binding of engine.wasm. Portable: no node: imports, so it runs wherever WebAssembly does.
+
+import {
+  BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
+  CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
+  LIST_ENTRY_BYTES, REQUEST_BASE, REQUEST_BYTES, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
+  WORKER_TRANSMIT, WORKERS_BASE,
+} from "../../assembly/abi/layout.js";
+import { CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
+import { DropReason, type Operation } from "../../assembly/abi/enums.js";
+
+const PAGE_BYTES = 65536;
+
+interface Exports {
+  init(): number;
+  attach(worker: number): void;
+  receive(count: number, nowMs: number): number;
+  tick(nowMs: number): number;
+  control(operation: number): number;
+}
+
+export interface EngineOptions {
+  module: WebAssembly.Module;
+  /** The connection table has 2^bucketBits buckets. */
+  bucketBits?: number;
+  workers?: number;
+  /** Bytes for the host's frame slots, between the engine's regions and its tables. */
+  arenaBytes?: number;
+  seed?: number;
+}
+
+export interface SentFrame {
+  port: number;
+  frame: number;
+  bytes: number;
+  flags: number;
+}
+
+/** One engine instance over one shared memory. */
+export class Engine {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  private readonly base: number;
+
+  private constructor(
+    readonly memory: WebAssembly.Memory,
+    private readonly exports: Exports,
+    readonly worker: number,
+    readonly arenaBase: number,
+  ) {
+    this.view = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.base = WORKERS_BASE + worker * WORKER_BYTES;
+  }
+
+  /** Makes a memory, prepares it, and answers its first worker. */
+  static async create(options: EngineOptions): Promise<Engine> {
+    const bits = options.bucketBits ?? 12;
+    const workers = options.workers ?? 1;
+    const tableBase = Math.ceil((FIXED_END + (options.arenaBytes ?? 0)) / PAGE_BYTES) * PAGE_BYTES;
+    const tableBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits * workers;
+    const pages = Math.ceil((tableBase + tableBytes) / PAGE_BYTES);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const view = new DataView(memory.buffer);
+    view.setUint32(CONTROL_BASE + CONTROL_WORKERS, workers, true);
+    view.setUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, bits, true);
+    view.setUint32(CONTROL_BASE + CONTROL_SEED, options.seed ?? 1, true);
+    view.setUint32(CONTROL_BASE + CONTROL_TABLE_BASE, tableBase, true);
+    const instance = await WebAssembly.instantiate(options.module, { env: { memory } });
+    const exports = instance.exports as unknown as Exports;
+    const error = exports.init();
+    if (error !== 0) throw new Error(`the engine refuses a table of 2^${bits} buckets for ${workers} workers`);
+    exports.attach(0);
+    return new Engine(memory, exports, 0, Math.ceil(FIXED_END / 4096) * 4096);
+  }
+
+  /** Hands over one frame for the next batch; it must lie in the memory with its headroom before it. */
+  enter(index: number, frame: number, bytes: number, port: number, flags = 0): void {
+    const entry = this.base + WORKER_RECEIVE + index * LIST_ENTRY_BYTES;
+    this.view.setUint32(entry + ENTRY_FRAME, frame, true);
+    this.view.setUint32(entry + ENTRY_BYTES, bytes, true);
+    this.view.setUint16(entry + ENTRY_PORT, port, true);
+    this.view.setUint16(entry + ENTRY_FLAGS, flags, true);
+  }
+
+  receive(count: number, nowMs: number): number {
+    this.view.setUint32(CONTROL_BASE + CONTROL_NOW_MS, nowMs, true);
+    return this.exports.receive(count, nowMs);
+  }
+
+  tick(nowMs: number): number {
+    return this.exports.tick(nowMs);
+  }
+
+  /** Does one operation; `fill` writes its arguments into the zeroed request record. */
+  control(operation: Operation, fill: (record: DataView, bytes: Uint8Array) => void): number {
+    const bytes = this.bytes.subarray(REQUEST_BASE, REQUEST_BASE + REQUEST_BYTES);
+    bytes.fill(0);
+    fill(new DataView(this.memory.buffer, REQUEST_BASE, REQUEST_BYTES), bytes);
+    return this.exports.control(operation);
+  }
+
+  /** Entry of the transmit list after receive, tick or control. */
+  sent(index: number): SentFrame {
+    const entry = this.base + WORKER_TRANSMIT + index * LIST_ENTRY_BYTES;
+    return {
+      frame: this.view.getUint32(entry + ENTRY_FRAME, true),
+      bytes: this.view.getUint32(entry + ENTRY_BYTES, true),
+      port: this.view.getUint16(entry + ENTRY_PORT, true),
+      flags: this.view.getUint16(entry + ENTRY_FLAGS, true),
+    };
+  }
+
+  get sentCount(): number {
+    return this.view.getUint32(this.base + WORKER_STATE + STATE_TRANSMIT_COUNT, true);
+  }
+
+  /** Dropped frames by the reason's name; only reasons that happened. */
+  drops(): Record<string, bigint> {
+    const found: Record<string, bigint> = {};
+    for (let reason = 1; reason < DropReason.Last; reason++) {
+      const count = this.view.getBigUint64(DROPS_BASE + this.worker * DROPS_WORKER_BYTES + reason * 8, true);
+      if (count !== 0n) found[DropReason[reason] ?? String(reason)] = count;
+    }
+    return found;
+  }
+}
