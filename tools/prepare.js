@@ -19,6 +19,7 @@ function run(what, command, args) {
 
 function newest(folder, accept) {
   let latest = 0;
+  if (!existsSync(at(folder))) return latest;
   for (const entry of readdirSync(at(folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) latest = Math.max(latest, newest(path, accept));
