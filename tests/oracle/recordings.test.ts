@@ -13,7 +13,7 @@ const SLOT_HEADROOM = 66;
 
 interface Event { ev: string; gt: number; if?: string; hex?: string; cmd?: string }
 
-/** Blanks what nobody can predict: the identification of packets that the director itself made. */
+/** Blanks what nobody can predict: the identifications that are chosen by the director itself. */
 function masked(hex: string): string {
   const frame = Buffer.from(hex, "hex");
   if (frame.readUInt16BE(12) === 0x0800) {
@@ -21,8 +21,17 @@ function masked(hex: string): string {
     const own = source === "10.0.1.1" || source === "10.0.2.1" || (frame[23] === 1 && source === "10.0.1.100" && frame[22] === 64);
     if (own) frame.fill(0, 18, 20).fill(0, 24, 26);
   }
+  // The fragment header's identification: chosen anew by the kernel after reassembly.
+  if (frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);
   return frame.toString("hex");
 }
+
+/**
+ * Where the engine does what is right for the user and this kernel does not, by recording and event.
+ * An ICMPv6 error of a NAT real server: the kernel drops it, because it checks the checksum without
+ * the pseudo-header when the network card did not; the client needs to hear of it.
+ */
+const WANTED: Record<string, number[]> = { ipv6_nat: [25] };
 
 async function replay(name: string): Promise<string[]> {
   const module = await WebAssembly.compile(readFileSync(new URL("build/engine.wasm", root)));
@@ -51,6 +60,11 @@ async function replay(name: string): Promise<string[]> {
       if (output?.ev === "out") expected.push(`${output.if} ${masked(output.hex ?? "")}`);
     }
     expected.sort();
+    if (WANTED[name]?.includes(index)) {
+      assert.equal(expected.length, 0, "the kernel was silent");
+      assert.equal(got.length, 1, "the client is told");
+      continue;
+    }
     if (got.join() !== expected.join()) {
       differences.push(`event ${index}: ${event.if} ${event.hex}\n  kernel ${expected.join("\n         ")}\n  engine ${got.join("\n         ")}`);
     }
@@ -58,7 +72,7 @@ async function replay(name: string): Promise<string[]> {
   return differences;
 }
 
-for (const name of ["nat_tcp", "dr", "tun_ipip", "udp_icmp"]) {
+for (const name of ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre"]) {
   test(`recording ${name}: every frame as the kernel's`, async () => {
     const differences = await replay(name);
     assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 6).join("\n")}`);
