@@ -29,12 +29,14 @@ function server(words: string[], key: ServiceSpec): ServerSpec {
   const real = endpoint(words[words.indexOf("-r") + 1] ?? "");
   const weight = words.indexOf("-w");
   const type = words.indexOf("--tun-type");
+  const tunnelPort = words.indexOf("--tun-port");
   const masq = words.includes("-m");
   return {
     ...real, port: masq && real.port !== 0 ? real.port : key.port,
     forward: masq ? "masq" : words.includes("-i") ? "tunnel" : "route",
     weight: weight < 0 ? 1 : Number(words[weight + 1]), upperThreshold: 0, lowerThreshold: 0,
-    tunnel: (type < 0 ? "ipip" : words[type + 1]) as TunnelName, tunnelPort: 0, tunnelFlags: 0,
+    tunnel: (type < 0 ? "ipip" : words[type + 1]) as TunnelName, tunnelPort: tunnelPort < 0 ? 0 : Number(words[tunnelPort + 1]),
+    tunnelFlags: words.includes("--tun-remcsum") ? 2 : words.includes("--tun-csum") ? 1 : 0,
   };
 }
 
