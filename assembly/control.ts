@@ -124,9 +124,9 @@ function checkService(): i32 {
 }
 
 function serviceAdd(): i32 {
+  if (requested() != 0) return <i32>ControlError.Exists;
   let error = checkService();
   if (error < 0) return error;
-  if (requested() != 0) return <i32>ControlError.Exists;
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVICES_USED), 1);
   let index: u32 = 1;
   while (index < used && Service.at(index).family != 0) index++;
