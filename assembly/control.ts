@@ -443,6 +443,11 @@ function neighborAdd(): i32 {
   return addPermanent(family(), port, R + REQUEST_ADDRESS, R + REQUEST_MAC);
 }
 
+/** Without a prefix any address will do: then not even the bits that say "IPv4" are compared. */
+function markBits(offset: usize): u8 {
+  return load<u32>(R + offset) == 0 ? 0 : <u8>bits(offset);
+}
+
 function markAdd(): i32 {
   let used = load<u32>(CONTROL_BASE, CONTROL_MARKS_USED);
   if (used == MARKS_MAX) return <i32>ControlError.Full;
@@ -450,8 +455,8 @@ function markAdd(): i32 {
   let rule = <usize>MARKS_BASE + <usize>used * MARK_BYTES;
   copyAddress(rule + MARK_TARGET, R + REQUEST_ADDRESS);
   copyAddress(rule + MARK_SOURCE, R + REQUEST_SOURCE);
-  store<u8>(rule, <u8>bits(REQUEST_PREFIX), MARK_TARGET_BITS);
-  store<u8>(rule, <u8>bits(REQUEST_SOURCE_BITS), MARK_SOURCE_BITS);
+  store<u8>(rule, markBits(REQUEST_PREFIX), MARK_TARGET_BITS);
+  store<u8>(rule, markBits(REQUEST_SOURCE_BITS), MARK_SOURCE_BITS);
   store<u8>(rule, <u8>family(), MARK_FAMILY);
   store<u8>(rule, load<u8>(R, REQUEST_PROTOCOL), MARK_PROTOCOL);
   store<u16>(rule, <u16>value(0), MARK_PORT_LOW);
