@@ -19,7 +19,7 @@ import { addLocal, findLocal, portAt, removeLocal } from "./link/local";
 import { addPermanent, refreshPorts, removeNeighbor } from "./link/neighbor";
 import { addRoute, removeRoute, routesChanged } from "./link/route";
 import { announceArp } from "./link/arp";
-import { isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
+import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
 import { initTcp } from "./state/tcp";
 import { initTimeouts, setTimeoutMs } from "./state/timeouts";
 import { findExact, Service, serviceHead } from "./service/service";
@@ -140,7 +140,10 @@ function serviceAdd(): i32 {
   service.protocol = load<u8>(R, REQUEST_PROTOCOL);
   service.family = <u8>family();
   service.order = nextOrder();
-  writeService(service, index);
+  if (!writeService(service, index)) {
+    memory.fill(changetype<usize>(service), 0, SERVICE_BYTES);
+    return <i32>ControlError.Full;
+  }
   let head = serviceHead(service.family, service.fwmark, service.protocol, service.address, service.port);
   service.next = load<u32>(head);
   store<u32>(head, index);
@@ -148,16 +151,14 @@ function serviceAdd(): i32 {
   return <i32>index;
 }
 
-function writeService(service: Service, index: u32): void {
+/** False, and nothing changed, when the scheduler has no room for another table. */
+function writeService(service: Service, index: u32): bool {
+  if (!beginSchedule(index, load<u32>(R, REQUEST_SCHEDULER))) return false;
   service.flags = load<u32>(R, REQUEST_FLAGS);
   service.timeoutS = load<u32>(R, REQUEST_TIMEOUT_S);
   service.prefix = load<u32>(R, REQUEST_PREFIX);
   service.engine = load<u32>(R, REQUEST_ENGINE);
-  if (service.scheduler == load<u32>(R, REQUEST_SCHEDULER) && service.order != 0 && service.serversCount != 0) return;
-  service.scheduler = load<u32>(R, REQUEST_SCHEDULER);
-  service.cursor = 0;
-  service.current = 0;
-  scheduleChanged(index);
+  return true;
 }
 
 function serviceEdit(): i32 {
@@ -165,8 +166,7 @@ function serviceEdit(): i32 {
   if (error < 0) return error;
   let index = requested();
   if (index == 0) return <i32>ControlError.NoService;
-  writeService(Service.at(index), index);
-  return 0;
+  return writeService(Service.at(index), index) ? 0 : <i32>ControlError.Full;
 }
 
 function serviceDelete(): i32 {
@@ -178,6 +178,7 @@ function serviceDelete(): i32 {
 
 function dropService(index: u32): void {
   let service = Service.at(index);
+  endSchedule(index);
   while (service.servers != 0) detach(index, service.servers);
   let at = serviceHead(service.family, service.fwmark, service.protocol, service.address, service.port);
   while (load<u32>(at) != index) at = changetype<usize>(Service.at(load<u32>(at))) + offsetof<Service>("next");
