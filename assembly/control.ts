@@ -20,6 +20,7 @@ import { addPermanent, refreshPorts, removeNeighbor } from "./link/neighbor";
 import { addRoute, removeRoute, routesChanged } from "./link/route";
 import { announceArp } from "./link/arp";
 import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
+import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts, setTimeoutMs } from "./state/timeouts";
 import { findExact, Service, serviceHead } from "./service/service";
@@ -45,6 +46,7 @@ export function init(): i32 {
   initSysctls();
   initTimeouts();
   initTcp();
+  initSctp();
   store<u32>(CONTROL_BASE, MAGIC, CONTROL_MAGIC);
   return 0;
 }

@@ -14,11 +14,11 @@ function endpoint(text: string): { family: 4 | 6; address: string; port: number 
 }
 
 function service(words: string[]): ServiceSpec {
-  const at = words.findIndex((word) => word === "-t" || word === "-u");
+  const at = words.findIndex((word) => ["-t", "-u", "--sctp-service"].includes(word));
   const key = endpoint(words[at + 1] ?? "");
   const scheduler = words.indexOf("-s");
   return {
-    ...key, protocol: words[at] === "-t" ? "tcp" : "udp", fwmark: 0,
+    ...key, protocol: words[at] === "-t" ? "tcp" : words[at] === "-u" ? "udp" : "sctp", fwmark: 0,
     scheduler: scheduler < 0 ? "wlc" : words[scheduler + 1] ?? "", schedulerFlags: 0, persistent: false,
     timeoutSeconds: 0, netmask: key.family === 4 ? "255.255.255.255" : "128", persistenceEngine: "",
     onePacket: words.includes("-o"),
