@@ -242,6 +242,8 @@ function serverAdd(): i32 {
   }
   let server = Server.at(at);
   writeServer(server);
+  // Added anew, it begins with the weight it has now, though its record may remember another (mh).
+  server.lastWeight = server.weight;
   server.flags = <u32>ServerFlag.Available;
   server.idleMs = 0;
   server.service = index;

@@ -1,10 +1,13 @@
 // A service with real servers 1..n in the recordings' network, and clients that open connections to it.
 
 import { Operation, ServiceFlag } from "../../assembly/abi/enums.js";
-import { REQUEST_ADDRESS, REQUEST_BYTES, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_PREFIX } from "../../assembly/abi/layout.js";
+import {
+  REQUEST_ADDRESS, REQUEST_BYTES, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_PREFIX, SERVERS_BASE, SERVER_BYTES, SERVICES_BASE,
+  SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES,
+} from "../../assembly/abi/layout.js";
 import { parseAddress } from "../../host/engine/address.js";
 import { Engine } from "../../host/engine/engine.js";
-import { addMark, addService, setServer } from "../../host/engine/requests.js";
+import { addMark, addService, deleteServer, setServer } from "../../host/engine/requests.js";
 import { buildTcp } from "../../host/lab/frames.js";
 import type { ServerSpec, ServiceSpec } from "../../host/protocol.js";
 import { buildTopology, IN, OUT } from "./topology.js";
@@ -28,6 +31,7 @@ export interface FarmPlan {
   /** VS-DR behind firewall mark 1, for all of 198.19.0.0/16; else VS-NAT at the virtual address. */
   marked?: boolean;
   seed?: number;
+  bucketBits?: number;
 }
 
 function flagBits(flags: string[]): number {
@@ -49,7 +53,7 @@ export class Farm {
   }
 
   static async create(module: WebAssembly.Module, plan: FarmPlan): Promise<Farm> {
-    const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: 10, seed: plan.seed ?? 1 });
+    const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: plan.bucketBits ?? 10, seed: plan.seed ?? 1 });
     buildTopology(engine);
     const farm = new Farm(engine, plan);
     if (plan.marked) farm.markTargets();
@@ -77,7 +81,11 @@ export class Farm {
     accept(setServer(this.engine, operation, this.service, this.server(n, weight)));
   }
 
-  server(n: number, weight: number): ServerSpec {
+  remove(n: number): void {
+    accept(deleteServer(this.engine, this.service, this.server(n, 0)));
+  }
+
+  private server(n: number, weight: number): ServerSpec {
     return {
       family: 4, address: `10.0.2.${10 + n}`, port: this.plan.marked ? 0 : 80, weight,
       forward: this.plan.marked ? "route" : "masq", upperThreshold: this.plan.upper ?? 0,
@@ -115,6 +123,21 @@ export class Farm {
 
   reset(source: string, sourcePort: number): void {
     this.fromClient(source, sourcePort, VIRTUAL, RST);
+  }
+
+  /** A record of the engine: the farm's only service is number 1, its servers have their own numbers. */
+  word(address: number): number {
+    return this.engine.view.getUint32(address, true);
+  }
+
+  serverWord(n: number, offset: number): number {
+    return this.word(SERVERS_BASE + n * SERVER_BYTES + offset);
+  }
+
+  /** The first `count` words of the service's slab. */
+  slab(count: number): number[] {
+    const slab = SLABS_BASE + this.word(SERVICES_BASE + SERVICE_BYTES + SERVICE_SLAB) * SLAB_BYTES;
+    return Array.from({ length: count }, (_, place) => this.word(slab + 4 * place));
   }
 
   private send(port: number, bytes: Uint8Array): number | undefined {
