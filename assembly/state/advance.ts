@@ -9,7 +9,7 @@ import { setActive, timeoutMs } from "../connection/open";
 import { FROM_SERVER } from "../connection/table";
 import { Packet } from "../packet/packet";
 import { secureTcp, sysctl } from "../sysctl";
-import { advanceSctp, sctpActive, SCTP_INIT } from "./sctp";
+import { advanceSctp, firstChunk, sctpActive, SCTP_ABORT, SCTP_INIT } from "./sctp";
 import { advanceTcp, tcpActive } from "./tcp";
 
 /** Rows of the state tables: the client spoke, the server spoke, only the client is ever seen. */
@@ -70,9 +70,9 @@ export function isNewConnection(packet: Packet, schedule: bool): bool {
     return (flags & FLAG_SYN) != 0 || sysctl(Sysctl.SloppyTcp) != 0;
   }
   if (packet.protocol == <u8>Protocol.Sctp) {
-    if (packet.l4 + 16 > packet.end) return false;
-    if (load<u8>(packet.l4, 12) == SCTP_INIT) return true;
-    return schedule && sysctl(Sysctl.SloppySctp) != 0;
+    let type = firstChunk(packet.l4, packet.end);
+    if (type == SCTP_INIT) return true;
+    return schedule && type >= 0 && type != SCTP_ABORT && sysctl(Sysctl.SloppySctp) != 0;
   }
   return false;
 }

@@ -3,7 +3,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { readConfig } from "../../host/daemon/config.js";
+import { applyNetwork } from "../../host/daemon/apply.js";
+import { readConfig, type Config } from "../../host/daemon/config.js";
+import type { Engine } from "../../host/engine/engine.js";
 import { loadEngine } from "../../host/load.js";
 import { Replay } from "../../host/replay/replay.js";
 
@@ -33,7 +35,14 @@ export const OUT = 1;
 export const IN = 2;
 export const PORTS = new Set(["out", "in"]);
 
+const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+
 /** A director with the recordings' network and an empty table. */
 export async function createRecordedDirector(arenaBytes?: number): Promise<Replay> {
-  return Replay.create(await loadEngine(), readConfig(fileURLToPath(new URL("director.yaml", folder))), arenaBytes);
+  return Replay.create(await loadEngine(), recordedConfig(), arenaBytes);
+}
+
+/** Gives an engine the recordings' network. */
+export async function applyRecordedNetwork(engine: Engine): Promise<void> {
+  await applyNetwork(engine, recordedConfig());
 }
