@@ -20,6 +20,8 @@ export interface PortConfig {
   addresses: string[];
   isHost: boolean;
   peerMac: string | undefined;
+  /** Where the device appears; the director's own network without it. */
+  namespacePath: string | undefined;
 }
 
 export interface RuleLine { text: string; where: string }
@@ -139,7 +141,7 @@ function ownMac(name: string): string {
 function portConfig(port: PortText, index: number): PortConfig {
   return {
     name: port.name, index, mac: port.mac ?? ownMac(port.name), mtu: port.mtu, device: port.device ?? port.name,
-    addresses: port.addresses, isHost: port.kind === "host", peerMac: port["peer-mac"],
+    addresses: port.addresses, isHost: port.kind === "host", peerMac: port["peer-mac"], namespacePath: port.namespace,
   };
 }
 

@@ -21,6 +21,8 @@ const deviceName = z.string().regex(/^[^\s/]{1,15}$/, "is not a device name of a
 const port = z.strictObject({
   "name": portName,
   "device": deviceName.optional(),
+  /** Network namespace the device shall appear in, as /run/netns/NAME. */
+  "namespace": z.string().startsWith("/", "is not the path of a network namespace").optional(),
   "mac": mac.optional(),
   "mtu": z.number().int().min(576, "is below 576").max(65535).default(1500),
   "addresses": z.array(prefix).default([]),
