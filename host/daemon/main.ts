@@ -41,6 +41,9 @@ const cli = meow(`
   },
 });
 
+// `lvsd replay ... | head`: nobody reads on, so there is nothing left to do.
+process.stdout.on("error", () => process.exit(0));
+
 async function run(): Promise<void> {
   const [verb, ...rest] = cli.input;
   switch (verb) {
