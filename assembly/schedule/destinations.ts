@@ -40,7 +40,7 @@ if (offsetof<Destination>("next") != CACHE_NEXT) ERROR("next moved: update CACHE
 if (offsetof<Destination>("servers") != CACHE_SERVERS) ERROR("servers moved: update CACHE_SERVERS");
 
 function headOf(service: Service, address: usize): usize {
-  return slabWord(service, mix(foldAddress(address), seed, 5) & (SLAB_HEADS - 1));
+  return slabWord(service, mix(seed, foldAddress(address), 5) & (SLAB_HEADS - 1));
 }
 
 /** The destination with this address, 0 when it is not remembered. */
