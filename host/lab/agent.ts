@@ -5,7 +5,7 @@
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { perform, type Load } from "./load.js";
-import { endWithParent } from "./program.js";
+import { endWithParent } from "./process.js";
 
 export interface AgentRequest { id: number; load: Load }
 export type AgentAnswer = { id: number; report: Awaited<ReturnType<typeof perform>> } | { id: number; error: string };
@@ -25,9 +25,10 @@ async function serve(line: string): Promise<void> {
   }
 }
 
-/** Joins two sockets until either is done. */
+/** Joins two sockets, each direction until its own end. */
 function join(outer: Socket, to: Handover): void {
-  const inner = connect({ host: to.host, port: to.port, noDelay: true });
+  const inner = connect({ host: to.host, port: to.port, noDelay: true, allowHalfOpen: true });
+  outer.allowHalfOpen = true;
   for (const [from, into] of [[outer, inner], [inner, outer]] as const) {
     from.on("error", () => into.destroy());
     from.on("close", () => into.destroySoon());

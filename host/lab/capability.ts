@@ -20,6 +20,8 @@ ip link add name lvs-a type veth peer name lvs-b
 ip tuntap add dev lvs-tap mode tap
 `;
 
+const WITH_LOOPBACK = 'ip link set lo up && exec "$@"';
+
 /** Tries to make a bridge, a cable and a TAP in a throw-away namespace. */
 export function canBuild(): Capability {
   if (process.platform !== "linux") return { ok: false, why: `network namespaces are Linux's; this is ${process.platform}` };
@@ -40,15 +42,18 @@ export function canBuild(): Capability {
   return { ok: false, why: `neither root nor user namespaces: ${nested}` };
 }
 
+/** Where a program runs again: in the machine's network, or in an empty one with a loopback. */
+export type Around = "machine" | "empty";
+
 /**
  * Runs this very program again as the root of a user namespace of its own, and answers its status.
- * The network around it stays the machine's: only what it makes is its own.
+ * In the machine's network it can listen on the machine's loopback, but cannot leave that network and
+ * come back (inNamespace): only a network of its own allows that.
  */
-export function runInside(words: readonly string[]): Promise<number> {
-  const child = spawn("unshare", [...USER, process.execPath, ...process.execArgv, ...words], {
-    stdio: "inherit",
-    env: { ...process.env, [INSIDE]: "1" },
-  });
+export function runInside(words: readonly string[], around: Around): Promise<number> {
+  const program = [process.execPath, ...process.execArgv, ...words];
+  const kinds = around === "empty" ? [...USER, "--net", "sh", "-c", WITH_LOOPBACK, "sh"] : USER;
+  const child = spawn("unshare", [...kinds, ...program], { stdio: "inherit", env: { ...process.env, [INSIDE]: "1" } });
   const pass = (signal: NodeJS.Signals): void => { child.kill(signal); };
   const leave = (): void => undefined; // the terminal tells the child itself
   process.on("SIGINT", leave);

@@ -56,7 +56,10 @@ export async function decapsulate(interfaceName: string): Promise<"bpf" | "threa
 }
 
 function startThread(interfaceName: string): Promise<void> {
-  const worker = new Worker(new URL("decapsulator.js", import.meta.url), { workerData: { interfaceName } });
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(new URL("decapsulator.js", import.meta.url), { workerData: { interfaceName, stop } });
+  // The thread waits in system calls, which nothing can interrupt: it has to be told.
+  process.once("exit", () => Atomics.store(stop, 0, 1));
   worker.unref();
   return new Promise((resolve, reject) => {
     worker.once("error", reject);

@@ -55,7 +55,7 @@ function unwrap(frame: Buffer, bytes: number): number {
   return CUT_BYTES;
 }
 
-function run(interfaceName: string): void {
+function run(interfaceName: string, stop: Int32Array): void {
   const incoming = listen(interfaceName);
   // Nobody reads this one: that it exists keeps the kernel from answering "protocol unreachable".
   checked(socket(AF_INET, SOCK_RAW | O_NONBLOCK | O_CLOEXEC, PROTOCOL_IPIP), "open a raw socket");
@@ -68,7 +68,7 @@ function run(interfaceName: string): void {
   waiting.writeInt32LE(incoming, 0);
   waiting.writeUInt16LE(POLL_IN, 4);
   const waitingAddress = addressOf(waiting);
-  for (;;) {
+  while (Atomics.load(stop, 0) === 0) {
     poll(waitingAddress, 1, POLL_MS);
     for (let count = 0; count < FRAMES_PER_WAIT_MAX; count++) {
       const bytes = read(incoming, address, FRAME_BYTES_MAX);
@@ -80,4 +80,5 @@ function run(interfaceName: string): void {
   }
 }
 
-run((workerData as { interfaceName: string }).interfaceName);
+const { interfaceName, stop } = workerData as { interfaceName: string; stop: Int32Array };
+run(interfaceName, stop);

@@ -4,8 +4,18 @@
 import { spawn, spawnSync, type ChildProcess, type StdioOptions } from "node:child_process";
 import { ended, firstLine } from "./process.js";
 
-// Says when it is inside, then waits for the end of its input. Shells without `exec` tricks only.
+// Says when it is inside, then waits for the end of its input, by what every shell has built in.
 const HOLD = "echo inside; while read -r line; do :; done";
+// Router and multicast chatter of IPv6 would only disturb the frames we watch; and a bridge is a bridge:
+// no packet filter shall put fragments together in it.
+const QUIET = {
+  "net.ipv6.conf.all.disable_ipv6": 1,
+  "net.ipv6.conf.default.disable_ipv6": 1,
+  "net.bridge.bridge-nf-call-iptables": 0,
+  "net.bridge.bridge-nf-call-arptables": 0,
+};
+// Parts that a kernel may lack, and then have nothing to set.
+const OPTIONAL = /^net\.(ipv6|bridge)\./;
 const START_MS = 5000;
 const COMMAND_MS = 10000;
 
@@ -20,10 +30,14 @@ export class Namespace {
     await firstLine(holder, `namespace ${name}`, START_MS);
     if (holder.pid === undefined) throw new Error(`namespace ${name}: its process has no number`);
     const namespace = new Namespace(name, holder, holder.pid);
-    // Router and multicast chatter of IPv6 would only disturb the frames we watch.
-    namespace.set({ "net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1 });
-    namespace.ip(["link set lo up"]);
-    return namespace;
+    try {
+      namespace.set(QUIET);
+      namespace.ip(["link set lo up"]);
+      return namespace;
+    } catch (error) {
+      await namespace.close();
+      throw error;
+    }
   }
 
   /** What setns(2) and nsenter(1) take. */
@@ -50,12 +64,12 @@ export class Namespace {
     return done.stdout;
   }
 
-  /** Sets kernel parameters here; those of an IPv6 this kernel may lack are passed over. */
+  /** Sets kernel parameters here; those of parts this kernel may lack are passed over. */
   set(parameters: Readonly<Record<string, number>>): void {
     // /proc/sys/net shows the namespace of whoever looks: the shell has to be inside.
     const lines = Object.entries(parameters).map(([name, value]) => {
       const file = `/proc/sys/${name.replaceAll(".", "/")}`;
-      return name.startsWith("net.ipv6.") ? `[ ! -e ${file} ] || echo ${value} > ${file}` : `echo ${value} > ${file}`;
+      return OPTIONAL.test(name) ? `[ ! -e ${file} ] || echo ${value} > ${file}` : `echo ${value} > ${file}`;
     });
     const done = this.run("sh", ["-e"], `${lines.join("\n")}\n`);
     if (done.status !== 0) throw new Error(`${this.name}: set kernel parameters: ${done.stderr.trim()}`);

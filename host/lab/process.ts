@@ -1,4 +1,4 @@
-// Child processes: waiting for their first word and for their end, never for ever.
+// Child processes: waiting for their first word and for their end, never for ever; and being one.
 
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -42,4 +42,13 @@ export function ended(child: ChildProcess): Promise<void> {
       resolve();
     });
   });
+}
+
+/** For the program itself: end when whoever started it does. */
+export function endWithParent(): void {
+  process.stdin.on("end", () => process.exit(0)).on("error", () => process.exit(0));
+  process.stdin.resume();
+  process.on("disconnect", () => process.exit(0));
+  // Control-C reaches a whole terminal group: let the parent decide the order of things.
+  process.on("SIGINT", () => undefined);
 }

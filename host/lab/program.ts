@@ -32,12 +32,3 @@ export class Program {
     await ended(this.child);
   }
 }
-
-/** For the program itself: end when whoever started it does. */
-export function endWithParent(): void {
-  process.stdin.on("end", () => process.exit(0)).on("error", () => process.exit(0));
-  process.stdin.resume();
-  process.on("disconnect", () => process.exit(0));
-  // Control-C reaches a whole terminal group: let the parent decide the order of things.
-  process.on("SIGINT", () => undefined);
-}

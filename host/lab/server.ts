@@ -11,7 +11,7 @@ import { pipeline } from "node:stream/promises";
 import meow from "meow";
 import { decapsulate } from "./decapsulate.js";
 import { patternChunks } from "./pattern.js";
-import { endWithParent } from "./program.js";
+import { endWithParent } from "./process.js";
 
 const BYTES_MAX = 2 ** 30;
 

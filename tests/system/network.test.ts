@@ -10,7 +10,7 @@ import {
   CLIENT_ADDRESS, DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, HOST_KERNEL_MAC, HOST_PORT_ADDRESS, VIRTUAL_ADDRESS,
   serverAddress,
 } from "../../host/lab/addresses.js";
-import { canBuild, runInside } from "../../host/lab/capability.js";
+import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import { Client } from "../../host/lab/client.js";
 import { Door } from "../../host/lab/door.js";
 import { buildTcp, isIntact } from "../../host/lab/frames.js";
@@ -19,8 +19,9 @@ import { patternBytes } from "../../host/lab/pattern.js";
 import { close } from "../../host/io/sys/libc.js";
 import { openTap } from "../../host/io/sys/tun.js";
 import { firstLine } from "../../host/lab/process.js";
-import { TapEnd, addressAt, macAt, wrap } from "./tapend.js";
+import { ETHERNET_BYTES, TapEnd, addressAt, macAt, wrap } from "./tapend.js";
 
+followOutside();
 const capability = canBuild();
 const SYN = 0x02;
 const SYN_ACK = 0x12;
@@ -108,8 +109,8 @@ function tests(): void {
     assert.equal(await out.ask(VIRTUAL_ADDRESS, DIRECTOR_ADDRESS, SILENCE_MS), "");
     assert.equal(await out.ask(serverAddress("dr", 2), DIRECTOR_ADDRESS, ANSWER_MS), server);
     // A frame to the virtual address, on the server's own MAC: what a director in DR sends.
-    out.send(syn(server));
-    assertAnswer(await out.receiveFor(FAR_ADDRESS, (frame) => frame[23] === 6, ANSWER_MS), server);
+    out.send(syn(server, 40000));
+    assertAnswer(await out.receiveFor(FAR_ADDRESS, isTcpTo(40000), ANSWER_MS), server, 40000);
 
     const report = await client.request({ url: `http://${serverAddress("dr", 2)}/`, count: 20, concurrency: 4, keepAlive: true });
     assert.deepEqual([report.succeeded, report.servers, report.sample], [20, { server2: 20 }, "server2\n"]);
@@ -121,9 +122,17 @@ function tests(): void {
     const [out] = await plugged(context, network);
     assert.ok(out);
     const server = macOfServer(network, 0);
-    const plain = syn(server, VIRTUAL_ADDRESS);
-    out.send(wrap(plain, DIRECTOR_ADDRESS, serverAddress("tun", 1)));
-    assertAnswer(await out.receiveFor(FAR_ADDRESS, (frame) => frame[23] === 6, ANSWER_MS), server);
+    const frame = (clientPort: number): Buffer => wrap(syn(server, clientPort), DIRECTOR_ADDRESS, serverAddress("tun", 1));
+    out.send(frame(40000));
+    assertAnswer(await out.receiveFor(FAR_ADDRESS, isTcpTo(40000), ANSWER_MS), server, 40000);
+    // What an engine hands on from a client of this machine: the inner checksum is not yet there.
+    out.sendPartial(frame(40001), ETHERNET_BYTES + 20 + 20);
+    assertAnswer(await out.receiveFor(FAR_ADDRESS, isTcpTo(40001), ANSWER_MS), server, 40001);
+    // And one that is wrong stays wrong: no decapsulator may heal it.
+    const broken = frame(40002);
+    broken.writeUInt16BE(broken.readUInt16BE(70) ^ 1, 70);
+    out.send(broken);
+    assert.equal(await out.receiveFor(FAR_ADDRESS, isTcpTo(40002), SILENCE_MS), undefined);
   });
 
   it("local: the director's own kernel answers behind its TAP", async (context) => {
@@ -131,8 +140,8 @@ function tests(): void {
     await network.startServers();
     const [, host] = await plugged(context, network);
     assert.ok(host);
-    host.send(syn(HOST_KERNEL_MAC));
-    assertAnswer(await host.receiveFor(HOST_PORT_ADDRESS, (frame) => frame[23] === 6, ANSWER_MS), HOST_KERNEL_MAC);
+    host.send(syn(HOST_KERNEL_MAC, 40000));
+    assertAnswer(await host.receiveFor(HOST_PORT_ADDRESS, isTcpTo(40000), ANSWER_MS), HOST_KERNEL_MAC, 40000);
   });
 
   it("servers send what they say, the client counts what it gets, failures by reason", async (context) => {
@@ -194,15 +203,20 @@ function tests(): void {
 }
 
 /** A client's first segment to the service, as a director would put it on a wire. */
-function syn(macTo: string, target = VIRTUAL_ADDRESS): Buffer {
-  return Buffer.from(buildTcp({ macTo, macFrom: TEST_MAC, source: FAR_ADDRESS, sourcePort: 40000, target, targetPort: 80, flags: SYN }));
+function syn(macTo: string, sourcePort: number): Buffer {
+  return Buffer.from(buildTcp({ macTo, macFrom: TEST_MAC, source: FAR_ADDRESS, sourcePort, target: VIRTUAL_ADDRESS,
+    targetPort: 80, flags: SYN }));
 }
 
-function assertAnswer(frame: Buffer | undefined, mac: string): void {
+function isTcpTo(port: number): (frame: Buffer) => boolean {
+  return (frame) => frame[23] === 6 && frame.readUInt16BE(36) === port;
+}
+
+function assertAnswer(frame: Buffer | undefined, mac: string, clientPort: number): void {
   assert.ok(frame, "no answer to the SYN");
   assert.equal(macAt(frame, 6), mac);
   assert.deepEqual([addressAt(frame, 26), addressAt(frame, 30)], [VIRTUAL_ADDRESS, FAR_ADDRESS]);
-  assert.deepEqual([frame.readUInt16BE(34), frame.readUInt16BE(36), frame[47]], [80, 40000, SYN_ACK]);
+  assert.deepEqual([frame.readUInt16BE(34), frame.readUInt16BE(36), frame[47]], [80, clientPort, SYN_ACK]);
   assert.equal(frame.readUInt32BE(42), 1001);
   assert.ok(isIntact(frame));
 }
@@ -212,7 +226,7 @@ if (!capability.ok) {
 } else if (capability.needsUserNamespace) {
   it("a laboratory in namespaces, as the root of a user namespace", async () => {
     delete process.env["NODE_TEST_CONTEXT"];
-    assert.equal(await runInside([fileURLToPath(import.meta.url)]), 0);
+    assert.equal(await runInside([fileURLToPath(import.meta.url)], "empty"), 0);
   });
 } else {
   describe("a laboratory in namespaces", tests);

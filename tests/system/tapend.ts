@@ -1,7 +1,8 @@
 // The director's end of a TAP in a test: frames by hand, waits that end.
 
+import assert from "node:assert/strict";
 import { POLL_IN, addressOf, checked, close, poll, read, write } from "../../host/io/sys/libc.js";
-import { openTap } from "../../host/io/sys/tun.js";
+import { VNET_HEADER_BYTES, openTap } from "../../host/io/sys/tun.js";
 import type { TapPlace } from "../../host/lab/network.js";
 
 const FRAME_BYTES_MAX = 65560;
@@ -11,20 +12,37 @@ const FRAMES_MAX = 10_000;
 const ETHERTYPE_ARP = 0x0806;
 export const ETHERNET_BYTES = 14;
 
-/** An open TAP without virtio headers: checksums on it are complete. */
+const NEEDS_CHECKSUM = 1;
+
+/** An open TAP with virtio headers and no offloads: the checksums that come out of it are complete. */
 export class TapEnd {
   private readonly frame = Buffer.alloc(FRAME_BYTES_MAX);
   private readonly waiting = Buffer.alloc(8);
   private readonly fd: number;
 
   constructor(tap: TapPlace, readonly mac: string) {
-    this.fd = openTap(tap.name, { vnetHeader: false, offloads: false, namespacePath: tap.namespacePath });
+    this.fd = openTap(tap.name, { vnetHeader: true, offloads: false, namespacePath: tap.namespacePath });
     this.waiting.writeInt32LE(this.fd, 0);
     this.waiting.writeUInt16LE(POLL_IN, 4);
   }
 
-  send(frame: Buffer): void {
-    checked(write(this.fd, addressOf(frame), frame.length), "write to the TAP");
+  send(frame: Buffer, header = Buffer.alloc(VNET_HEADER_BYTES)): void {
+    const whole = Buffer.concat([header, frame]);
+    assert.equal(checked(write(this.fd, addressOf(whole), whole.length), "write to the TAP"), whole.length);
+  }
+
+  /** Sends a frame whose TCP header lies at `tcpAt`, its checksum left for the kernel to finish. */
+  sendPartial(frame: Buffer, tcpAt: number): void {
+    const header = Buffer.alloc(VNET_HEADER_BYTES);
+    header.writeUInt8(NEEDS_CHECKSUM, 0);
+    header.writeUInt16LE(tcpAt, 6);
+    header.writeUInt16LE(16, 8);
+    const partial = Buffer.from(frame);
+    // The pseudo header's sum: both addresses just before the TCP header, protocol, bytes.
+    let sum = 6 + frame.length - tcpAt;
+    for (let at = tcpAt - 8; at < tcpAt; at += 2) sum += frame.readUInt16BE(at);
+    partial.writeUInt16BE(fold(sum), tcpAt + 16);
+    this.send(partial, header);
   }
 
   /** The first frame that fits, within a time; undefined when none came. */
@@ -35,8 +53,8 @@ export class TapEnd {
       await new Promise((resolve) => setImmediate(resolve));
       if (poll(addressOf(this.waiting), 1, POLL_MS) <= 0) continue;
       const bytes = read(this.fd, addressOf(this.frame), FRAME_BYTES_MAX);
-      if (bytes <= 0) continue;
-      const frame = Buffer.from(this.frame.subarray(0, bytes));
+      if (bytes <= VNET_HEADER_BYTES) continue;
+      const frame = Buffer.from(this.frame.subarray(VNET_HEADER_BYTES, bytes));
       if (fits(frame)) return frame;
     }
     return undefined;
@@ -81,9 +99,13 @@ export function wrap(frame: Buffer, source: string, target: string): Buffer {
   outer.set([...source.split("."), ...target.split(".")].map(Number), 12);
   let sum = 0;
   for (let at = 0; at < outer.length; at += 2) sum += outer.readUInt16BE(at);
-  sum = (sum & 0xffff) + (sum >> 16);
-  outer.writeUInt16BE(~((sum & 0xffff) + (sum >> 16)) & 0xffff, 10);
+  outer.writeUInt16BE(~fold(sum) & 0xffff, 10);
   return Buffer.concat([frame.subarray(0, ETHERNET_BYTES), outer, frame.subarray(ETHERNET_BYTES)]);
+}
+
+function fold(sum: number): number {
+  const once = (sum & 0xffff) + (sum >> 16);
+  return (once & 0xffff) + (once >> 16);
 }
 
 function isArp(frame: Buffer, operation: number): boolean {
