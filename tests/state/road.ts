@@ -8,7 +8,7 @@ import { Engine } from "../../host/engine/engine.js";
 import { Records } from "../../host/engine/records.js";
 import { addService, setServer } from "../../host/engine/requests.js";
 import type { ForwardName, ServiceSpec } from "../../host/protocol.js";
-import { buildTopology, IN, OUT } from "../oracle/topology.js";
+import { applyRecordedNetwork, IN, OUT } from "../oracle/recording.js";
 
 export const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
 const SLOT_HEADROOM = 66;
@@ -57,7 +57,7 @@ export class Road {
 
   static async begin(forward: ForwardName = "masq"): Promise<Road> {
     const engine = await Engine.create({ module, arenaBytes: 65536 });
-    buildTopology(engine);
+    await applyRecordedNetwork(engine);
     addService(engine, SERVICE);
     for (const n of [1, 2]) {
       setServer(engine, Operation.ServerAdd, SERVICE, {
