@@ -78,7 +78,7 @@ function figures(row: Counters | Rates, exact: boolean): string {
 
 function tunnelText(server: ServerRow): string {
   if (server.forward !== "tunnel") return "n/a";
-  const checksum = server.tunnelFlags === 1 ? ":+c" : server.tunnelFlags === 2 ? ":r+c" : "";
+  const checksum = server.tunnel === "ipip" ? "" : [":-c", ":+c", ":r+c"][server.tunnelFlags] ?? "";
   return server.tunnel === "gue" ? `gue:${server.tunnelPort}${checksum}` : `${server.tunnel}${checksum}`;
 }
 
@@ -193,6 +193,6 @@ function forwardSwitch(server: ServerRow): string {
 function tunnelSwitches(server: ServerRow): string {
   if (server.forward !== "tunnel") return "";
   const port = server.tunnel === "gue" ? ` --tun-port ${server.tunnelPort}` : "";
-  const checksum = server.tunnelFlags === 1 ? " --tun-csum" : server.tunnelFlags === 2 ? " --tun-remcsum" : "";
+  const checksum = server.tunnel === "ipip" ? "" : [" --tun-nocsum", " --tun-csum", " --tun-remcsum"][server.tunnelFlags] ?? "";
   return ` --tun-type ${server.tunnel}${port}${checksum}`;
 }

@@ -10,7 +10,7 @@ import { Engine } from "../../host/engine/engine.js";
 import { addMark, addService, deleteServer, setServer } from "../../host/engine/requests.js";
 import { buildTcp } from "../../host/lab/frames.js";
 import type { ServerSpec, ServiceSpec } from "../../host/protocol.js";
-import { buildTopology, IN, OUT } from "./topology.js";
+import { applyRecordedNetwork, IN, OUT } from "./recording.js";
 
 export const VIRTUAL = "10.0.1.100";
 export const CLIENT = "10.0.1.50";
@@ -54,7 +54,7 @@ export class Farm {
 
   static async create(module: WebAssembly.Module, plan: FarmPlan): Promise<Farm> {
     const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: plan.bucketBits ?? 10, seed: plan.seed ?? 1 });
-    buildTopology(engine);
+    await applyRecordedNetwork(engine);
     const farm = new Farm(engine, plan);
     if (plan.marked) farm.markTargets();
     accept(addService(engine, farm.service));
