@@ -4,17 +4,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
 import { Operation } from "../../assembly/abi/enums.js";
 import { SERVICES_BASE, SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES } from "../../assembly/abi/layout.js";
 import { parseAddress } from "../../host/engine/address.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addService, setServer } from "../../host/engine/requests.js";
 import type { ServiceSpec } from "../../host/protocol.js";
-import { buildTopology, IN, OUT } from "../oracle/topology.js";
+import { applyRecordedNetwork, IN, OUT, readRecording } from "../oracle/recording.js";
 
-const root = new URL("../../../", import.meta.url);
-const module = await WebAssembly.compile(readFileSync(new URL("build/engine.wasm", root)));
+const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
 const PLACES = 4093;
 const KEY_PLACE = 2654435761n;
 const KEY_STEP = 2654446892n;
@@ -77,7 +75,7 @@ const FAMILIES = {
 async function director(family: 4 | 6, scheduler: string, schedulerFlags: number): Promise<Engine> {
   const { virtual, servers, netmask } = FAMILIES[family];
   const engine = await Engine.create({ module, arenaBytes: 65536 });
-  buildTopology(engine);
+  await applyRecordedNetwork(engine);
   const service: ServiceSpec = {
     protocol: "tcp", family, address: virtual, port: 80, fwmark: 0, scheduler, schedulerFlags, persistent: false,
     timeoutSeconds: 0, netmask, persistenceEngine: "", onePacket: false,
@@ -106,9 +104,7 @@ for (const family of [4, 6] as const) {
 
 /** A recorded IPv6 SYN to the virtual address, from another client and port. */
 function syn6(client: string, port: number): Buffer {
-  const text = gunzipSync(readFileSync(new URL("tests/oracle/recordings/ipv6_nat.jsonl.gz", root))).toString();
-  const inputs = text.split("\n").filter((line) => line.includes('"ev": "in"')).map((line) => JSON.parse(line) as { hex: string });
-  const frames = inputs.map((input) => Buffer.from(input.hex, "hex"));
+  const frames = readRecording("ipv6_nat").filter((event) => event.ev === "in").map((event) => Buffer.from(event.hex ?? "", "hex"));
   const isSyn = (frame: Buffer): boolean => frame[20] === 6 && frame[67] === 2;
   const frame = Buffer.from(frames.find(isSyn) ?? []);
   frame.set(parseAddress(client)?.bytes ?? [], 22);
