@@ -112,7 +112,7 @@ function tests(): void {
     out.send(syn(server, 40000));
     assertAnswer(await out.receiveFor(FAR_ADDRESS, isTcpTo(40000), ANSWER_MS), server, 40000);
 
-    const report = await client.request({ url: `http://${serverAddress("dr", 2)}/`, count: 20, concurrency: 4, keepAlive: true });
+    const report = await client.request({ url: `http://${serverAddress("dr", 2)}/`, count: 20, concurrency: 4 });
     assert.deepEqual([report.succeeded, report.servers, report.sample], [20, { server2: 20 }, "server2\n"]);
   });
 
@@ -149,6 +149,10 @@ function tests(): void {
     await network.startServers();
     const client = await Client.start(network);
     const url = `http://${serverAddress("dr", 1)}`;
+    const some = await client.request({ url, count: 20, concurrency: 4 });
+    assert.deepEqual([some.succeeded, some.connections], [20, 20]);
+    const kept = await client.request({ url, count: 20, concurrency: 4, keepAlive: true });
+    assert.deepEqual([kept.succeeded, kept.connections], [20, 4]);
     const [down, up, missing, refused] = await Promise.all([
       client.request({ url: `${url}/bytes/300000` }),
       client.request({ url, bodyBytes: 200_000 }),
