@@ -76,7 +76,7 @@ async function replay(name: string): Promise<string[]> {
   return differences;
 }
 
-for (const name of ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue"]) {
+for (const name of ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "ftp"]) {
   test(`recording ${name}: every frame as the kernel's`, async () => {
     const differences = await replay(name);
     assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 6).join("\n")}`);
