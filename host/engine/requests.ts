@@ -1,7 +1,8 @@
 // Requests of host/protocol.ts as operations of the engine: the one place that knows both.
 
 import {
-  REQUEST_ADDRESS, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_FORWARD, REQUEST_FWMARK, REQUEST_INTERFACE, REQUEST_LOWER,
+  HELPER_PORTS_COUNT, REQUEST_ADDRESS, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_FORWARD, REQUEST_FWMARK,
+  REQUEST_INTERFACE, REQUEST_LOWER,
   REQUEST_MAC, REQUEST_PORT, REQUEST_PREFIX, REQUEST_PROTOCOL, REQUEST_SCHEDULER, REQUEST_SERVER_ADDRESS,
   REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_TIMEOUT_S, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT,
   REQUEST_TUNNEL_TYPE, REQUEST_UPPER, REQUEST_VALUES, REQUEST_WEIGHT,
@@ -121,5 +122,13 @@ export function addNeighbor(engine: Engine, port: number, address: string, mac: 
   return engine.control(Operation.NeighborAdd, (record, bytes) => {
     writePrefix(record, bytes, address, port);
     bytes.set(parseMac(mac) ?? new Uint8Array(6), REQUEST_MAC);
+  });
+}
+
+/** The virtual ports (at most eight) whose connections behind NAT are FTP; 21 unless told otherwise. */
+export function setHelperPorts(engine: Engine, ports: number[]): number {
+  if (ports.length > HELPER_PORTS_COUNT) throw new RangeError(`at most ${HELPER_PORTS_COUNT} FTP ports, not ${ports.length}`);
+  return engine.control(Operation.HelperPortsSet, (record) => {
+    ports.forEach((port, place) => record.setUint16(REQUEST_VALUES + place * 2, port));
   });
 }
