@@ -2,6 +2,7 @@
 
 import { STATE_IDENTIFICATION } from "../abi/layout";
 import { DropReason, Protocol } from "../abi/enums";
+import { emit } from "../forward/emit";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
@@ -83,8 +84,7 @@ export function sendEcho(packet: Packet): void {
   let hop = nextHop(4, packet.source);
   if (hop == 0) return drop(DropReason.NoRoute);
   let bytes = packet.end - packet.l4;
-  let whole = bytes + 34 <= OWN_FRAME_BYTES;
-  if (!whole || packet.has(PacketFlag.Reassembled)) return drop(DropReason.NoBuffer);
+  if (bytes + 34 > OWN_FRAME_BYTES || packet.has(PacketFlag.Reassembled)) return sendLongEcho(packet, hop, bytes);
   let frame = ownFrame();
   if (frame == 0) return;
   let ip = <usize>frame + 14;
@@ -95,4 +95,19 @@ export function sendEcho(packet: Packet): void {
   store<u32>(icmp, 0);
   store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
   sendOwn(hop, frame, 34 + bytes);
+}
+
+/** An echo too long for a frame of our own is turned round where it lies, and cut again as the way back wants it. */
+function sendLongEcho(packet: Packet, hop: u32, bytes: u32): void {
+  let source = load<u32>(packet.target, 12);
+  let target = load<u32>(packet.source, 12);
+  let service = <u32>load<u8>(packet.l3, 1);
+  packet.l3 = packet.l4 - 20;
+  packet.frame = packet.l3 - 14;
+  packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
+  store<u16>(packet.frame, 0x0008, 12);
+  header4(packet.l3, service, 20 + bytes, <u32>Protocol.Icmp, source, target);
+  store<u32>(packet.l4, 0);
+  store<u16>(packet.l4, <u16>checksum(packet.l4, bytes), 2);
+  emit(packet, hop);
 }
