@@ -1,8 +1,10 @@
-// The engine module itself: one import, no allocator, no data.
+// The engine module itself: one import, no allocator, no data; and what documents promise to list.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { DropReason } from "../assembly/abi/enums.js";
+import { dropName } from "../host/engine/names.js";
 
 const wasm = readFileSync(new URL("../../build/engine.wasm", import.meta.url));
 
@@ -31,4 +33,10 @@ test("engine.wasm has neither data segments nor a start function", () => {
   }
   assert.ok(!ids.includes(8), "a start function");
   assert.ok(!ids.includes(11), "a data section");
+});
+
+test("docs/OPERATING.md explains every reason to drop a frame", () => {
+  const text = readFileSync(new URL("../../docs/OPERATING.md", import.meta.url), "utf8");
+  const reasons = Array.from({ length: DropReason.Last - 1 }, (_, index) => dropName(DropReason[index + 1] ?? ""));
+  assert.deepEqual(reasons.filter((reason) => !text.includes(`\`${reason}\``)), []);
 });
