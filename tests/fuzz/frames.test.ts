@@ -10,7 +10,7 @@ import { runCommand } from "../oracle/rules.js";
 import { buildTopology, IN, OUT } from "../oracle/topology.js";
 
 const root = new URL("../../../", import.meta.url);
-const NAMES = ["nat_tcp", "dr", "tun_ipip", "udp_icmp"];
+const NAMES = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ftp"];
 const ROUNDS = 20000;
 const SLOT_HEADROOM = 66;
 const SLOT_BYTES = 2112;
