@@ -19,7 +19,8 @@ import { addLocal, findLocal, portAt, removeLocal } from "./link/local";
 import { addPermanent, refreshPorts, removeNeighbor } from "./link/neighbor";
 import { addRoute, removeRoute, routesChanged } from "./link/route";
 import { announceArp } from "./link/arp";
-import { isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
+import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
+import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts, setTimeoutMs } from "./state/timeouts";
 import { initHelpers, setHelperPorts } from "./helper/table";
@@ -46,6 +47,7 @@ export function init(): i32 {
   initSysctls();
   initTimeouts();
   initTcp();
+  initSctp();
   initHelpers();
   store<u32>(CONTROL_BASE, MAGIC, CONTROL_MAGIC);
   return 0;
@@ -127,9 +129,9 @@ function checkService(): i32 {
 }
 
 function serviceAdd(): i32 {
+  if (requested() != 0) return <i32>ControlError.Exists;
   let error = checkService();
   if (error < 0) return error;
-  if (requested() != 0) return <i32>ControlError.Exists;
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVICES_USED), 1);
   let index: u32 = 1;
   while (index < used && Service.at(index).family != 0) index++;
@@ -143,7 +145,10 @@ function serviceAdd(): i32 {
   service.protocol = load<u8>(R, REQUEST_PROTOCOL);
   service.family = <u8>family();
   service.order = nextOrder();
-  writeService(service, index);
+  if (!writeService(service, index)) {
+    memory.fill(changetype<usize>(service), 0, SERVICE_BYTES);
+    return <i32>ControlError.Full;
+  }
   let head = serviceHead(service.family, service.fwmark, service.protocol, service.address, service.port);
   service.next = load<u32>(head);
   store<u32>(head, index);
@@ -151,16 +156,14 @@ function serviceAdd(): i32 {
   return <i32>index;
 }
 
-function writeService(service: Service, index: u32): void {
+/** False, and nothing changed, when the scheduler has no room for another table. */
+function writeService(service: Service, index: u32): bool {
+  if (!beginSchedule(index, load<u32>(R, REQUEST_SCHEDULER))) return false;
   service.flags = load<u32>(R, REQUEST_FLAGS);
   service.timeoutS = load<u32>(R, REQUEST_TIMEOUT_S);
   service.prefix = load<u32>(R, REQUEST_PREFIX);
   service.engine = load<u32>(R, REQUEST_ENGINE);
-  if (service.scheduler == load<u32>(R, REQUEST_SCHEDULER) && service.order != 0 && service.serversCount != 0) return;
-  service.scheduler = load<u32>(R, REQUEST_SCHEDULER);
-  service.cursor = 0;
-  service.current = 0;
-  scheduleChanged(index);
+  return true;
 }
 
 function serviceEdit(): i32 {
@@ -168,8 +171,7 @@ function serviceEdit(): i32 {
   if (error < 0) return error;
   let index = requested();
   if (index == 0) return <i32>ControlError.NoService;
-  writeService(Service.at(index), index);
-  return 0;
+  return writeService(Service.at(index), index) ? 0 : <i32>ControlError.Full;
 }
 
 function serviceDelete(): i32 {
@@ -181,6 +183,7 @@ function serviceDelete(): i32 {
 
 function dropService(index: u32): void {
   let service = Service.at(index);
+  endSchedule(index);
   while (service.servers != 0) detach(index, service.servers);
   let at = serviceHead(service.family, service.fwmark, service.protocol, service.address, service.port);
   while (load<u32>(at) != index) at = changetype<usize>(Service.at(load<u32>(at))) + offsetof<Service>("next");
@@ -242,6 +245,8 @@ function serverAdd(): i32 {
   }
   let server = Server.at(at);
   writeServer(server);
+  // Added anew, it begins with the weight it has now, though its record may remember another (mh).
+  server.lastWeight = server.weight;
   server.flags = <u32>ServerFlag.Available;
   server.idleMs = 0;
   server.service = index;
@@ -446,6 +451,11 @@ function neighborAdd(): i32 {
   return addPermanent(family(), port, R + REQUEST_ADDRESS, R + REQUEST_MAC);
 }
 
+/** Without a prefix any address will do: then not even the bits that say "IPv4" are compared. */
+function markBits(offset: usize): u8 {
+  return load<u32>(R + offset) == 0 ? 0 : <u8>bits(offset);
+}
+
 function markAdd(): i32 {
   let used = load<u32>(CONTROL_BASE, CONTROL_MARKS_USED);
   if (used == MARKS_MAX) return <i32>ControlError.Full;
@@ -453,8 +463,8 @@ function markAdd(): i32 {
   let rule = <usize>MARKS_BASE + <usize>used * MARK_BYTES;
   copyAddress(rule + MARK_TARGET, R + REQUEST_ADDRESS);
   copyAddress(rule + MARK_SOURCE, R + REQUEST_SOURCE);
-  store<u8>(rule, <u8>bits(REQUEST_PREFIX), MARK_TARGET_BITS);
-  store<u8>(rule, <u8>bits(REQUEST_SOURCE_BITS), MARK_SOURCE_BITS);
+  store<u8>(rule, markBits(REQUEST_PREFIX), MARK_TARGET_BITS);
+  store<u8>(rule, markBits(REQUEST_SOURCE_BITS), MARK_SOURCE_BITS);
   store<u8>(rule, <u8>family(), MARK_FAMILY);
   store<u8>(rule, load<u8>(R, REQUEST_PROTOCOL), MARK_PROTOCOL);
   store<u16>(rule, <u16>value(0), MARK_PORT_LOW);

@@ -186,7 +186,14 @@ function serve(packet: Packet, connection: Connection): void {
 function fromServer(packet: Packet): void {
   let index = lookup(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source,
     packet.sourcePort);
-  if (index != 0 && Connection.at(index).forward == <u32>Forward.Nat) return toClient(packet, Connection.at(index));
+  if (index != 0) {
+    let connection = Connection.at(index);
+    if (connection.forward == <u32>Forward.Nat) return toClient(packet, connection);
+    // The director's own kernel, as a real server: nothing to rewrite, but its state is seen.
+    countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
+    advance(packet, connection, FROM_SERVER);
+    return routePacket(packet);
+  }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
     findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {
     if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);

@@ -14,6 +14,7 @@ import { now, setNow, state } from "./memory";
 import { sweepReassemblies } from "./packet/fragment";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./control";
+import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 
 /** The whole table is looked through once in this time. */
@@ -33,6 +34,7 @@ export function tick(nowMs: u32): u32 {
   sweepNeighbors();
   sweepReassemblies();
   releaseServers();
+  sweepSchedules();
   if (now - load<u32>(state, STATE_ESTIMATED_MS) >= ESTIMATE_MS) {
     store<u32>(state, now, STATE_ESTIMATED_MS);
     if (sysctl(Sysctl.RunEstimation) != 0) estimate();

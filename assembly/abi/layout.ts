@@ -3,7 +3,7 @@
 // Indices, not pointers, cross this page; index 0 means "none", so zeroed memory is an empty table.
 
 import {
-  BATCH_MAX, CACHE_MAX, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
+  BATCH_MAX, CACHE_MAX, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, MEMBERS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
   PENDING_MAX, PORTS_MAX, REASSEMBLIES_MAX, ROUTES_MAX, SERVERS_MAX, SERVICES_MAX, SLABS_MAX,
   TRANSMIT_MAX, WORKERS_MAX,
 } from "./limits";
@@ -31,6 +31,12 @@ export const CONTROL_LOCALS_USED: u32 = 52;
 export const CONTROL_MARKS_USED: u32 = 56;
 export const CONTROL_ROUTE_GENERATION: u32 = 60; // changed with every route, address and neighbour change
 export const CONTROL_WHOLES: u32 = 64; //          locals that are whole subnets
+// pools of the schedulers: u32 first record given back, u32 records ever taken
+export const CONTROL_SLABS: u32 = 160;
+export const CONTROL_DESTINATIONS: u32 = 168;
+export const CONTROL_MEMBERS: u32 = 176;
+export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc's destinations has come to
+export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
@@ -205,14 +211,29 @@ export const SERVER_TUNNEL_PORT: u32 = 90; //      u16 network order
 export const SERVER_IDLE_MS: u32 = 92; //          u32 when a removed record was seen unused, 0 not yet
 export const SERVER_CHAIN: u32 = 96; //            u32 hash chain by (family, protocol, address, port)
 export const SERVER_ORDER: u32 = 100; //           u32 rises with every server added
+export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
+export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
+export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 
 // ------------------------------------------------------- scheduler tables: slabs and lblc's cache
 export const SLABS_BASE: u32 = SERVERS_HASH + SERVERS_HASH_PLACES * 4;
 export const SLAB_BYTES: u32 = 16384; //           u32 server index per place: mh 4093, sh and dh 256
+// lblc and lblcr: 1024 heads of chains of destinations, then these words
+export const SLAB_HEADS: u32 = 1024;
+export const SLAB_COUNT: u32 = 1024; //            u32 destinations
+export const SLAB_ROVER: u32 = 1025; //            u32 chain at which the last sweep ended
+export const SLAB_MINUTES: u32 = 1026; //          u32 sweeps
+export const SLAB_SWEPT_MS: u32 = 1027; //         u32
+// a destination of lblc or lblcr, 32 B
 export const CACHE_BASE: u32 = SLABS_BASE + SLABS_MAX * SLAB_BYTES;
-export const CACHE_BYTES: u32 = 64;
+export const CACHE_BYTES: u32 = 32;
+export const CACHE_NEXT: u32 = 16; //              u32 after the address of 16 B: chain
+export const CACHE_SERVERS: u32 = 28; //           u32 lblc: the server; lblcr: the first member of its set
+// a server in the set of an lblcr destination, 8 B
+export const MEMBERS_BASE: u32 = CACHE_BASE + CACHE_MAX * CACHE_BYTES;
+export const MEMBER_BYTES: u32 = 8;
 
 // ------------------------------------------------------------ counters, one set for each worker
 // u64 each: connections, in packets, out packets, in bytes, out bytes
@@ -224,7 +245,7 @@ export const COUNTER_IN_BYTES: u32 = 24;
 export const COUNTER_OUT_BYTES: u32 = 32;
 // by place: 0 is the total, then services by index, then servers by SERVICES_MAX + index
 export const COUNTERS_PLACES: u32 = SERVICES_MAX + SERVERS_MAX;
-export const COUNTERS_BASE: u32 = CACHE_BASE + CACHE_MAX * CACHE_BYTES;
+export const COUNTERS_BASE: u32 = MEMBERS_BASE + MEMBERS_MAX * MEMBER_BYTES;
 export const COUNTERS_WORKER_BYTES: u32 = COUNTERS_PLACES * COUNTER_BYTES;
 
 // Estimators, by the same places (worker independent): 5 x u64 last sums, 5 x u64 rates, 5 x u64 what -Z subtracts

@@ -33,6 +33,8 @@ export const SERVERS_MAX: u32 = 16384;
 export const SLABS_MAX: u32 = 1024;
 /** Destinations remembered by lblc and lblcr over all services. */
 export const CACHE_MAX: u32 = 32768;
+/** Servers in the sets of lblcr's destinations: four for each, were all of them lblcr's. */
+export const MEMBERS_MAX: u32 = 131072;
 
 /** Fewest and most bits of the connection table; 2^22 buckets and their connections fill 2.3 GiB. */
 export const BUCKET_BITS_MIN: u32 = 8;

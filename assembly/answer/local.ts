@@ -1,7 +1,10 @@
 // What the director's own stack does with a packet that no service took.
 
 import { DropReason, Protocol } from "../abi/enums";
+import { Connection } from "../connection/connection";
+import { FROM_CLIENT, lookup } from "../connection/table";
 import { Packet } from "../packet/packet";
+import { advanceReset } from "../state/advance";
 import { drop } from "../stats";
 import { sendEcho, sendIcmpError } from "./icmp";
 import { sendEcho6, sendIcmpv6Error } from "./icmpv6";
@@ -18,7 +21,7 @@ export function answerLocal(packet: Packet): void {
     case Protocol.Icmpv6:
       if (packet.family == 6 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return sendEcho6(packet);
       return drop(DropReason.LocalConsumed);
-    case Protocol.Tcp: return sendReset(packet);
+    case Protocol.Tcp: return resetLocal(packet);
     case Protocol.Udp:
       if (load<u16>(packet.l4, 6) != 0 && !isIntact(packet)) return drop(DropReason.TransportChecksum);
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
@@ -29,4 +32,11 @@ export function answerLocal(packet: Packet): void {
       else sendIcmpv6Error(packet, 4, 1, packet.previousNext - packet.l3);
       return drop(DropReason.LocalConsumed);
   }
+}
+
+/** A segment nobody here listens for. When a service sent it here, its connection has been refused. */
+function resetLocal(packet: Packet): void {
+  if (!sendReset(packet)) return;
+  let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
+  if (index != 0) advanceReset(Connection.at(index));
 }

@@ -28,16 +28,17 @@ export function isIntact(packet: Packet): bool {
   return packet.has(PacketFlag.Partial) || fold64(sum(packet.l4, bytes) + pseudoOf(packet, bytes)) == 0xffff;
 }
 
-export function sendReset(packet: Packet): void {
+/** True when a RST went out: not for a RST, nor for what is broken. */
+export function sendReset(packet: Packet): bool {
   let tcp = <usize>packet.l4;
   let dataAt = packet.l4 + ((<u32>load<u8>(tcp, 12) >> 4) << 2);
-  if (dataAt > packet.end || dataAt < packet.l4 + 20) return drop(DropReason.Truncated);
-  if (!isIntact(packet)) return drop(DropReason.TransportChecksum);
+  if (dataAt > packet.end || dataAt < packet.l4 + 20) return refused(DropReason.Truncated);
+  if (!isIntact(packet)) return refused(DropReason.TransportChecksum);
   let flags = <u32>load<u8>(tcp, 13);
-  if (flags & RST) return drop(DropReason.LocalConsumed);
+  if (flags & RST) return refused(DropReason.LocalConsumed);
   let hop = nextHop(packet.family, packet.source);
   let frame = hop == 0 ? 0 : ownFrame();
-  if (frame == 0) return;
+  if (frame == 0) return false;
   let ip = <usize>frame + 14;
   let ipBytes: u32 = packet.family == 4 ? 20 : 40;
   if (packet.family == 4) {
@@ -68,4 +69,10 @@ export function sendReset(packet: Packet): void {
     : pseudo6(ip + 8, ip + 24, <u32>Protocol.Tcp, 20);
   store<u16>(reset, <u16>~fold64(sum(reset, 20) + pseudo), 16);
   sendOwn(hop, frame, 14 + ipBytes + 20);
+  return true;
+}
+
+function refused(reason: DropReason): bool {
+  drop(reason);
+  return false;
 }

@@ -7,7 +7,7 @@ import {
   BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, STATE_AWAITED, STATE_FREE,
   STATE_FRESH, STATE_USED,
 } from "../abi/layout";
-import { ConnectionFlag } from "../abi/enums";
+import { ConnectionFlag, Forward } from "../abi/enums";
 import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
 import { bucketMask, buckets, connections, connectionsMax, seed, state } from "../memory";
@@ -58,7 +58,8 @@ export function lookup(
       if (<u32>connection.protocol == protocol && <u32>connection.clientPort == clientPort &&
         connection.family == family && sameAddress(connection.client16, client) &&
         !connection.has(ConnectionFlag.Template)) {
-        if (from == FROM_CLIENT) {
+        if (from == FROM_CLIENT || connection.forward != <u32>Forward.Nat) {
+          // Where nothing is rewritten, the server too speaks with the virtual address.
           if (<u32>connection.virtualPort == otherPort && sameAddress(connection.virtual16, other)) return index;
         } else if (<u32>connection.serverPort == otherPort && sameAddress(connection.server16, other)) return index;
       }

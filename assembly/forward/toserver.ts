@@ -22,8 +22,11 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (method == <u32>Forward.Local) return deliver(packet);
   let hop = hopToServer(connection);
   if (hop == HOP_LOCAL) {
-    if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
-    if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
+    // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
+    if (method == <u32>Forward.Nat && hostPort() != 0) {
+      if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
+      rewriteToServer(packet, connection);
+    }
     return deliver(packet);
   }
   if (packet.timeToLive <= 1) {

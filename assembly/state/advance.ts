@@ -9,7 +9,7 @@ import { setActive, timeoutMs } from "../connection/open";
 import { FROM_SERVER } from "../connection/table";
 import { Packet } from "../packet/packet";
 import { secureTcp, sysctl } from "../sysctl";
-import { advanceSctp, sctpActive, SCTP_INIT } from "./sctp";
+import { advanceSctp, firstChunk, sctpActive, SCTP_ABORT, SCTP_INIT } from "./sctp";
 import { advanceTcp, tcpActive } from "./tcp";
 
 /** Rows of the state tables: the client spoke, the server spoke, only the client is ever seen. */
@@ -29,22 +29,9 @@ export function advance(packet: Packet, connection: Connection, from: u32): void
     if (from == FROM_SERVER) assure(connection);
     return;
   }
-  let direction = from == FROM_SERVER ? OUTPUT : INPUT;
-  if (connection.has(ConnectionFlag.NoOutput)) {
-    if (direction == OUTPUT) connection.clear(ConnectionFlag.NoOutput);
-    else direction = INPUT_ONLY;
-  }
+  let direction = directionOf(connection, from);
   let before = <u32>connection.state;
-  if (connection.protocol == <u8>Protocol.Tcp) {
-    let after = advanceTcp(before, load<u8>(packet.l4, 13), direction, secureTcp());
-    if (after != before) {
-      connection.state = <u8>after;
-      setActive(connection, tcpActive(after));
-      if (after == <u32>TcpState.Established) assure(connection);
-    }
-    connection.timeoutMs = timeoutMs(after);
-    return;
-  }
+  if (connection.protocol == <u8>Protocol.Tcp) return moveTcp(connection, load<u8>(packet.l4, 13), direction);
   let after = advanceSctp(before, packet.l4, packet.end, direction);
   if (after != before) {
     connection.state = <u8>after;
@@ -52,6 +39,31 @@ export function advance(packet: Packet, connection: Connection, from: u32): void
     if (sctpActive(after)) assure(connection);
   }
   connection.timeoutMs = timeoutMs(TIMEOUTS_SCTP + after);
+}
+
+/** The director, as a real server of its own, has answered a segment with RST. */
+export function advanceReset(connection: Connection): void {
+  connection.touch();
+  moveTcp(connection, FLAG_RST, directionOf(connection, FROM_SERVER));
+}
+
+/** The row of the state tables; a server's packet ends the belief that there will never be one. */
+function directionOf(connection: Connection, from: u32): u32 {
+  if (!connection.has(ConnectionFlag.NoOutput)) return from == FROM_SERVER ? OUTPUT : INPUT;
+  if (from != FROM_SERVER) return INPUT_ONLY;
+  connection.clear(ConnectionFlag.NoOutput);
+  return OUTPUT;
+}
+
+function moveTcp(connection: Connection, flags: u32, direction: u32): void {
+  let before = <u32>connection.state;
+  let after = advanceTcp(before, flags, direction, secureTcp());
+  if (after != before) {
+    connection.state = <u8>after;
+    setActive(connection, tcpActive(after));
+    if (after == <u32>TcpState.Established) assure(connection);
+  }
+  connection.timeoutMs = timeoutMs(after);
 }
 
 /** A template whose connection is really used is marked, so that defences keep it. */
@@ -70,9 +82,9 @@ export function isNewConnection(packet: Packet, schedule: bool): bool {
     return (flags & FLAG_SYN) != 0 || sysctl(Sysctl.SloppyTcp) != 0;
   }
   if (packet.protocol == <u8>Protocol.Sctp) {
-    if (packet.l4 + 16 > packet.end) return false;
-    if (load<u8>(packet.l4, 12) == SCTP_INIT) return true;
-    return schedule && sysctl(Sysctl.SloppySctp) != 0;
+    let type = firstChunk(packet.l4, packet.end);
+    if (type == SCTP_INIT) return true;
+    return schedule && type >= 0 && type != SCTP_ABORT && sysctl(Sysctl.SloppySctp) != 0;
   }
   return false;
 }

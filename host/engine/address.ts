@@ -56,3 +56,7 @@ export function parseMac(text: string): Uint8Array | undefined {
   if (!/^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$/.test(text)) return undefined;
   return Uint8Array.from(text.split(":").map((part) => parseInt(part, 16)));
 }
+
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+}

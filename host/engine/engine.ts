@@ -3,7 +3,7 @@
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
-  LIST_ENTRY_BYTES, REQUEST_BASE, REQUEST_BYTES, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
+  LIST_ENTRY_BYTES, REQUEST_BASE, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
   WORKER_TRANSMIT, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
@@ -29,6 +29,17 @@ export interface EngineOptions {
   seed?: number;
 }
 
+/** One operation with its request record filled in, ready for any engine over the same layout. */
+export interface EngineRequest {
+  operation: Operation;
+  record: Uint8Array;
+}
+
+/** Whatever performs operations: an engine at hand, or one in another thread. */
+export interface Performer<Answer = number | Promise<number>> {
+  perform(request: EngineRequest): Answer;
+}
+
 export interface SentFrame {
   port: number;
   frame: number;
@@ -36,8 +47,34 @@ export interface SentFrame {
   flags: number;
 }
 
+const BUCKET_BITS = 12;
+/** Where the host's frame slots begin: a page, as rings and devices want it. */
+const ARENA_BASE = Math.ceil(FIXED_END / 4096) * 4096;
+
+/** A memory of the size the options ask for, with the words that init() reads. */
+function createMemory(options: EngineOptions): WebAssembly.Memory {
+  const bits = options.bucketBits ?? BUCKET_BITS;
+  const workers = options.workers ?? 1;
+  const tableBase = Math.ceil((ARENA_BASE + (options.arenaBytes ?? 0)) / PAGE_BYTES) * PAGE_BYTES;
+  const tableBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits * workers;
+  const pages = Math.ceil((tableBase + tableBytes) / PAGE_BYTES);
+  if (pages > 65536) throw new RangeError(`a table of 2^${bits} buckets for ${workers} workers does not fit in 4 GiB`);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const view = new DataView(memory.buffer);
+  view.setUint32(CONTROL_BASE + CONTROL_WORKERS, workers, true);
+  view.setUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, bits, true);
+  view.setUint32(CONTROL_BASE + CONTROL_SEED, options.seed ?? 1, true);
+  view.setUint32(CONTROL_BASE + CONTROL_TABLE_BASE, tableBase, true);
+  return memory;
+}
+
+async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<{ exports: Exports }> {
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  return { exports: instance.exports as unknown as Exports };
+}
+
 /** One engine instance over one shared memory. */
-export class Engine {
+export class Engine implements Performer<number> {
   readonly view: DataView;
   readonly bytes: Uint8Array;
   private readonly base: number;
@@ -55,23 +92,19 @@ export class Engine {
 
   /** Makes a memory, prepares it, and answers its first worker. */
   static async create(options: EngineOptions): Promise<Engine> {
-    const bits = options.bucketBits ?? 12;
-    const workers = options.workers ?? 1;
-    const tableBase = Math.ceil((FIXED_END + (options.arenaBytes ?? 0)) / PAGE_BYTES) * PAGE_BYTES;
-    const tableBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits * workers;
-    const pages = Math.ceil((tableBase + tableBytes) / PAGE_BYTES);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    const view = new DataView(memory.buffer);
-    view.setUint32(CONTROL_BASE + CONTROL_WORKERS, workers, true);
-    view.setUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, bits, true);
-    view.setUint32(CONTROL_BASE + CONTROL_SEED, options.seed ?? 1, true);
-    view.setUint32(CONTROL_BASE + CONTROL_TABLE_BASE, tableBase, true);
-    const instance = await WebAssembly.instantiate(options.module, { env: { memory } });
-    const exports = instance.exports as unknown as Exports;
-    const error = exports.init();
-    if (error !== 0) throw new Error(`the engine refuses a table of 2^${bits} buckets for ${workers} workers`);
-    exports.attach(0);
-    return new Engine(memory, exports, 0, Math.ceil(FIXED_END / 4096) * 4096);
+    const memory = createMemory(options);
+    const { exports } = await instantiate(options.module, memory);
+    if (exports.init() !== 0) {
+      throw new RangeError(`the engine refuses a table of 2^${options.bucketBits ?? BUCKET_BITS} buckets for ${options.workers ?? 1} workers`);
+    }
+    return Engine.attach(options.module, memory, 0);
+  }
+
+  /** One more instance over a prepared memory, as the given worker. */
+  static async attach(module: WebAssembly.Module, memory: WebAssembly.Memory, worker: number): Promise<Engine> {
+    const { exports } = await instantiate(module, memory);
+    exports.attach(worker);
+    return new Engine(memory, exports, worker, ARENA_BASE);
   }
 
   /** Hands over one frame for the next batch; it must lie in the memory with its headroom before it. */
@@ -92,12 +125,10 @@ export class Engine {
     return this.exports.tick(nowMs);
   }
 
-  /** Does one operation; `fill` writes its arguments into the zeroed request record. */
-  control(operation: Operation, fill: (record: DataView, bytes: Uint8Array) => void): number {
-    const bytes = this.bytes.subarray(REQUEST_BASE, REQUEST_BASE + REQUEST_BYTES);
-    bytes.fill(0);
-    fill(new DataView(this.memory.buffer, REQUEST_BASE, REQUEST_BYTES), bytes);
-    return this.exports.control(operation);
+  /** Does one operation; below zero is a ControlError. It may have caused frames to be sent. */
+  perform(request: EngineRequest): number {
+    this.bytes.set(request.record, REQUEST_BASE);
+    return this.exports.control(request.operation);
   }
 
   /** Entry of the transmit list after receive, tick or control. */

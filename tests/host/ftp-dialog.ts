@@ -11,7 +11,7 @@ import { ConnectionFlag, Operation } from "../../assembly/abi/enums.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addService, setServer } from "../../host/engine/requests.js";
 import type { ForwardName, ServiceSpec } from "../../host/protocol.js";
-import { buildTopology, IN, OUT } from "../oracle/topology.js";
+import { applyRecordedNetwork, IN, OUT } from "../oracle/recording.js";
 import { ACK, buildSegment, PSH, readSegment, type Seen, SYN } from "./segments.js";
 
 const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
@@ -34,7 +34,7 @@ export class Dialog {
 
   static async open(sides = FOUR, forward: ForwardName = "masq", port = 21): Promise<Dialog> {
     const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: 8 });
-    buildTopology(engine);
+    await applyRecordedNetwork(engine);
     const family = sides === FOUR ? 4 : 6;
     const key: ServiceSpec = {
       protocol: "tcp", family, address: sides.virtual, port, fwmark: 0, scheduler: "rr", schedulerFlags: 0, persistent: false,

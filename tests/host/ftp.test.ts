@@ -6,7 +6,7 @@ import { TcpState } from "../../assembly/abi/enums.js";
 import { setHelperPorts, setPort } from "../../host/engine/requests.js";
 import { Dialog, SIX } from "./ftp-dialog.js";
 import { ACK, RST, SYN } from "./segments.js";
-import { IN, OUT } from "../oracle/topology.js";
+import { IN, OUT } from "../oracle/recording.js";
 
 const PASSIVE = "227 Entering Passive Mode (10,0,2,11,195,80).\r\n";
 const REWRITTEN = "227 Entering Passive Mode (10,0,1,100,195,80).\r\n";

@@ -1,34 +1,10 @@
-// Every frame of a real kernel's IPVS, input by input, against the release Wasm.
+// Every frame and every listing of a real kernel's IPVS, input by input, against the release Wasm.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
-import { Engine } from "../../host/engine/engine.js";
-import { buildTopology, IN, OUT } from "./topology.js";
-import { runCommand } from "./rules.js";
-
-const root = new URL("../../../", import.meta.url);
-const SLOT_HEADROOM = 66;
-
-interface Event { ev: string; gt: number; if?: string; hex?: string; cmd?: string }
-
-/** Blanks what nobody can predict: the identifications that are chosen by the director itself. */
-function masked(hex: string): string {
-  const frame = Buffer.from(hex, "hex");
-  if (frame.readUInt16BE(12) === 0x0800) {
-    const source = frame.subarray(26, 30).join(".");
-    const own = source === "10.0.1.1" || source === "10.0.2.1" || (frame[23] === 1 && source === "10.0.1.100" && frame[22] === 64);
-    if (own) frame.fill(0, 18, 20).fill(0, 24, 26);
-    // GUE's source port is a hash with a secret of the boot; its checksum follows.
-    if (own && frame[23] === 17) frame.fill(0, 34, 36).fill(0, 40, 42);
-  }
-  const outer6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 17 && frame.subarray(22, 38).toString("hex");
-  if (outer6 === "fd000002000000000000000000000001") frame.fill(0, 54, 56).fill(0, 60, 62);
-  // The fragment header's identification: chosen anew by the kernel after reassembly.
-  if (frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);
-  return frame.toString("hex");
-}
+import { readScenario } from "../../host/replay/scenario.js";
+import { maskedFrame, sameText } from "./mask.js";
+import { createRecordedDirector, PORTS, readRecording, type RecordedEvent } from "./recording.js";
 
 /**
  * Where the engine does what is right for the user and this kernel does not, by recording and event.
@@ -37,48 +13,56 @@ function masked(hex: string): string {
  */
 const WANTED: Record<string, number[]> = { ipv6_nat: [25] };
 
-async function replay(name: string): Promise<string[]> {
-  const module = await WebAssembly.compile(readFileSync(new URL("build/engine.wasm", root)));
-  const engine = await Engine.create({ module, arenaBytes: 65536 });
-  buildTopology(engine);
-  const text = gunzipSync(readFileSync(new URL(`tests/oracle/recordings/${name}.jsonl.gz`, root))).toString();
-  const events = text.trim().split("\n").map((line) => JSON.parse(line) as Event);
+const SLACK_SECONDS = 1;
+/** The recordings empty the kernel's connection table by loading the module anew. */
+const RELOAD = /rmmod/;
+/** Asks the kernel for what is not IPVS. */
+const FOREIGN = /^cat \/proc/;
+
+function outputsAfter(events: RecordedEvent[], index: number): string[] {
+  const outputs: string[] = [];
+  for (let at = index + 1; at < events.length && !["in", "cmd", "advance", "end"].includes(events[at]?.ev ?? ""); at++) {
+    const event = events[at];
+    if (event?.ev === "out") outputs.push(`${event.if} ${maskedFrame(event.hex ?? "")}`);
+  }
+  return outputs.sort();
+}
+
+async function compare(name: string): Promise<string[]> {
+  let replay = await createRecordedDirector();
+  const events = readRecording(name);
   const differences: string[] = [];
-  const frames = (count: number): string[] => Array.from({ length: count }, (_, i) => {
-    const sent = engine.sent(i);
-    return `${sent.port === OUT ? "out" : "in"} ${masked(Buffer.from(engine.bytes.slice(sent.frame, sent.frame + sent.bytes)).toString("hex"))}`;
-  });
   for (const [index, event] of events.entries()) {
-    if (event.ev === "cmd") runCommand(engine, event.cmd ?? "");
-    if (event.ev !== "in") continue;
-    const nowMs = Math.floor(event.gt * 1000);
-    engine.tick(nowMs);
-    const input = Buffer.from(event.hex ?? "", "hex");
-    const frame = engine.arenaBase + SLOT_HEADROOM;
-    engine.bytes.set(input, frame);
-    engine.enter(0, frame, input.length, event.if === "out" ? OUT : IN);
-    const got = frames(engine.receive(1, nowMs)).sort();
-    const expected: string[] = [];
-    for (let at = index + 1; at < events.length && !["in", "end"].includes(events[at]?.ev ?? ""); at++) {
-      const output = events[at];
-      if (output?.ev === "out") expected.push(`${output.if} ${masked(output.hex ?? "")}`);
-    }
-    expected.sort();
-    if (WANTED[name]?.includes(index)) {
-      assert.equal(expected.length, 0, "the kernel was silent");
-      assert.equal(got.length, 1, "the client is told");
+    if (!["in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
+    if (RELOAD.test(event.cmd ?? "")) {
+      replay = await createRecordedDirector();
       continue;
     }
-    if (got.join() !== expected.join()) {
-      differences.push(`event ${index}: ${event.if} ${event.hex}\n  kernel ${expected.join("\n         ")}\n  engine ${got.join("\n         ")}`);
+    const input = readScenario(JSON.stringify(event), PORTS)[0];
+    if (!input) continue;
+    const [echo, ...sent] = (await replay.play(input)) as RecordedEvent[];
+    const frames = sent.map((one) => `${one.if} ${maskedFrame(one.hex ?? "")}`).sort();
+    const expected = outputsAfter(events, index);
+    if (WANTED[name]?.includes(index)) {
+      assert.equal(expected.length, 0, "the kernel was silent");
+      assert.equal(frames.length, 1, "the client is told");
+    } else if (frames.join() !== expected.join()) {
+      differences.push(`event ${index} ${event.ev} ${event.if ?? ""} ${event.hex ?? event.cmd ?? event.s}\n  kernel ${expected.join("\n         ")}\n  engine ${frames.join("\n         ")}`);
     }
+    if (event.ev !== "cmd") continue;
+    if (echo?.rc === event.rc && echo?.stderr === event.stderr && sameText(event.stdout ?? "", echo?.stdout ?? "", SLACK_SECONDS)) continue;
+    const told = (one: RecordedEvent | undefined): string => `${one?.rc} ${one?.stdout ?? ""}${one?.stderr ?? ""}`;
+    differences.push(`event ${index} gt ${event.gt} ${event.cmd}\n  kernel ${told(event)}  engine ${told(echo)}`);
   }
   return differences;
 }
 
-for (const name of ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "ftp"]) {
-  test(`recording ${name}: every frame as the kernel's`, async () => {
-    const differences = await replay(name);
-    assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 6).join("\n")}`);
+const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp"];
+const asked = process.env["LVS_RECORDINGS"]?.split(",");
+
+for (const name of asked ?? RECORDINGS) {
+  test(`recording ${name}: every frame and text as the kernel's`, async () => {
+    const differences = await compare(name);
+    assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 12).join("\n")}`);
   });
 }

@@ -1,0 +1,250 @@
+// One ipvsadm command line as something that can be done: every check the real program makes before
+// it asks the kernel, in the same order, with the same texts (recording cli).
+
+import type { ForwardName, ServerSpec, ServiceProtocol, ServiceSpec, TunnelName } from "../protocol.js";
+import { parseAddress } from "../engine/address.js";
+import { CommandFailure, misused, type Names } from "./context.js";
+import { readEndpoint, wholeNumber } from "./endpoints.js";
+import { LIST_EXCLUSIVE, OPTIONS, RULES, type Command, type Option } from "./options.js";
+import { parseFlags } from "./flags.js";
+import { readWords, tryHelp, type Given } from "./words.js";
+
+const TIMEOUT_MAX_S = 86400 * 31;
+const PERSISTENT_DEFAULT_S = 360;
+const INT_MAX = 2147483647;
+
+export interface Parsed {
+  command: Command;
+  options: Set<Option>;
+  service: ServiceSpec;
+  server: ServerSpec;
+  /** Values of --set, in seconds. */
+  timeouts: { tcp: number; tcpfin: number; udp: number };
+  role: string;
+}
+
+interface Draft extends Parsed {
+  flagsText: string | undefined;
+  tunnelSwitches: Option[];
+}
+
+const fail = (message: string): never => {
+  throw misused(message);
+};
+
+function emptyService(): ServiceSpec {
+  return {
+    protocol: "tcp", family: 4, address: "", port: 0, fwmark: 0, scheduler: "", schedulerFlags: 0, persistent: false,
+    timeoutSeconds: 0, netmask: "", persistenceEngine: "", onePacket: false,
+  };
+}
+
+function emptyServer(): ServerSpec {
+  return {
+    family: 4, address: "", port: 0, forward: "route", weight: 1, upperThreshold: 0, lowerThreshold: 0, tunnel: "ipip",
+    tunnelPort: 0, tunnelFlags: 0,
+  };
+}
+
+/** Reads a command line (without the program's name). Throws a CommandFailure with the text to show. */
+export async function parseCommand(words: readonly string[], program: string, names: Names): Promise<Parsed> {
+  const read = readWords(words);
+  const first = read.given[0];
+  if (first?.switch.command === undefined) throw tryHelp(program);
+  const draft: Draft = {
+    command: first.switch.command, options: new Set(), service: emptyService(), server: emptyServer(),
+    timeouts: { tcp: 0, tcpfin: 0, udp: 0 }, role: first.argument ?? "", flagsText: undefined, tunnelSwitches: [],
+  };
+  if (draft.command === "help" || draft.command === "version") return draft;
+  if (draft.command === "start-daemon" || draft.command === "stop-daemon") checkRole(draft);
+  for (const given of read.given.slice(1)) await applySwitch(draft, given, names);
+  if (read.problem) throw new CommandFailure(255, `${read.problem.text}: ${read.problem.reason}`);
+  const rest = draft.command === "set" ? setTimeouts(draft, read.rest) : read.rest;
+  if (rest[0] !== undefined) fail(`unexpected argument ${rest[0]}`);
+  checkOptions(draft);
+  await finish(draft);
+  return draft;
+}
+
+function checkRole(draft: Draft): void {
+  if (draft.role !== "master" && draft.role !== "backup") fail(`illegal ${draft.command} parameter specified`);
+}
+
+function setTimeouts(draft: Draft, rest: string[]): string[] {
+  if (rest.length < 3) fail("--set option requires 3 timeout values");
+  const [tcp = 0, tcpfin = 0, udp = 0] = rest.slice(0, 3).map((text) =>
+    wholeNumber(text, 0, TIMEOUT_MAX_S) ?? fail(`invalid timeout value \`${text}' specified`));
+  draft.timeouts = { tcp, tcpfin, udp };
+  return rest.slice(3);
+}
+
+function set(draft: Draft, option: Option): void {
+  if (draft.options.has(option)) fail(`multiple '${option}' options specified`);
+  draft.options.add(option);
+}
+
+async function readService(draft: Draft, protocol: ServiceProtocol, text: string, names: Names): Promise<void> {
+  set(draft, "service-address");
+  const endpoint = await readEndpoint(text, protocol, names);
+  if (!endpoint) return fail("illegal virtual server address[:port] specified");
+  Object.assign(draft.service, endpoint, { protocol });
+}
+
+async function applySwitch(draft: Draft, given: Given, names: Names): Promise<void> {
+  const text = given.argument ?? "";
+  const { service, server } = draft;
+  switch (given.switch.long) {
+    case "tcp-service": return readService(draft, "tcp", text, names);
+    case "udp-service": return readService(draft, "udp", text, names);
+    case "sctp-service": return readService(draft, "sctp", text, names);
+    case "fwmark-service":
+      set(draft, "service-address");
+      service.protocol = "fwmark";
+      service.fwmark = wholeNumber(text, 1, INT_MAX) ?? fail(`invalid fwmark value \`${text}' specified`);
+      return;
+    case "ipv6":
+      if (service.protocol !== "fwmark") fail("-6 used before -f");
+      service.family = 6;
+      return;
+    case "real-server": return readServer(draft, text, names);
+    case "persistent":
+      set(draft, "persistent");
+      service.persistent = true;
+      service.timeoutSeconds = given.argument === undefined ? PERSISTENT_DEFAULT_S
+        : wholeNumber(text, 1, TIMEOUT_MAX_S) ?? fail(`invalid timeout value \`${text}' specified`);
+      return;
+    case "weight":
+      set(draft, "weight");
+      server.weight = wholeNumber(text, 0, INT_MAX) ?? fail("illegal weight specified");
+      return;
+    case "u-threshold":
+      set(draft, "u-threshold");
+      server.upperThreshold = wholeNumber(text, 0, INT_MAX) ?? fail("illegal u_threshold specified");
+      return;
+    case "l-threshold":
+      set(draft, "l-threshold");
+      server.lowerThreshold = wholeNumber(text, 0, INT_MAX) ?? fail("illegal l_threshold specified");
+      return;
+    default: return applyPlain(draft, given, text);
+  }
+}
+
+const FORWARD_SWITCHES: Record<string, ForwardName> = { gatewaying: "route", ipip: "tunnel", masquerading: "masq" };
+
+function applyPlain(draft: Draft, given: Given, text: string): void {
+  const { service, server } = draft;
+  const forward = FORWARD_SWITCHES[given.switch.long];
+  if (forward !== undefined) {
+    set(draft, "forwarding-method");
+    server.forward = forward;
+    return;
+  }
+  const option = OPTIONS.find((one) => one === given.switch.long);
+  if (given.switch.long === "sort") return;
+  if (option === undefined) return fail(`invalid option \`${given.text}'`);
+  set(draft, option);
+  switch (option) {
+    case "scheduler": service.scheduler = text; return;
+    case "netmask": service.netmask = text; return;
+    case "pe": service.persistenceEngine = text; return;
+    case "ops": service.onePacket = true; return;
+    case "sched-flags": draft.flagsText = text; return;
+    case "tun-type":
+      if (text !== "ipip" && text !== "gue" && text !== "gre") fail("illegal tunnel type specified");
+      server.tunnel = text as TunnelName;
+      return;
+    case "tun-port":
+      server.tunnelPort = wholeNumber(text, 1, 65535) ?? fail("illegal tunnel port specified");
+      return;
+    case "tun-nocsum": case "tun-csum": case "tun-remcsum":
+      draft.tunnelSwitches.push(option);
+      server.tunnelFlags = option === "tun-csum" ? 1 : option === "tun-remcsum" ? 2 : 0;
+      return;
+    case "syncid":
+      if (wholeNumber(text, 0, 255) === undefined) fail("illegal syncid specified");
+      return;
+    default:
+  }
+}
+
+async function readServer(draft: Draft, text: string, names: Names): Promise<void> {
+  set(draft, "real-server");
+  const endpoint = await readEndpoint(text, draft.service.protocol, names);
+  if (!endpoint) return fail("illegal real server address[:port] specified");
+  Object.assign(draft.server, endpoint);
+}
+
+function checkOptions(draft: Draft): void {
+  const command = draft.command as keyof typeof RULES;
+  const rule = RULES[command];
+  let exclusive: Option | undefined;
+  for (const option of OPTIONS) {
+    if (!draft.options.has(option)) {
+      if (rule.required?.includes(option)) fail(`You need to supply the '${option}' option for the '${command}' command`);
+      continue;
+    }
+    if (!rule.required?.includes(option) && !rule.allowed.includes(option)) {
+      fail(`Illegal '${option}' option with the '${command}' command`);
+    }
+    if (command !== "list" || !LIST_EXCLUSIVE.includes(option)) continue;
+    if (exclusive) fail(`The option '${option}' conflicts with the '${exclusive}' option in the '${command}' command`);
+    exclusive = option;
+  }
+}
+
+async function finish(draft: Draft): Promise<void> {
+  switch (draft.command) {
+    case "add-service": case "edit-service": return finishService(draft);
+    case "add-server": case "edit-server": case "delete-server": return finishServer(draft);
+    case "list": return checkList(draft);
+    default:
+  }
+}
+
+function finishService(draft: Draft): void {
+  const { service, flagsText } = draft;
+  if (service.protocol !== "fwmark" && service.port === 0 && !service.persistent) fail("Zero port specified for non-persistent service");
+  if (service.onePacket && service.protocol !== "udp" && service.protocol !== "fwmark") {
+    fail("One-Packet Scheduling is only for UDP virtual services");
+  }
+  if (service.scheduler === "") service.scheduler = "wlc";
+  if (flagsText !== undefined) service.schedulerFlags = parseFlags(service.scheduler, flagsText);
+  if (service.netmask === "") service.netmask = service.family === 4 ? "255.255.255.255" : "128";
+  else if (service.family === 4 && parseAddress(service.netmask)?.family !== 4) fail("illegal netmask specified");
+  else if (service.family === 6 && wholeNumber(service.netmask, 1, 128) === undefined) fail("illegal ipv6 netmask specified");
+}
+
+function finishServer(draft: Draft): void {
+  const { service, server } = draft;
+  if (draft.command !== "delete-server") checkTunnel(draft);
+  if (draft.command === "delete-server") {
+    if (server.port === 0) server.port = service.port;
+    return;
+  }
+  // Direct routing and tunnels cannot change the port: it is the service's.
+  if (server.forward !== "masq" && service.protocol !== "fwmark") server.port = service.port;
+  else if (server.port === 0 && service.protocol !== "fwmark") server.port = service.port;
+  if (server.family !== service.family && server.forward !== "tunnel") {
+    fail("Different address family is allowed only for tunneling servers");
+  }
+}
+
+function checkTunnel(draft: Draft): void {
+  const { server, options, tunnelSwitches } = draft;
+  const any = options.has("tun-type") || options.has("tun-port") || tunnelSwitches.length > 0;
+  if (any && server.forward !== "tunnel") fail("Tunnel options conflict with forward method");
+  if (tunnelSwitches.length > 1) fail(`The option '${tunnelSwitches[1]}' conflicts with the '${tunnelSwitches[0]}' option in the '${draft.command}' command`);
+  if (server.tunnel === "gue" && !options.has("tun-port")) fail("You need to supply the 'tun-port' option for the 'gue' tunnel type");
+  if (server.tunnel !== "gue" && options.has("tun-port")) fail(`Illegal 'tun-port' option with the '${server.tunnel}' tunnel type`);
+  for (const option of tunnelSwitches) {
+    const allowed = server.tunnel === "gue" || (server.tunnel === "gre" && option !== "tun-remcsum");
+    if (!allowed) fail(`Illegal '${option}' option with the '${server.tunnel}' tunnel type`);
+  }
+}
+
+function checkList(draft: Draft): void {
+  const has = (...options: Option[]): boolean => options.some((option) => draft.options.has(option));
+  const figures = has("stats", "rate", "thresholds");
+  if (has("connection") && figures) fail("options conflicts in the list command");
+  if (has("timeout", "daemon") && (figures || has("persistent-conn"))) fail("options conflicts in the list command");
+}

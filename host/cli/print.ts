@@ -1,0 +1,198 @@
+// Listings, column for column as ipvsadm prints them (recording cli).
+
+import type { ConnectionRow, Counters, Rates, ServerRow, ServiceKey, ServiceRow, Table } from "../protocol.js";
+import { parseAddress } from "../engine/address.js";
+import type { Names } from "./context.js";
+import { formatFlags } from "./flags.js";
+import type { Option } from "./options.js";
+
+const FORWARD_TEXT = { masq: "Masq", local: "Local", tunnel: "Tunnel", route: "Route" };
+const PROTOCOL_ORDER = { fwmark: 0, tcp: 6, udp: 17, sctp: 132 };
+
+/** Writes addresses and ports as numbers, or by name without -n. */
+export class Writer {
+  constructor(readonly numeric: boolean, private readonly names: Names) {}
+
+  async endpoint(address: string, port: number, protocol: string): Promise<string> {
+    const host = (this.numeric ? undefined : await this.names.hostOf(address)) ?? (address.includes(":") ? `[${address}]` : address);
+    const service = port === 0 || this.numeric ? undefined : await this.names.serviceOf(port, protocol);
+    return `${host}:${service ?? port}`;
+  }
+}
+
+function compareAddresses(a: string, b: string): number {
+  const left = parseAddress(a)?.bytes ?? new Uint8Array(16);
+  const right = parseAddress(b)?.bytes ?? new Uint8Array(16);
+  for (let at = 0; at < 16; at++) if (left[at] !== right[at]) return (left[at] ?? 0) - (right[at] ?? 0);
+  return 0;
+}
+
+function compareServices(a: ServiceRow, b: ServiceRow): number {
+  return a.fwmark - b.fwmark || a.family - b.family || PROTOCOL_ORDER[a.protocol] - PROTOCOL_ORDER[b.protocol] ||
+    compareAddresses(a.address, b.address) || a.port - b.port;
+}
+
+/** Services and their servers in ipvsadm's order: by mark, family, protocol, address, port. */
+export function sorted(services: readonly ServiceRow[]): ServiceRow[] {
+  return [...services].sort(compareServices).map((service) => ({
+    ...service,
+    servers: [...service.servers].sort((a, b) => a.family - b.family || compareAddresses(a.address, b.address) || a.port - b.port),
+  }));
+}
+
+export function sameService(a: ServiceKey, b: ServiceKey): boolean {
+  if (a.protocol !== b.protocol || a.family !== b.family) return false;
+  return a.protocol === "fwmark" ? a.fwmark === b.fwmark : a.address === b.address && a.port === b.port;
+}
+
+/** "TCP  10.0.1.100:80" or "FWM  2 IPv6". */
+async function serviceName(service: ServiceKey, writer: Writer): Promise<string> {
+  if (service.protocol === "fwmark") return `FWM  ${service.fwmark}${service.family === 6 ? " IPv6" : ""}`;
+  const endpoint = await writer.endpoint(service.address, service.port, service.protocol);
+  return `${service.protocol.toUpperCase().padEnd(4)} ${endpoint}`;
+}
+
+/** What follows a service's scheduler: flags, persistence, one-packet. */
+export function serviceDetail(service: ServiceRow): string {
+  const flags = formatFlags(service.scheduler, service.schedulerFlags);
+  const mask = service.netmask === (service.family === 4 ? "255.255.255.255" : "128") ? "" : ` mask ${service.netmask}`;
+  const persistent = service.persistent ? ` persistent ${service.timeoutSeconds}${mask}` : "";
+  const engine = service.persistenceEngine === "" ? "" : ` pe ${service.persistenceEngine}`;
+  return `${service.scheduler}${flags === "" ? "" : ` (${flags})`}${persistent}${engine}${service.onePacket ? " ops" : ""}`;
+}
+
+/** A figure in nine columns; from a hundred million on in thousands, millions and so on. */
+function figure(value: bigint, exact: boolean): string {
+  const text = value.toString();
+  if (exact) return text.padStart(text.length <= 8 ? 9 : text.length + 1);
+  if (value < 100_000_000n) return text.padStart(9);
+  const [unit, letter] = value < 1_000_000_000n ? [1_000n, "K"] : value < 100_000_000_000n ? [1_000_000n, "M"]
+    : value < 100_000_000_000_000n ? [1_000_000_000n, "G"] : [1_000_000_000_000n, "T"];
+  return `${(value / (unit as bigint)).toString().padStart(8)}${letter as string}`;
+}
+
+function figures(row: Counters | Rates, exact: boolean): string {
+  return [row.connections, row.inPackets, row.outPackets, row.inBytes, row.outBytes]
+    .map((value) => figure(BigInt(value), exact)).join("");
+}
+
+function tunnelText(server: ServerRow): string {
+  if (server.forward !== "tunnel") return "n/a";
+  const checksum = server.tunnel === "ipip" ? "" : [":-c", ":+c", ":r+c"][server.tunnelFlags] ?? "";
+  return server.tunnel === "gue" ? `gue:${server.tunnelPort}${checksum}` : `${server.tunnel}${checksum}`;
+}
+
+interface View { header: string; service(row: ServiceRow, name: string): string; server(row: ServerRow, name: string): string }
+
+const named = (name: string): string => `  -> ${name.padEnd(28)}`;
+const left = (value: string | number, width: number): string => String(value).padEnd(width);
+const plainService = (row: ServiceRow, name: string): string => `${name} ${serviceDetail(row)}`;
+
+function view(options: ReadonlySet<Option>): View {
+  const exact = options.has("exact");
+  if (options.has("stats") || options.has("rate")) {
+    const rate = options.has("rate");
+    const part = (row: ServiceRow | ServerRow): string => figures(rate ? row.rates : row.counters, exact);
+    return {
+      header: `Prot LocalAddress:Port            ${rate
+        ? "     CPS    InPPS   OutPPS    InBPS   OutBPS" : "   Conns   InPkts  OutPkts  InBytes OutBytes"}\n  -> RemoteAddress:Port\n`,
+      service: (row, name) => `${name.padEnd(33)}${part(row)}`,
+      server: (row, name) => `${named(name)}${part(row)}`,
+    };
+  }
+  if (options.has("thresholds")) {
+    return {
+      header: "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  -> RemoteAddress:Port\n",
+      service: plainService,
+      server: (row, name) => `${named(name)} ${left(row.upperThreshold, 10)} ${left(row.lowerThreshold, 10)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+    };
+  }
+  if (options.has("persistent-conn")) {
+    return {
+      header: "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  -> RemoteAddress:Port\n",
+      service: plainService,
+      server: (row, name) => `${named(name)} ${left(row.weight, 9)} ${left(row.persistentConnections, 11)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+    };
+  }
+  const tunnels = options.has("tun-info");
+  return {
+    header: `Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward ${tunnels ? "TunnelInfo    " : ""}Weight ActiveConn InActConn\n`,
+    service: plainService,
+    server: (row, name) => `${named(name)} ${left(FORWARD_TEXT[row.forward], 7)} ${tunnels ? `${left(tunnelText(row), 13)} ` : ""}${left(row.weight, 6)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+  };
+}
+
+/** The first line of every whole listing. */
+export function banner(sizeBuckets: number): string {
+  return `IP Virtual Server version 1.2.1 (size=${sizeBuckets})\n`;
+}
+
+/** -L of services; without a banner when one service was asked for. */
+export async function listServices(services: readonly ServiceRow[], options: ReadonlySet<Option>, writer: Writer): Promise<string> {
+  const chosen = view(options);
+  const lines = [chosen.header];
+  for (const service of options.has("nosort") ? services : sorted(services)) {
+    lines.push(`${chosen.service(service, await serviceName(service, writer))}\n`);
+    for (const server of service.servers) {
+      const name = await writer.endpoint(server.address, server.port, service.protocol);
+      lines.push(`${chosen.server(server, name)}\n`);
+    }
+  }
+  return lines.join("");
+}
+
+function minutes(seconds: number): string {
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
+}
+
+/** -Lc: every connection and persistence template. */
+export async function listConnections(rows: readonly ConnectionRow[], withEngine: boolean, writer: Writer): Promise<string> {
+  const lines = ["IPVS connection entries\npro expire state       source             virtual            destination\n"];
+  for (const row of rows) {
+    const protocol = row.protocol.toLowerCase();
+    const client = await writer.endpoint(row.clientAddress, row.clientPort, protocol);
+    const virtual = await writer.endpoint(row.virtualAddress, row.virtualPort, protocol);
+    const server = await writer.endpoint(row.serverAddress, row.serverPort, protocol);
+    const engine = withEngine && row.persistenceEngine !== "" ? ` ${row.persistenceEngine} ${row.persistenceData}` : "";
+    lines.push(`${row.protocol.padEnd(3)} ${minutes(row.expiresSeconds).padEnd(6)} ${row.state.padEnd(11)} ` +
+      `${client.padEnd(18)} ${virtual.padEnd(18)} ${server}${engine}\n`);
+  }
+  return lines.join("");
+}
+
+/** -S: the table as lines that -R takes. */
+export async function saveRules(table: Table, writer: Writer): Promise<string> {
+  const lines: string[] = [];
+  for (const service of sorted(table.services)) {
+    const key = await serviceSwitch(service, writer);
+    const flags = formatFlags(service.scheduler, service.schedulerFlags);
+    const masked = service.netmask !== (service.family === 4 ? "255.255.255.255" : "128");
+    lines.push(`-A ${key} -s ${service.scheduler}` +
+      (service.persistent ? ` -p ${service.timeoutSeconds}${masked ? ` -M ${service.netmask}` : ""}` : "") +
+      (service.persistenceEngine === "" ? "" : ` --pe ${service.persistenceEngine}`) +
+      (service.onePacket ? " -o" : "") + (flags === "" ? "" : ` -b ${flags}`));
+    for (const server of service.servers) {
+      const name = await writer.endpoint(server.address, server.port, service.protocol);
+      lines.push(`-a ${key} -r ${name} ${forwardSwitch(server)} -w ${server.weight}${tunnelSwitches(server)}`);
+    }
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+async function serviceSwitch(service: ServiceKey, writer: Writer): Promise<string> {
+  if (service.protocol === "fwmark") return `-f ${service.fwmark}${service.family === 6 ? " -6" : ""}`;
+  const name = await writer.endpoint(service.address, service.port, service.protocol);
+  return `${service.protocol === "tcp" ? "-t" : service.protocol === "udp" ? "-u" : "--sctp-service"} ${name}`;
+}
+
+function forwardSwitch(server: ServerRow): string {
+  return server.forward === "masq" || server.forward === "local" ? "-m" : server.forward === "tunnel" ? "-i" : "-g";
+}
+
+function tunnelSwitches(server: ServerRow): string {
+  if (server.forward !== "tunnel") return "";
+  const port = server.tunnel === "gue" ? ` --tun-port ${server.tunnelPort}` : "";
+  const checksum = server.tunnel === "ipip" ? "" : [" --tun-nocsum", " --tun-csum", " --tun-remcsum"][server.tunnelFlags] ?? "";
+  return ` --tun-type ${server.tunnel}${port}${checksum}`;
+}

@@ -1,0 +1,65 @@
+// A configuration put into an engine: ports, addresses, routes, neighbours, marks, settings, rules.
+
+import { PortFlag } from "../../assembly/abi/enums.js";
+import type { Director } from "../protocol.js";
+import { NO_NAMES, type Names } from "../cli/context.js";
+import { runIpvsadm } from "../cli/ipvsadm.js";
+import { splitWords } from "../cli/words.js";
+import type { Performer } from "../engine/engine.js";
+import { addLocal, addMark, addNeighbor, addRoute, clearMarks, setPort, setSysctl } from "../engine/requests.js";
+import { SYSCTLS } from "../engine/names.js";
+import { ConfigError, type Config, type PortConfig, type RuleLine } from "./config.js";
+
+/** What the engine is told about a port: its driver decides about virtio headers and segments. */
+export interface PortMode { flags: number; peerMac?: string }
+
+const PLAIN: PortMode = { flags: PortFlag.Up };
+
+/** Everything below the rules. `modeOf` says what a port's driver can do. */
+export async function applyNetwork(engine: Performer, config: Config, modeOf: (port: PortConfig) => PortMode = () => PLAIN): Promise<void> {
+  const problems: string[] = [];
+  const check = async (code: number | Promise<number>, what: string): Promise<void> => {
+    if ((await code) < 0) problems.push(`${config.file}: the engine refuses ${what}`);
+  };
+  for (const port of config.ports) {
+    const mode = modeOf(port);
+    await check(setPort(engine, port.index, port.mac, port.mtu, mode.flags, mode.peerMac ?? port.peerMac), `port ${port.name}`);
+    for (const address of port.addresses) await check(addLocal(engine, port.index, address), `address ${address} of port ${port.name}: it is there already`);
+  }
+  for (const one of config.neighbors) await check(addNeighbor(engine, one.port, one.address, one.mac), `neighbour ${one.address}`);
+  for (const one of config.routes) await check(addRoute(engine, one.port, one.to, one.via), `the route to ${one.to}`);
+  await applyMarks(engine, config);
+  for (const [name, value] of Object.entries(config.sysctls)) {
+    const sysctl = SYSCTLS.get(name);
+    if (sysctl !== undefined) await check(setSysctl(engine, sysctl, value), `sysctl ${name}`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+export async function applyMarks(engine: Performer, config: Config): Promise<void> {
+  await clearMarks(engine);
+  for (const mark of config.marks) await addMark(engine, mark.rule, mark.port);
+}
+
+/** Runs the rules in their order; each that fails is told with its line. */
+export async function applyRules(director: Director, rules: readonly RuleLine[], names: Names = NO_NAMES): Promise<void> {
+  const problems: string[] = [];
+  for (const rule of rules) {
+    const problem = await applyRule(director, rule, names);
+    if (problem !== undefined) problems.push(`${rule.where}: ${problem} (${rule.text.trim()})`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+async function applyRule(director: Director, rule: RuleLine, names: Names): Promise<string | undefined> {
+  let words: string[];
+  try {
+    words = splitWords(rule.text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  if (words[0] === "ipvsadm") words.shift();
+  if (!["-A", "-a", "--add-service", "--add-server"].includes(words[0] ?? "")) return "a rule adds a service (-A) or a server (-a)";
+  const result = await runIpvsadm(words, { director, names, program: "ipvsadm", input: async () => "" });
+  return result.exitCode === 0 ? undefined : result.stderr.trim();
+}

@@ -1,0 +1,162 @@
+// Reads a configuration file. Every mistake is told with its file, line and field, all at once.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
+import { isNode, LineCounter, parseDocument, type Document } from "yaml";
+import type { z } from "zod";
+import type { ForwardName, MarkRule } from "../protocol.js";
+import { parseAddress } from "../engine/address.js";
+import { configSchema, type ConfigText, type PortText } from "./schema.js";
+
+export interface PortConfig {
+  name: string;
+  /** Its place in the engine, from 1. */
+  index: number;
+  mac: string;
+  mtu: number;
+  device: string;
+  addresses: string[];
+  isHost: boolean;
+  peerMac: string | undefined;
+  /** Where the device appears; the director's own network without it. */
+  namespacePath: string | undefined;
+}
+
+export interface RuleLine { text: string; where: string }
+
+export interface Config {
+  file: string;
+  socketPath: string | undefined;
+  tableBits: number;
+  defaultForward: ForwardName;
+  logLevel: "debug" | "info" | "warn" | "error";
+  ports: PortConfig[];
+  routes: { to: string; via: string | undefined; port: number }[];
+  neighbors: { address: string; mac: string; port: number }[];
+  marks: { rule: MarkRule; port: number }[];
+  sysctls: Record<string, number>;
+  rules: RuleLine[];
+}
+
+/** A configuration that cannot be used; each line names file, line and field. */
+export class ConfigError extends Error {
+  constructor(readonly problems: string[]) {
+    super(problems.join("\n"));
+  }
+}
+
+type Path = readonly PropertyKey[];
+
+/** Finds lines of fields for messages. */
+class Locator {
+  constructor(readonly file: string, private readonly document: Document, private readonly lines: LineCounter) {}
+
+  at(path: Path): string {
+    for (let depth = path.length; depth >= 0; depth--) {
+      const node: unknown = depth === 0 ? this.document.contents : this.document.getIn(path.slice(0, depth), true);
+      if (isNode(node) && node.range) return `${this.file}:${this.lines.linePos(node.range[0]).line}`;
+    }
+    return `${this.file}:1`;
+  }
+
+  problem(path: Path, message: string): string {
+    const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").replace(/^\./, "");
+    return `${this.at(path)}: ${field === "" ? "" : `${field}: `}${message}`;
+  }
+}
+
+const FORWARDS: Record<ConfigText["default-forward"], ForwardName> = { nat: "masq", tun: "tunnel", dr: "route" };
+
+/** Reads and checks a file. Throws a ConfigError that lists everything wrong with it. */
+export function readConfig(file: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
+  const locator = new Locator(file, document, lines);
+  if (document.errors.length > 0) {
+    throw new ConfigError(document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`));
+  }
+  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, locator)));
+  return assemble(parsed.data, locator);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason = code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "you may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
+    throw new ConfigError([`${file}: ${reason}`]);
+  }
+}
+
+function explain(issue: z.core.$ZodIssue, locator: Locator): string[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => locator.problem([...issue.path, key], "is not a field that exists here"));
+  }
+  return [locator.problem(issue.path, issue.message.replace(/^Invalid input: /, ""))];
+}
+
+function assemble(text: ConfigText, locator: Locator): Config {
+  const problems: string[] = [];
+  const places = new Map<string, number>();
+  text.ports.forEach((port, index) => {
+    if (places.has(port.name)) problems.push(locator.problem(["ports", index, "name"], `there already is a port "${port.name}"`));
+    places.set(port.name, index + 1);
+    if (port.kind === "host" && port["peer-mac"] === undefined && port.device === undefined) {
+      problems.push(locator.problem(["ports", index], "a host port needs a device, or the peer-mac of its kernel side"));
+    }
+  });
+  const portAt = (name: string, path: Path): number => {
+    const index = places.get(name);
+    if (index === undefined) problems.push(locator.problem(path, `there is no port "${name}"`));
+    return index ?? 0;
+  };
+  const config: Config = {
+    file: locator.file, socketPath: text["control-socket"], tableBits: text["table-bits"],
+    defaultForward: FORWARDS[text["default-forward"]], logLevel: text["log-level"],
+    ports: text.ports.map((port, index) => portConfig(port, index + 1)),
+    routes: text.routes.map((route, index) => ({
+      to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,
+      via: route.via, port: portAt(route.port, ["routes", index, "port"]),
+    })),
+    neighbors: text.neighbors.map((one, index) => ({ address: one.address, mac: one.mac, port: portAt(one.port, ["neighbors", index, "port"]) })),
+    marks: text.marks.map((mark, index) => ({
+      rule: markRule(mark), port: mark.port === undefined ? 0 : portAt(mark.port, ["marks", index, "port"]),
+    })),
+    sysctls: text.sysctl, rules: ruleLines(text.rules, locator),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** The same machine and port name give the same hardware address every time. */
+function ownMac(name: string): string {
+  const digest = createHash("sha256").update(`${hostname()} ${name}`).digest();
+  return ["02", ...Array.from(digest.subarray(0, 5), (byte) => byte.toString(16).padStart(2, "0"))].join(":");
+}
+
+function portConfig(port: PortText, index: number): PortConfig {
+  return {
+    name: port.name, index, mac: port.mac ?? ownMac(port.name), mtu: port.mtu, device: port.device ?? port.name,
+    addresses: port.addresses, isHost: port.kind === "host", peerMac: port["peer-mac"], namespacePath: port.namespace,
+  };
+}
+
+function markRule(mark: ConfigText["marks"][number]): MarkRule {
+  const [low = "0", high = low] = mark.ports === undefined ? ["0", "65535"] : String(mark.ports).split("-");
+  const family = parseAddress((mark.destination ?? mark.source ?? "0.0.0.0").split("/")[0] ?? "")?.family ?? 4;
+  return {
+    family, interface: mark.port ?? "", source: mark.source ?? "", destination: mark.destination ?? "",
+    protocol: mark.protocol ?? "", portLow: Number(low), portHigh: Number(high), mark: mark.mark,
+  };
+}
+
+function ruleLines(rules: ConfigText["rules"], locator: Locator): RuleLine[] {
+  if (typeof rules !== "string") return rules.map((text, index) => ({ text, where: locator.problem(["rules", index], "").replace(/: $/, "") }));
+  const file = resolve(dirname(locator.file), rules);
+  return readText(file).split("\n").map((text, index) => ({ text, where: `${file}:${index + 1}` }))
+    .filter((line) => line.text.trim() !== "" && !line.text.trim().startsWith("#"));
+}

@@ -1,0 +1,50 @@
+// The control socket: HTTP with JSON on a Unix socket that only its owner may open.
+
+import { existsSync, unlinkSync } from "node:fs";
+import { connect } from "node:net";
+import fastify, { type FastifyInstance } from "fastify";
+import type { Director } from "../protocol.js";
+import { readRequest } from "./request.js";
+
+const BODY_BYTES_MAX = 65536;
+
+/** The socket cannot be used, in words for an operator. */
+export class SocketError extends Error {}
+
+/** True when somebody answers at a socket. */
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+/** Serves a director at a path. Throws a SocketError when another director is there. */
+export async function serveControl(path: string, director: Director): Promise<FastifyInstance> {
+  if (existsSync(path)) {
+    if (await isAlive(path)) throw new SocketError(`another director answers at ${path}: stop it first, or choose another control-socket`);
+    unlinkSync(path); // left behind by a director that was killed
+  }
+  const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX });
+  server.post("/control", async (incoming, outgoing) => {
+    const read = readRequest(incoming.body);
+    if ("problem" in read) return outgoing.code(400).send({ ok: false, error: "invalid", detail: read.problem });
+    return director.request(read.request);
+  });
+  server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+    reply.code(error.statusCode ?? 500).send({ ok: false, error: "invalid", detail: error.message }));
+  // The socket must never be open to others, not even between bind and chmod.
+  const before = process.umask(0o177);
+  try {
+    await server.listen({ path });
+  } catch (error) {
+    throw new SocketError(`cannot listen at ${path}: ${(error as NodeJS.ErrnoException).code === "EACCES" ? "you may not write there" : (error as Error).message}`);
+  } finally {
+    process.umask(before);
+  }
+  return server;
+}

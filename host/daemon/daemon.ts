@@ -1,0 +1,131 @@
+// A running director: devices open, pump turning, control socket served, until it is told to stop.
+
+import { readFileSync } from "node:fs";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { PortFlag } from "../../assembly/abi/enums.js";
+import { systemNames } from "../cli/system.js";
+import { EngineDirector } from "../engine/director.js";
+import { Engine } from "../engine/engine.js";
+import { Records } from "../engine/records.js";
+import { announce } from "../engine/requests.js";
+import { close } from "../io/sys/libc.js";
+import { openTap } from "../io/sys/tun.js";
+import { loadEngine } from "../load.js";
+import { Pump } from "../pump/pump.js";
+import { SLOT_BYTES, SLOTS } from "../pump/slots.js";
+import type { PortRow } from "../protocol.js";
+import { applyNetwork, applyRules, type PortMode } from "./apply.js";
+import { ConfigError, readConfig, type Config, type PortConfig } from "./config.js";
+import { serveControl } from "./control.js";
+import { hostPeerMac } from "./host.js";
+import { needsRestart, reload, tableOf } from "./reload.js";
+
+export interface DaemonOptions {
+  configFile: string;
+  socketPath: string;
+  log: Logger;
+  /** The data plane cannot go on. */
+  onFailure(reason: string): void;
+}
+
+interface OpenPort { port: PortConfig; descriptor: number }
+
+/** The package's version, as `status` shows it. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+export class Daemon {
+  private constructor(
+    private config: Config, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
+    private readonly open: OpenPort[], private readonly pump: Pump, private readonly director: EngineDirector,
+    private readonly server: FastifyInstance,
+  ) {}
+
+  /** Starts everything, or nothing: what was begun is undone when a later step fails. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { log } = options;
+    const config = readConfig(options.configFile);
+    const module = await loadEngine();
+    await tableOf(module, config);
+    const engine = await Engine.create({
+      module, bucketBits: config.tableBits, arenaBytes: SLOTS * SLOT_BYTES, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
+    });
+    const open = openPorts(config);
+    try {
+      await applyNetwork(engine, config, (port) => modeOf(port));
+      const records = new Records(engine.memory);
+      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config) };
+      await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
+      const pump = new Pump({
+        module, memory: engine.memory, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
+        ports: open.map(({ port, descriptor }) => ({ index: port.index, name: port.device, descriptor })),
+        onTrap: ({ stack, image }) => log.error({ stack, image }, "the engine trapped; its thread starts again over the same memory"),
+      });
+      const director = new EngineDirector(pump, records, settings);
+      await pump.start();
+      const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
+        await pump.stop();
+        throw error;
+      });
+      await announce(pump);
+      log.info({ socket: options.socketPath, ports: config.ports.map((port) => port.name) }, "the director works");
+      return new Daemon(config, options, module, open, pump, director, server);
+    } catch (error) {
+      for (const one of open) close(one.descriptor);
+      throw error;
+    }
+  }
+
+  /** Reads the configuration again; a mistake in it changes nothing. */
+  async reload(): Promise<void> {
+    const { log } = this.options;
+    try {
+      const after = readConfig(this.options.configFile);
+      const restart = needsRestart(this.config, after);
+      if (restart.length > 0) throw new ConfigError([`${after.file}: needs a restart: ${restart.join(", ")}`]);
+      const wanted = await tableOf(this.module, after);
+      const changes = await reload(this.pump, this.director, this.config, after, wanted);
+      this.config = after;
+      log.warn({ changes }, changes.length === 0 ? "reloaded: nothing has changed" : "reloaded");
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
+      log.error({ problems }, "not reloaded: the director goes on as it was");
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+    await this.pump.stop();
+    for (const one of this.open) close(one.descriptor);
+    this.options.log.info("the director has stopped");
+  }
+}
+
+function openPorts(config: Config): OpenPort[] {
+  const open: OpenPort[] = [];
+  try {
+    for (const port of config.ports) {
+      const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
+      open.push({ port, descriptor: openTap(port.device, { vnetHeader: true, offloads: true, ...place }) });
+    }
+    return open;
+  } catch (error) {
+    for (const one of open) close(one.descriptor);
+    throw error;
+  }
+}
+
+function modeOf(port: PortConfig): PortMode {
+  const flags = PortFlag.Up | PortFlag.Vnet | PortFlag.Segments;
+  if (!port.isHost) return { flags };
+  return { flags: flags | PortFlag.Host, peerMac: port.peerMac ?? hostPeerMac(port) };
+}
+
+function portRows(config: Config): (PortRow | undefined)[] {
+  return [undefined, ...config.ports.map((port) => ({
+    name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: "tap", up: true, addresses: port.addresses,
+  }))];
+}

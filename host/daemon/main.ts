@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+// lvsd: the director. Runs in the foreground; a service manager or `&` does the rest.
+
+import meow from "meow";
+import pino from "pino";
+import { defaultSocketPath } from "../cli/system.js";
+import { loadEngine } from "../load.js";
+import { replayCommand, ReplayError } from "../replay/command.js";
+import { ScenarioError } from "../replay/scenario.js";
+import { ConfigError, readConfig } from "./config.js";
+import { Daemon } from "./daemon.js";
+import { tableOf } from "./reload.js";
+
+const EXIT_USAGE = 2;
+const EXIT_FAILED = 1;
+
+const cli = meow(`
+  Usage
+    lvsd --config FILE                                  run the director
+    lvsd check FILE                                     check a configuration, start nothing
+    lvsd replay --config FILE SCENARIO.jsonl            recorded inputs through the engine (- is standard input)
+    lvsd replay --config FILE --pcap PORT=IN ... --write PORT=OUT
+
+  Options
+    --config, -c FILE    configuration (YAML)
+    --socket PATH        control socket, instead of the configuration's
+    --verbose, -v        say what happens, not only what goes wrong
+    --pcap PORT=FILE     frames into a port, from a capture
+    --write PORT=FILE    frames out of a port, into a capture
+
+  Signals
+    TERM, INT  stop      HUP  read the configuration again and apply the difference
+`, {
+  importMeta: import.meta,
+  flags: {
+    config: { type: "string", shortFlag: "c" },
+    socket: { type: "string" },
+    verbose: { type: "boolean", shortFlag: "v", default: false },
+    pcap: { type: "string", isMultiple: true },
+    write: { type: "string", isMultiple: true },
+  },
+});
+
+// `lvsd replay ... | head`: nobody reads on, so there is nothing left to do.
+process.stdout.on("error", () => process.exit(0));
+
+async function run(): Promise<void> {
+  const [verb, ...rest] = cli.input;
+  switch (verb) {
+    case undefined: return serve();
+    case "check": return check(rest[0] ?? cli.flags.config);
+    case "replay":
+      return replayCommand({ config: needConfig(), scenario: rest[0], captures: cli.flags.pcap ?? [], writes: cli.flags.write ?? [] });
+    default: throw new ReplayError(`there is no command "${verb}"; see lvsd --help`);
+  }
+}
+
+function needConfig(): string {
+  if (cli.flags.config === undefined) throw new ReplayError("--config FILE is missing; see lvsd --help");
+  return cli.flags.config;
+}
+
+async function check(file: string | undefined): Promise<void> {
+  if (file === undefined) throw new ReplayError("check needs the configuration's file");
+  const table = await tableOf(await loadEngine(), readConfig(file));
+  const servers = table.services.reduce((sum, service) => sum + service.servers.length, 0);
+  process.stdout.write(`${file}: good; ${table.services.length} services, ${servers} servers\n`);
+}
+
+async function serve(): Promise<void> {
+  const configFile = needConfig();
+  const config = readConfig(configFile);
+  const log = pino({ name: "lvsd", level: cli.flags.verbose ? "info" : config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  const daemon = await Daemon.start({
+    configFile, log, socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
+    onFailure: (reason) => {
+      log.fatal({ reason }, "the director cannot go on");
+      process.exit(EXIT_FAILED);
+    },
+  });
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    void daemon.stop().then(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => void daemon.reload());
+  process.stdout.write("ready\n");
+}
+
+run().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message.split("\n").map((line) => `lvsd: ${line}`).join("\n")}\n`);
+  const usage = error instanceof ConfigError || error instanceof ReplayError || error instanceof ScenarioError;
+  process.exit(usage ? EXIT_USAGE : EXIT_FAILED);
+});

@@ -1,0 +1,86 @@
+// SIGHUP: the configuration file is read again, and the difference to the running director applied.
+
+import type { Config, PortConfig } from "./config.js";
+import { ConfigError } from "./config.js";
+import { applyMarks, applyNetwork, applyRules } from "./apply.js";
+import { planTable } from "./plan.js";
+import { EngineDirector } from "../engine/director.js";
+import { Engine, type Performer } from "../engine/engine.js";
+import { Records } from "../engine/records.js";
+import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setSysctl } from "../engine/requests.js";
+import { SYSCTLS } from "../engine/names.js";
+import type { Director, Table } from "../protocol.js";
+
+const SCRATCH_BITS = 8;
+
+/** The table that a configuration describes, from an engine that only exists for this. Throws a ConfigError. */
+export async function tableOf(module: WebAssembly.Module, config: Config): Promise<Table> {
+  const engine = await Engine.create({ module, bucketBits: SCRATCH_BITS });
+  const records = new Records(engine.memory);
+  const director = new EngineDirector(engine, records, {
+    version: "check", ports: () => [], defaultForward: config.defaultForward, startedMs: Date.now(),
+  });
+  await applyNetwork(engine, config);
+  await applyRules(director, config.rules);
+  return records.table();
+}
+
+const sameDevice = (a: PortConfig, b: PortConfig): boolean =>
+  a.name === b.name && a.device === b.device && a.mac === b.mac && a.mtu === b.mtu && a.isHost === b.isHost && a.namespacePath === b.namespacePath;
+
+/** What a running director cannot take over; empty when everything can be applied. */
+export function needsRestart(before: Config, after: Config): string[] {
+  const reasons: string[] = [];
+  if (before.tableBits !== after.tableBits) reasons.push("table-bits");
+  if (before.socketPath !== after.socketPath) reasons.push("control-socket");
+  const ports = before.ports.length === after.ports.length && before.ports.every((port, index) => sameDevice(port, after.ports[index] as PortConfig));
+  if (!ports) reasons.push("ports (devices, hardware addresses, MTU)");
+  return reasons;
+}
+
+/** Applies the difference; answers in words what was changed. */
+export async function reload(engine: Performer, director: Director, before: Config, after: Config, wanted: Table): Promise<string[]> {
+  const changes: string[] = [];
+  const step = async (what: string, code: number | Promise<number>): Promise<void> => {
+    if ((await code) < 0) throw new ConfigError([`${after.file}: the engine refuses: ${what}`]);
+    changes.push(what);
+  };
+  await reloadNetwork(engine, before, after, step);
+  if (JSON.stringify(before.marks) !== JSON.stringify(after.marks)) {
+    await applyMarks(engine, after);
+    changes.push("marks");
+  }
+  for (const [name, value] of Object.entries(after.sysctls)) {
+    const sysctl = SYSCTLS.get(name);
+    if (sysctl !== undefined && before.sysctls[name] !== value) await step(`sysctl ${name} = ${value}`, setSysctl(engine, sysctl, value));
+  }
+  const current = await director.request({ do: "table" });
+  if (!current.ok) throw new ConfigError([`${after.file}: the running table cannot be read`]);
+  for (const request of planTable(current.value, wanted)) {
+    const reply = await director.request(request);
+    if (!reply.ok) throw new ConfigError([`${after.file}: ${request.do}: ${reply.detail ?? reply.error}`]);
+    changes.push(request.do);
+  }
+  return changes;
+}
+
+type Step = (what: string, code: number | Promise<number>) => Promise<void>;
+
+/** What is in one list and not in the other. */
+function missing<T>(from: readonly T[], inThe: readonly T[]): T[] {
+  const known = new Set(inThe.map((one) => JSON.stringify(one)));
+  return from.filter((one) => !known.has(JSON.stringify(one)));
+}
+
+async function reloadNetwork(engine: Performer, before: Config, after: Config, step: Step): Promise<void> {
+  const addresses = (config: Config): { port: number; address: string }[] =>
+    config.ports.flatMap((port) => port.addresses.map((address) => ({ port: port.index, address })));
+  for (const one of missing(before.routes, after.routes)) await step(`route ${one.to} removed`, deleteRoute(engine, one.port, one.to));
+  for (const one of missing(before.neighbors, after.neighbors)) await step(`neighbour ${one.address} removed`, deleteNeighbor(engine, one.port, one.address));
+  for (const one of missing(addresses(before), addresses(after))) await step(`address ${one.address} removed`, deleteLocal(engine, one.port, one.address));
+  const added = missing(addresses(after), addresses(before));
+  for (const one of added) await step(`address ${one.address} added`, addLocal(engine, one.port, one.address));
+  for (const port of new Set(added.map((one) => one.port))) await announce(engine, port);
+  for (const one of missing(after.neighbors, before.neighbors)) await step(`neighbour ${one.address} added`, addNeighbor(engine, one.port, one.address, one.mac));
+  for (const one of missing(after.routes, before.routes)) await step(`route ${one.to} added`, addRoute(engine, one.port, one.to, one.via));
+}

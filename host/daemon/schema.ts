@@ -1,0 +1,72 @@
+// What a configuration may say. Field names as they stand in the file.
+
+import { z } from "zod";
+import { parseAddress, parseMac } from "../engine/address.js";
+import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX } from "../../assembly/abi/limits.js";
+import { SYSCTLS } from "../engine/names.js";
+
+function isPrefix(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const parsed = parseAddress(address);
+  if (!parsed || more.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (parsed.family === 4 ? 32 : 128));
+}
+
+const address = z.string().refine((text) => parseAddress(text) !== undefined, "is not an IP address");
+const prefix = z.string().refine(isPrefix, "is not an address with a prefix length, as 10.0.1.1/24");
+const mac = z.string().refine((text) => parseMac(text) !== undefined, "is not a hardware address, as 02:00:00:00:01:01");
+const portName = z.string().regex(/^[A-Za-z][\w.-]{0,14}$/, "is not a name of at most 15 letters, digits, '-', '_' and '.'");
+const deviceName = z.string().regex(/^[^\s/]{1,15}$/, "is not a device name of at most 15 characters");
+
+const port = z.strictObject({
+  "name": portName,
+  "device": deviceName.optional(),
+  /** Network namespace the device shall appear in, as /run/netns/NAME. */
+  "namespace": z.string().startsWith("/", "is not the path of a network namespace").optional(),
+  "mac": mac.optional(),
+  "mtu": z.number().int().min(576, "is below 576").max(65535).default(1500),
+  "addresses": z.array(prefix).default([]),
+  /** network: a wire with neighbours. host: leads to the director's own kernel, for local node. */
+  "kind": z.enum(["network", "host"]).default("network"),
+  "peer-mac": mac.optional(),
+});
+
+const route = z.strictObject({
+  "to": z.string().refine((text) => text === "default" || isPrefix(text), "is neither 'default' nor a prefix as 10.0.3.0/24"),
+  "via": address.optional(),
+  "port": portName,
+});
+
+const neighbor = z.strictObject({ "address": address, "mac": mac, "port": portName });
+
+const mark = z.strictObject({
+  "mark": z.number().int().min(1).max(2147483647),
+  "port": portName.optional(),
+  "source": prefix.optional(),
+  "destination": prefix.optional(),
+  "protocol": z.enum(["tcp", "udp", "sctp", "icmp"]).optional(),
+  "ports": z.union([z.number().int().min(0).max(65535), z.string().regex(/^\d+(-\d+)?$/, "is neither a port nor a range as 80-443")]).optional(),
+});
+
+const sysctl = z.record(z.string(), z.number().int().min(0).max(4294967295)).superRefine((settings, context) => {
+  for (const name of Object.keys(settings)) {
+    if (!SYSCTLS.has(name)) context.addIssue({ code: "custom", path: [name], message: "is not a setting of net.ipv4.vs" });
+  }
+});
+
+export const configSchema = z.strictObject({
+  "control-socket": z.string().min(1).optional(),
+  "table-bits": z.number().int().min(BUCKET_BITS_MIN).max(BUCKET_BITS_MAX).default(12),
+  "default-forward": z.enum(["nat", "tun", "dr"]).default("nat"),
+  "log-level": z.enum(["debug", "info", "warn", "error"]).default("warn"),
+  "ports": z.array(port).min(1, "needs at least one port").max(PORTS_MAX - 1),
+  "routes": z.array(route).default([]),
+  "neighbors": z.array(neighbor).default([]),
+  "marks": z.array(mark).default([]),
+  "sysctl": sysctl.default({}),
+  /** Lines of `ipvsadm -S`, or the name of a file of them. */
+  "rules": z.union([z.array(z.string()), z.string()]).default([]),
+});
+
+export type ConfigText = z.infer<typeof configSchema>;
+export type PortText = ConfigText["ports"][number];

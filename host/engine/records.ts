@@ -1,0 +1,217 @@
+// Listings read straight from the memory, while the engine works: services, servers, connections, counters.
+
+import {
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_LAST_MS,
+  CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_STATE, CONNECTION_TIMEOUT_MS,
+  CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS,
+  CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS, CONTROL_WORKERS, COUNTERS_BASE,
+  COUNTERS_WORKER_BYTES, COUNTER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES,
+  NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, SERVERS_BASE,
+  SERVER_ACTIVE, SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT,
+  SERVER_PERSISTENT, SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT,
+  SERVICES_BASE, SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_ENGINE, SERVICE_FAMILY, SERVICE_FLAGS, SERVICE_FWMARK, SERVICE_ORDER,
+  SERVICE_PORT, SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, STATE_FRESH, STATE_USED,
+  TIMEOUTS_UDP, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
+} from "../../assembly/abi/layout.js";
+import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
+import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
+import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts } from "../protocol.js";
+import { formatAddress, formatMac } from "./address.js";
+import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, stateText, SYSCTLS, TUNNEL_NAMES } from "./names.js";
+
+const MAC_BYTES = 6;
+
+/** Reads what the engine's memory says; it never writes. */
+export class Records {
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.view = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+  }
+
+  private word(address: number): number {
+    return this.view.getUint32(address, true);
+  }
+
+  private address(family: number, address: number): string {
+    return formatAddress(family, this.bytes.slice(address, address + 16));
+  }
+
+  get workers(): number {
+    return this.word(CONTROL_BASE + CONTROL_WORKERS);
+  }
+
+  get buckets(): number {
+    return 2 ** this.word(CONTROL_BASE + CONTROL_BUCKET_BITS);
+  }
+
+  /** The engine's clock in milliseconds. */
+  get nowMs(): number {
+    return this.word(CONTROL_BASE + CONTROL_NOW_MS);
+  }
+
+  table(): Table {
+    const services: { order: number; row: ServiceRow }[] = [];
+    const used = this.word(CONTROL_BASE + CONTROL_SERVICES_USED);
+    for (let index = 1; index < used; index++) {
+      const at = SERVICES_BASE + index * SERVICE_BYTES;
+      if (this.view.getUint8(at + SERVICE_FAMILY) !== 0) services.push({ order: this.word(at + SERVICE_ORDER), row: this.service(index) });
+    }
+    services.sort((a, b) => a.order - b.order);
+    return { size: this.buckets, services: services.map((one) => one.row), total: { counters: this.counters(0), rates: this.rates(0) } };
+  }
+
+  private service(index: number): ServiceRow {
+    const at = SERVICES_BASE + index * SERVICE_BYTES;
+    const family = this.view.getUint8(at + SERVICE_FAMILY) as Family;
+    const flags = this.word(at + SERVICE_FLAGS);
+    const marked = (flags & ServiceFlag.Fwmark) !== 0;
+    return {
+      protocol: marked ? "fwmark" : PROTOCOL_NAMES[this.view.getUint8(at + SERVICE_PROTOCOL)] ?? "tcp",
+      family, address: marked ? "" : this.address(family, at + SERVICE_ADDRESS), port: this.view.getUint16(at + SERVICE_PORT),
+      fwmark: this.word(at + SERVICE_FWMARK), scheduler: schedulerName(this.word(at + SERVICE_SCHEDULER)),
+      schedulerFlags: flags & (ServiceFlag.Flag1 | ServiceFlag.Flag2 | ServiceFlag.Flag3),
+      persistent: (flags & ServiceFlag.Persistent) !== 0, timeoutSeconds: this.word(at + SERVICE_TIMEOUT_S),
+      netmask: family === 4 ? this.bytes.slice(at + SERVICE_PREFIX, at + SERVICE_PREFIX + 4).join(".") : String(this.word(at + SERVICE_PREFIX)),
+      persistenceEngine: this.word(at + SERVICE_ENGINE) === 1 ? "sip" : "", onePacket: (flags & ServiceFlag.OnePacket) !== 0,
+      servers: this.servers(this.word(at + SERVICE_SERVERS)), counters: this.counters(index), rates: this.rates(index),
+    };
+  }
+
+  private servers(first: number): ServerRow[] {
+    const rows: ServerRow[] = [];
+    for (let index = first; index !== 0 && rows.length < SERVERS_MAX; index = this.word(SERVERS_BASE + index * SERVER_BYTES + SERVER_NEXT)) {
+      rows.push(this.server(index));
+    }
+    return rows;
+  }
+
+  private server(index: number): ServerRow {
+    const at = SERVERS_BASE + index * SERVER_BYTES;
+    const family = this.view.getUint8(at + SERVER_FAMILY) as Family;
+    return {
+      family, address: this.address(family, at + SERVER_ADDRESS), port: this.view.getUint16(at + SERVER_PORT),
+      forward: FORWARD_NAMES[this.view.getUint8(at + SERVER_FORWARD)] ?? "masq", weight: this.word(at + SERVER_WEIGHT),
+      upperThreshold: this.word(at + SERVER_UPPER), lowerThreshold: this.word(at + SERVER_LOWER),
+      tunnel: TUNNEL_NAMES[this.view.getUint8(at + SERVER_TUNNEL_TYPE)] ?? "ipip",
+      tunnelPort: this.view.getUint16(at + SERVER_TUNNEL_PORT), tunnelFlags: this.view.getUint8(at + SERVER_TUNNEL_FLAGS),
+      activeConnections: this.word(at + SERVER_ACTIVE), inactiveConnections: this.word(at + SERVER_INACTIVE),
+      persistentConnections: this.word(at + SERVER_PERSISTENT),
+      counters: this.counters(SERVICES_MAX + index), rates: this.rates(SERVICES_MAX + index),
+    };
+  }
+
+  private counters(place: number): Counters {
+    const sums = Array.from({ length: 5 }, (_, counter) => {
+      let sum = -this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_ZERO + counter * 8, true);
+      for (let worker = 0; worker < this.workers; worker++) {
+        sum += this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + place * COUNTER_BYTES + counter * 8, true);
+      }
+      return BigInt.asUintN(64, sum).toString();
+    });
+    const [connections = "0", inPackets = "0", outPackets = "0", inBytes = "0", outBytes = "0"] = sums;
+    return { connections, inPackets, outPackets, inBytes, outBytes };
+  }
+
+  /** Per second, rounded as the kernel rounds its scaled averages. */
+  private rates(place: number): Rates {
+    const scaled = (counter: number): bigint => this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_VALUE + counter * 8, true);
+    const packets = (counter: number): number => Number((scaled(counter) + 0x1ffn) >> 10n);
+    const bytes = (counter: number): number => Number((scaled(counter) + 0xfn) >> 5n);
+    return { connections: packets(0), inPackets: packets(1), outPackets: packets(2), inBytes: bytes(3), outBytes: bytes(4) };
+  }
+
+  private shard(worker: number): number {
+    const shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * this.buckets;
+    return this.word(CONTROL_BASE + CONTROL_TABLE_BASE) + worker * shardBytes + BUCKET_BYTES * this.buckets;
+  }
+
+  private state(worker: number, offset: number): number {
+    return this.word(WORKERS_BASE + worker * WORKER_BYTES + WORKER_STATE + offset);
+  }
+
+  get connectionsUsed(): number {
+    let used = 0;
+    for (let worker = 0; worker < this.workers; worker++) used += this.state(worker, STATE_USED);
+    return used;
+  }
+
+  get connectionsMax(): number {
+    return CONNECTIONS_PER_BUCKET * this.buckets * this.workers;
+  }
+
+  /** Every connection and template, in the order of their records. */
+  connections(): ConnectionRow[] {
+    const rows: ConnectionRow[] = [];
+    for (let worker = 0; worker < this.workers; worker++) {
+      const base = this.shard(worker);
+      const fresh = this.state(worker, STATE_FRESH);
+      for (let index = 1; index < fresh; index++) {
+        const at = base + index * CONNECTION_BYTES;
+        if (this.view.getUint16(at + CONNECTION_FLAGS, true) & ConnectionFlag.Hashed) rows.push(this.connection(at));
+      }
+    }
+    return rows;
+  }
+
+  private connection(at: number): ConnectionRow {
+    const flags = this.view.getUint16(at + CONNECTION_FLAGS, true);
+    const family: Family = flags & ConnectionFlag.Ipv6 ? 6 : 4;
+    const mixed = (flags & ConnectionFlag.MixedFamily) !== 0;
+    const serverFamily: Family = mixed ? (family === 4 ? 6 : 4) : family;
+    const protocol = this.view.getUint8(at + CONNECTION_PROTOCOL);
+    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) >>> 0;
+    const leftMs = Math.max(0, this.word(at + CONNECTION_TIMEOUT_MS) - (elapsedMs > 0x80000000 ? 0 : elapsedMs));
+    const isTemplate = (flags & ConnectionFlag.Template) !== 0;
+    return {
+      family, protocol: protocolText(protocol), state: stateText(protocol, this.view.getUint8(at + CONNECTION_STATE), isTemplate),
+      expiresSeconds: Math.floor(leftMs / 1000),
+      clientAddress: this.address(family, at + CONNECTION_CLIENT16), clientPort: this.view.getUint16(at + CONNECTION_CLIENT_PORT),
+      virtualAddress: this.address(family, at + CONNECTION_VIRTUAL16), virtualPort: this.view.getUint16(at + CONNECTION_VIRTUAL_PORT),
+      serverFamily, serverAddress: this.address(serverFamily, at + CONNECTION_SERVER16),
+      serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), persistenceEngine: "", persistenceData: "",
+    };
+  }
+
+  timeouts(): Timeouts {
+    const seconds = (place: number): number => this.word(CONTROL_BASE + CONTROL_TIMEOUTS + place * 4) / 1000;
+    return { tcp: seconds(TcpState.Established), tcpfin: seconds(TcpState.FinWait), udp: seconds(TIMEOUTS_UDP) };
+  }
+
+  sysctls(): Record<string, number> {
+    const value = (sysctl: Sysctl): number => this.word(CONTROL_BASE + CONTROL_SYSCTLS + sysctl * 4);
+    return Object.fromEntries([...SYSCTLS].map(([name, sysctl]) => [name, value(sysctl)]));
+  }
+
+  neighbors(portName: (index: number) => string): NeighborRow[] {
+    const rows: NeighborRow[] = [];
+    const used = this.word(CONTROL_BASE + CONTROL_NEIGHBORS_USED);
+    for (let index = 1; index < used; index++) {
+      const at = NEIGHBORS_BASE + index * NEIGHBOR_BYTES;
+      const state = this.view.getUint8(at + NEIGHBOR_STATE);
+      if (state === NeighborState.Free) continue;
+      rows.push({
+        port: portName(this.view.getUint16(at + NEIGHBOR_PORT, true)),
+        address: this.address(this.view.getUint8(at + NEIGHBOR_FAMILY), at + NEIGHBOR_ADDRESS),
+        mac: formatMac(this.bytes.slice(at + NEIGHBOR_MACS, at + NEIGHBOR_MACS + MAC_BYTES)),
+        state: NEIGHBOR_TEXTS[state] ?? String(state),
+      });
+    }
+    return rows;
+  }
+
+  /** Dropped frames of all workers by reason; only reasons that happened. */
+  drops(): Record<string, string> {
+    const found: Record<string, string> = {};
+    for (let reason = 1; reason < DropReason.Last; reason++) {
+      let count = 0n;
+      for (let worker = 0; worker < this.workers; worker++) {
+        count += this.view.getBigUint64(DROPS_BASE + worker * DROPS_WORKER_BYTES + reason * 8, true);
+      }
+      if (count !== 0n) found[dropName(DropReason[reason] ?? String(reason))] = count.toString();
+    }
+    return found;
+  }
+}

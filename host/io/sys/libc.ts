@@ -1,0 +1,63 @@
+// The C library's system calls, by koffi. Every pointer is a JS number: a 47-bit address is exact in a
+// double, and nothing is marshalled or copied.
+
+import koffi from "koffi";
+import { SystemError, type Hints } from "./error.js";
+
+// The process's own symbols: the C library Node itself runs on, whichever it is (glibc, musl).
+const libc = koffi.load(null);
+
+type Call = (...args: number[]) => number;
+
+export const open: (path: string, flags: number) => number = libc.func("open", "int", ["str", "int"]);
+export const close: (fd: number) => number = libc.func("close", "int", ["int"]);
+export const read: (fd: number, address: number, bytes: number) => number =
+  libc.func("read", "intptr_t", ["int", "uintptr_t", "size_t"]);
+export const write: (fd: number, address: number, bytes: number) => number =
+  libc.func("write", "intptr_t", ["int", "uintptr_t", "size_t"]);
+/** Waits on `count` records of 8 bytes: i32 fd, u16 events, u16 answered. */
+export const poll: (address: number, count: number, timeoutMs: number) => number =
+  libc.func("poll", "int", ["uintptr_t", "unsigned long", "int"]);
+export const ioctl: (fd: number, request: number, argument: number) => number =
+  libc.func("ioctl", "int", ["int", "unsigned long", "uintptr_t"]);
+export const eventfd: (initial: number, flags: number) => number =
+  libc.func("eventfd", "int", ["unsigned int", "int"]);
+export const setns: (fd: number, kind: number) => number = libc.func("setns", "int", ["int", "int"]);
+export const unshare: (kinds: number) => number = libc.func("unshare", "int", ["int"]);
+export const socket: (family: number, type: number, protocol: number) => number =
+  libc.func("socket", "int", ["int", "int", "int"]);
+export const bind: (fd: number, address: number, bytes: number) => number =
+  libc.func("bind", "int", ["int", "uintptr_t", "unsigned int"]);
+export const setsockopt: (fd: number, level: number, option: number, address: number, bytes: number) => number =
+  libc.func("setsockopt", "int", ["int", "int", "int", "uintptr_t", "unsigned int"]);
+export const prctl: (option: number, argument: number) => number =
+  libc.func("prctl", "int", ["int", "unsigned long"]);
+/** The number of an interface of the calling thread's namespace, 0 when there is none of that name. */
+export const interfaceIndex: (name: string) => number =
+  libc.func("if_nametoindex", "unsigned int", ["str"]);
+/** Any system call by its number on this machine's architecture, six arguments. */
+export const syscall: Call =
+  libc.func("syscall", "intptr_t", ["long", "uintptr_t", "uintptr_t", "uintptr_t", "uintptr_t", "uintptr_t", "uintptr_t"]);
+
+export const O_RDONLY = 0;
+export const O_RDWR = 2;
+export const O_NONBLOCK = 0x800;
+export const O_CLOEXEC = 0x80000;
+export const POLL_IN = 1;
+export const POLL_OUT = 4;
+
+/** The error number of the call that just returned below zero. Ask before any other call. */
+export function errno(): number {
+  return koffi.errno();
+}
+
+/** Passes a call's answer on, or throws what went wrong when it is below zero. */
+export function checked(result: number, what: string, hints?: Hints): number {
+  if (result < 0) throw new SystemError(what, koffi.errno(), hints);
+  return result;
+}
+
+/** Where a buffer's bytes lie. Keep the buffer referenced for as long as the address is used. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number(koffi.address(bytes));
+}

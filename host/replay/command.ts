@@ -1,0 +1,85 @@
+// `lvsd replay`: a scenario or captures in, what the director does with them out.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { text as readAll } from "node:stream/consumers";
+import { readConfig } from "../daemon/config.js";
+import { loadEngine } from "../load.js";
+import { readCapture, writeCapture, type CapturedFrame } from "../io/pcap.js";
+import { Replay } from "./replay.js";
+import { readScenario } from "./scenario.js";
+
+export interface ReplayOptions {
+  config: string;
+  scenario: string | undefined;
+  /** "PORT=file" each. */
+  captures: string[];
+  writes: string[];
+}
+
+/** A mistake in how replay was called or in what it was given. */
+export class ReplayError extends Error {}
+
+export async function replayCommand(options: ReplayOptions): Promise<void> {
+  const config = readConfig(options.config);
+  const ports = new Set(config.ports.map((port) => port.name));
+  if (options.captures.length > 0) {
+    if (options.scenario !== undefined) throw new ReplayError("replay takes a scenario or captures, not both");
+    return replayCaptures(await Replay.create(await loadEngine(), config), options, ports);
+  }
+  if (options.writes.length > 0) throw new ReplayError("--write goes with --pcap");
+  if (options.scenario === undefined) throw new ReplayError("replay needs a scenario, - for standard input, or --pcap PORT=FILE");
+  const text = options.scenario === "-" ? await readAll(process.stdin) : readInput(options.scenario).toString("utf8");
+  const inputs = readScenario(text, ports);
+  const replay = await Replay.create(await loadEngine(), config);
+  for (const input of inputs) {
+    for (const line of await replay.play(input)) await print(`${JSON.stringify(line)}\n`);
+  }
+}
+
+function print(line: string): Promise<void> | void {
+  if (process.stdout.write(line)) return;
+  return new Promise((resolve) => process.stdout.once("drain", resolve));
+}
+
+function readInput(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new ReplayError(`${file}: ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message}`);
+  }
+}
+
+function portFile(text: string, ports: ReadonlySet<string>): { port: string; file: string } {
+  const equals = text.indexOf("=");
+  const port = text.slice(0, Math.max(equals, 0));
+  if (!ports.has(port) || equals === text.length - 1) throw new ReplayError(`"${text}" is not PORT=FILE with one of the ports ${[...ports].join(", ")}`);
+  return { port, file: text.slice(equals + 1) };
+}
+
+function readFrames(file: string): CapturedFrame[] {
+  try {
+    return readCapture(readInput(file));
+  } catch (error) {
+    if (error instanceof RangeError) throw new ReplayError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Frames of all captures by their time; the engine's time begins with the first of them. */
+function replayCaptures(replay: Replay, options: ReplayOptions, ports: ReadonlySet<string>): void {
+  const targets = options.writes.map((text) => portFile(text, ports));
+  const inputs = options.captures.map((text) => portFile(text, ports))
+    .flatMap(({ port, file }) => readFrames(file).map((frame) => ({ port, frame })))
+    .sort((a, b) => a.frame.seconds - b.frame.seconds);
+  const startSeconds = inputs[0]?.frame.seconds ?? 0;
+  const outputs = new Map<string, CapturedFrame[]>([...ports].map((port) => [port, []]));
+  for (const { port, frame } of inputs) {
+    const elapsedMs = Math.floor((frame.seconds - startSeconds) * 1000);
+    for (const sent of [...replay.advanceTo(elapsedMs), ...replay.receive(port, frame.bytes)]) {
+      outputs.get(sent.port)?.push({ seconds: frame.seconds, bytes: sent.bytes });
+    }
+  }
+  for (const { port, file } of targets) writeFileSync(file, writeCapture(outputs.get(port) ?? []));
+  const sent = [...outputs].map(([port, frames]) => `${frames.length} from ${port}`).join(", ");
+  process.stdout.write(`${inputs.length} frames in, out: ${sent}\n`);
+}

@@ -1,0 +1,97 @@
+// Recorded inputs through the engine, deterministic: no devices, no clock but the scenario's.
+
+import type { Config } from "../daemon/config.js";
+import { applyNetwork, applyRules } from "../daemon/apply.js";
+import { EngineDirector } from "../engine/director.js";
+import { Engine } from "../engine/engine.js";
+import { Records } from "../engine/records.js";
+import { setPort } from "../engine/requests.js";
+import { runScript } from "./shell.js";
+import type { Input } from "./scenario.js";
+
+const SLOT_HEADROOM_BYTES = 66;
+const SLOT_BYTES = 68 * 1024;
+/** Time passes in steps as it does for a running director, so that timers fire in their order. */
+const STEP_MS = 100;
+const PORT_UP = 1;
+
+export interface EmittedFrame { port: string; bytes: Uint8Array }
+
+/** A director in this process whose time and traffic the caller gives it. */
+export class Replay {
+  private nowMs = 0;
+
+  private constructor(readonly engine: Engine, readonly director: EngineDirector, private readonly config: Config) {}
+
+  static async create(module: WebAssembly.Module, config: Config, arenaBytes = SLOT_BYTES): Promise<Replay> {
+    const engine = await Engine.create({ module, bucketBits: config.tableBits, arenaBytes });
+    const director = new EngineDirector(engine, new Records(engine.memory), {
+      version: "replay", defaultForward: config.defaultForward, startedMs: Date.now(),
+      ports: () => [undefined, ...config.ports.map((port) => ({
+        name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", up: true, addresses: port.addresses,
+      }))],
+    });
+    const replay = new Replay(engine, director, config);
+    await applyNetwork(engine, config);
+    await applyRules(director, config.rules);
+    return replay;
+  }
+
+  private portName(index: number): string {
+    return this.config.ports[index - 1]?.name ?? String(index);
+  }
+
+  private taken(): EmittedFrame[] {
+    return Array.from({ length: this.engine.sentCount }, (_, index) => {
+      const sent = this.engine.sent(index);
+      return { port: this.portName(sent.port), bytes: this.engine.bytes.slice(sent.frame, sent.frame + sent.bytes) };
+    });
+  }
+
+  /** Moves the clock on; it never goes back. Answers what time alone caused to be sent. */
+  advanceTo(targetMs: number): EmittedFrame[] {
+    const frames: EmittedFrame[] = [];
+    while (this.nowMs < targetMs) {
+      this.nowMs = Math.min(targetMs, this.nowMs + STEP_MS);
+      this.engine.tick(this.nowMs);
+      frames.push(...this.taken());
+    }
+    return frames;
+  }
+
+  advance(seconds: number): EmittedFrame[] {
+    return this.advanceTo(this.nowMs + Math.round(seconds * 1000));
+  }
+
+  /** One frame into a port; answers what comes out because of it. */
+  receive(port: string, bytes: Uint8Array): EmittedFrame[] {
+    const frame = this.engine.arenaBase + SLOT_HEADROOM_BYTES;
+    this.engine.bytes.set(bytes, frame);
+    this.engine.enter(0, frame, bytes.length, this.config.ports.findIndex((one) => one.name === port) + 1);
+    this.engine.receive(1, this.nowMs);
+    return this.taken();
+  }
+
+  private async setMtu(name: string, mtuBytes: number): Promise<boolean> {
+    const port = this.config.ports.find((one) => one.name === name);
+    if (!port) return false;
+    port.mtu = mtuBytes;
+    return setPort(this.engine, port.index, port.mac, mtuBytes, PORT_UP) >= 0;
+  }
+
+  /** Does one input and answers the lines that tell about it: the echo, then what was sent. */
+  async play(input: Input): Promise<object[]> {
+    const { fields, atSeconds } = input.line;
+    const frames = atSeconds === undefined ? [] : this.advanceTo(Math.floor(atSeconds * 1000));
+    let echo: object = fields;
+    if (input.kind === "advance") frames.push(...this.advance(input.seconds));
+    else if (input.kind === "frame") frames.push(...this.receive(input.port, input.bytes));
+    else {
+      const result = await runScript(input.script, { director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu) });
+      frames.push(...this.taken());
+      echo = { ...fields, rc: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+    }
+    const named = "ev" in echo ? echo : { ev: input.kind === "command" ? "cmd" : input.kind === "frame" ? "in" : "advance", ...echo };
+    return [named, ...frames.map((one) => ({ ev: "out", if: one.port, hex: Buffer.from(one.bytes).toString("hex") }))];
+  }
+}

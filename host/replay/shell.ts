@@ -1,0 +1,166 @@
+// The commands a scenario may hold: ipvsadm, sysctl, MARK rules of iptables, a link's MTU. No shell.
+
+import type { Director, MarkRule } from "../protocol.js";
+import { NO_NAMES, type CommandResult } from "../cli/context.js";
+import { runIpvsadm } from "../cli/ipvsadm.js";
+import { splitWords } from "../cli/words.js";
+
+export interface ShellContext {
+  director: Director;
+  /** Changes a port's MTU; false when there is no such port. */
+  setMtu(port: string, mtuBytes: number): Promise<boolean>;
+}
+
+/** A command text that is understood completely, or an error before anything of it was done. */
+export interface Script { commands: string[][]; stopsAtError: boolean }
+
+const MODULES = /^ip_vs(_\w+)?$/;
+
+/** Splits at ";" and newlines outside quotation marks. */
+function splitCommands(text: string): string[] {
+  const parts = [""];
+  let quote = "";
+  for (const letter of text) {
+    if (quote === "" && (letter === ";" || letter === "\n")) {
+      parts.push("");
+      continue;
+    }
+    if (quote === letter) quote = "";
+    else if (quote === "" && (letter === "'" || letter === '"')) quote = letter;
+    parts[parts.length - 1] += letter;
+  }
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** Reads a command text. Throws a RangeError that says what is not understood. */
+export function readScript(text: string): Script {
+  const script: Script = { commands: [], stopsAtError: false };
+  for (const part of splitCommands(text)) {
+    const words = splitWords(part);
+    if (words.join(" ") === "set -e") script.stopsAtError = true;
+    else if (isKnown(words)) script.commands.push(words);
+    else throw new RangeError(`only ipvsadm, sysctl, iptables MARK rules and "ip link set PORT mtu N" can be replayed, not "${part}"`);
+  }
+  return script;
+}
+
+/** What may stand after "|": the recordings count and pick lines. */
+function isFilter(words: readonly string[]): boolean {
+  const text = words.join(" ");
+  return text === "" || text === "wc -l" || /^grep [\w.:]+$/.test(text) || /^tail -\d+$/.test(text);
+}
+
+function splitFilter(all: readonly string[]): { words: string[]; filter: string[] } {
+  const bar = all.indexOf("|");
+  return bar < 0 ? { words: [...all], filter: [] } : { words: all.slice(0, bar), filter: all.slice(bar + 1) };
+}
+
+function filtered(stdout: string, filter: readonly string[]): string {
+  const lines = stdout.split("\n").slice(0, -1);
+  const text = (kept: readonly string[]): string => kept.map((line) => `${line}\n`).join("");
+  switch (filter[0]) {
+    case "wc": return `${lines.length}\n`;
+    case "grep": return text(lines.filter((line) => line.includes(filter[1] ?? "")));
+    case "tail": return text(lines.slice(Number(filter[1])));
+    default: return stdout;
+  }
+}
+
+function isKnown(all: readonly string[]): boolean {
+  const { words, filter } = splitFilter(all);
+  if (!isFilter(filter) || words.some((word) => word === "&&" || word === "||" || word.startsWith(">"))) return false;
+  switch (words[0]) {
+    case "ipvsadm": return true;
+    case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+)?$/.test(word));
+    case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
+    case "ip": return /^ip link set [\w.-]+ mtu \d+$/.test(words.join(" "));
+    // Helpers and schedulers are kernel modules there; here they are always in.
+    case "modprobe": return words.length === 2 && MODULES.test(words[1] ?? "");
+    default: return false;
+  }
+}
+
+/** `iptables -t mangle -A PREROUTING ... -j MARK --set-mark N` as rules; undefined when it is anything else. */
+function readMark(words: readonly string[]): MarkRule[] | undefined {
+  const rule: MarkRule = {
+    family: words[0]?.startsWith("ip6") ? 6 : 4, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 0,
+  };
+  let ranges: [number, number][] = [];
+  for (let at = 1; at < words.length; at += 2) {
+    const value = words[at + 1] ?? "";
+    switch (words[at]) {
+      case "-t": if (value !== "mangle") return undefined; break;
+      case "-A": if (value !== "PREROUTING") return undefined; break;
+      case "-j": if (value !== "MARK") return undefined; break;
+      case "-m": if (!["multiport", "tcp", "udp", "sctp"].includes(value)) return undefined; break;
+      case "-i": rule.interface = value; break;
+      case "-s": rule.source = value; break;
+      case "-d": rule.destination = value; break;
+      case "-p": if (!["tcp", "udp", "sctp", "icmp"].includes(value)) return undefined; rule.protocol = value as MarkRule["protocol"]; break;
+      case "--dport": case "--dports": ranges = value.split(",").map((one) => {
+        const [low = "0", high = low] = one.split(":");
+        return [Number(low), Number(high)];
+      }); break;
+      case "--set-mark": rule.mark = Number(value); break;
+      default: return undefined;
+    }
+  }
+  if (!Number.isInteger(rule.mark) || rule.mark <= 0) return undefined;
+  if (ranges.length === 0) return [rule];
+  return ranges.map(([portLow, portHigh]) => ({ ...rule, portLow, portHigh }));
+}
+
+/** Runs a script; with `set -e` it stops at the first failure. */
+export async function runScript(script: Script, context: ShellContext): Promise<CommandResult> {
+  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
+  for (const command of script.commands) {
+    const { words, filter } = splitFilter(command);
+    const one = await runWords(words, context);
+    total.exitCode = one.exitCode;
+    total.stdout += filtered(one.stdout, filter);
+    total.stderr += one.stderr;
+    if (one.exitCode !== 0 && script.stopsAtError) break;
+  }
+  return total;
+}
+
+async function runWords(words: readonly string[], context: ShellContext): Promise<CommandResult> {
+  switch (words[0]) {
+    case "ipvsadm": return runIpvsadm(words.slice(1), { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => "" });
+    case "sysctl": return runSysctl(words.slice(1), context.director);
+    case "ip": return setMtu(words[3] ?? "", Number(words[5]), context);
+    case "modprobe": return { exitCode: 0, stdout: "", stderr: "" };
+    default: return runMark(readMark(words) ?? [], context.director);
+  }
+}
+
+async function setMtu(port: string, mtuBytes: number, context: ShellContext): Promise<CommandResult> {
+  if (await context.setMtu(port, mtuBytes)) return { exitCode: 0, stdout: "", stderr: "" };
+  return { exitCode: 1, stdout: "", stderr: `Cannot find device "${port}"\n` };
+}
+
+async function runMark(rules: readonly MarkRule[], director: Director): Promise<CommandResult> {
+  for (const rule of rules) {
+    const reply = await director.request({ do: "mark-add", rule });
+    if (!reply.ok) return { exitCode: 1, stdout: "", stderr: `iptables: ${reply.detail ?? reply.error}\n` };
+  }
+  return { exitCode: 0, stdout: "", stderr: "" };
+}
+
+async function runSysctl(words: readonly string[], director: Director): Promise<CommandResult> {
+  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
+  for (const word of words.filter((one) => one !== "-w")) {
+    const [path = "", value] = word.split("=");
+    const name = path.replace("net.ipv4.vs.", "");
+    const settings = await director.request({ do: "sysctls" });
+    const current = settings.ok ? settings.value[name] : undefined;
+    if (current === undefined) {
+      total.stderr += `sysctl: error: 'net.ipv4.vs.${name}' is an unknown key\n`;
+      total.exitCode = 1;
+      continue;
+    }
+    if (value !== undefined) await director.request({ do: "sysctl-set", name, value: Number(value) });
+    total.stdout += `net.ipv4.vs.${name} = ${value ?? current}\n`;
+  }
+  return total;
+}

@@ -1,0 +1,48 @@
+// A recording of a real kernel, and a director set up as that kernel was.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { applyNetwork } from "../../host/daemon/apply.js";
+import { readConfig, type Config } from "../../host/daemon/config.js";
+import type { Engine } from "../../host/engine/engine.js";
+import { loadEngine } from "../../host/load.js";
+import { Replay } from "../../host/replay/replay.js";
+
+const folder = new URL("../../../tests/oracle/", import.meta.url);
+
+export interface RecordedEvent {
+  ev: string;
+  /** The guest's clock in seconds. */
+  gt: number;
+  if?: string;
+  hex?: string;
+  cmd?: string;
+  rc?: number;
+  stdout?: string;
+  stderr?: string;
+  s?: number;
+}
+
+/** Events of recordings/NAME.jsonl.gz, or of a file elsewhere. */
+export function readRecording(name: string): RecordedEvent[] {
+  const file = name.includes("/") ? name : fileURLToPath(new URL(`recordings/${name}.jsonl.gz`, folder));
+  return gunzipSync(readFileSync(file)).toString().trim().split("\n").map((line) => JSON.parse(line) as RecordedEvent);
+}
+
+/** Ports by the engine's numbers. */
+export const OUT = 1;
+export const IN = 2;
+export const PORTS = new Set(["out", "in"]);
+
+const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+
+/** A director with the recordings' network and an empty table. */
+export async function createRecordedDirector(arenaBytes?: number): Promise<Replay> {
+  return Replay.create(await loadEngine(), recordedConfig(), arenaBytes);
+}
+
+/** Gives an engine the recordings' network. */
+export async function applyRecordedNetwork(engine: Engine): Promise<void> {
+  await applyNetwork(engine, recordedConfig());
+}
