@@ -211,7 +211,7 @@ export function clearMarks<A>(to: Performer<A>): A {
 }
 
 /** The virtual ports (at most eight) whose connections behind NAT are FTP; 21 unless told otherwise. */
-export function setHelperPorts<A>(to: Performer<A>, ports: number[]): A {
+export function setHelperPorts<A>(to: Performer<A>, ports: readonly number[]): A {
   if (ports.length > HELPER_PORTS_COUNT) throw new RangeError(`at most ${HELPER_PORTS_COUNT} FTP ports, not ${ports.length}`);
   return to.perform(encode(Operation.HelperPortsSet, (record) => {
     ports.forEach((port, place) => record.setUint16(REQUEST_VALUES + place * 2, port));
