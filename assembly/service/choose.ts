@@ -28,8 +28,7 @@ export function open(packet: Packet, index: u32): u32 {
     return REFUSED;
   }
   let service = Service.at(index);
-  // Data connections of active FTP are opened by the server: never schedule one from port 20.
-  if (packet.sourcePort == <u16>FTP_DATA) {
+  if (isFtpData(packet)) {
     deliver(packet);
     return REFUSED;
   }
@@ -40,6 +39,11 @@ export function open(packet: Packet, index: u32): u32 {
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
   return openTo(packet, index, server, flags);
+}
+
+/** Data connections of active FTP are opened by the server: one from port 20 is never scheduled. */
+export function isFtpData(packet: Packet): bool {
+  return packet.sourcePort == <u16>FTP_DATA;
 }
 
 /** Opens a connection to a chosen server and counts it. */
