@@ -21,8 +21,6 @@ import { sysctl } from "./sysctl";
 const SWEEP_MS: u32 = 1000;
 /** Kernel's estimator period. */
 const ESTIMATE_MS: u32 = 2000;
-/** A template whose connections still live is looked at again after this long, as in the kernel. */
-const TEMPLATE_RETRY_MS: u32 = 60000;
 
 /** Call at least every 100 ms. Answers how many frames are to be sent. */
 export function tick(nowMs: u32): u32 {
@@ -58,12 +56,8 @@ function sweepConnections(): void {
 }
 
 function expire(index: u32, connection: Connection): void {
-  if (connection.children != 0) {
-    connection.timeoutMs = TEMPLATE_RETRY_MS;
-    connection.touch();
-    return;
-  }
-  closeConnection(index);
+  if (connection.children != 0) connection.outlive();
+  else closeConnection(index);
 }
 
 /** Exponential averages with the kernel's scaling: connections and packets << 10, bytes << 5. */
