@@ -9,6 +9,8 @@ import { ConnectionFlag, Sysctl } from "./abi/enums";
 import { SERVICES_MAX } from "./abi/limits";
 import { closeConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
+import { dropEntries } from "./defence/entries";
+import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
 import { now, setNow, state } from "./memory";
 import { sweepReassemblies } from "./packet/fragment";
@@ -29,6 +31,8 @@ export function tick(nowMs: u32): u32 {
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
   sweepConnections();
+  defend();
+  dropEntries();
   sweepNeighbors();
   sweepReassemblies();
   releaseServers();
