@@ -21,6 +21,7 @@ import { isIcmpError, related } from "./forward/related";
 import { deliver, forwardToServer } from "./forward/toserver";
 import { forwardToClient } from "./forward/nat";
 import { bindHelper } from "./helper/table";
+import { refuseHops, takeHop } from "./forward/emit";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, parseRest, readPorts, scan } from "./packet/parse";
@@ -196,6 +197,9 @@ function fromServer(packet: Packet): void {
   }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
     findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {
+    // The kernel looks at it on its way out, as a router has already taken its hop: the answer quotes it so.
+    if (packet.timeToLive <= 1) return refuseHops(packet);
+    takeHop(packet);
     if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
     else sendIcmpv6Error(packet, 1, 4, 0);
     return drop(DropReason.NoConnection);

@@ -11,7 +11,7 @@ import { Service } from "../service/service";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
 import { Connection } from "./connection";
-import { openConnection } from "./open";
+import { closeConnection, openConnection } from "./open";
 import { insert, lookupTemplate, remove } from "./table";
 
 const FTP_CONTROL: u32 = 21 << 8; // network order
@@ -38,7 +38,7 @@ export function openPersistent(packet: Packet, index: u32): u32 {
   }
 
   let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort);
-  if (template != 0 && !usable(template)) template = 0;
+  if (template != 0 && (!isAlive(template) || !usable(template))) template = 0;
   let server: u32;
   if (template == 0) {
     server = schedule(index, packet.source, packet.sourcePort, packet.target);
@@ -47,11 +47,12 @@ export function openPersistent(packet: Packet, index: u32): u32 {
     template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
       <u32>ConnectionFlag.Template, packet.mark);
     if (template == 0) return REFUSED;
+    // Later connections only start the timer anew: a template that has outlived it keeps its minute.
+    Connection.at(template).timeoutMs = service.timeoutS * 1000;
   } else {
     server = Connection.at(template).server;
   }
   let record = Connection.at(template);
-  record.timeoutMs = service.timeoutS * 1000;
   record.touch();
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
@@ -74,6 +75,18 @@ function maskClient(service: Service, packet: Packet, to: usize): void {
     let kept = bits >= 8 * byte + 8 ? 8 : bits > 8 * byte ? bits - 8 * byte : 0;
     store<u8>(to + byte, load<u8>(to + byte) & <u8>(0xff00 >> kept));
   }
+}
+
+/** False when a template's time is over and no connection needs it; the sweep has not come by yet. */
+function isAlive(index: u32): bool {
+  let template = Connection.at(index);
+  if (!template.expired) return true;
+  if (template.children == 0) {
+    closeConnection(index);
+    return false;
+  }
+  template.outlive();
+  return true;
 }
 
 /**

@@ -1,16 +1,15 @@
 // A service decides: which server a new connection gets, and what to do when none is free.
 
-import { CONTROL_BASE } from "../abi/layout";
-import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
+import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { openConnection } from "../connection/open";
 import { openPersistent } from "../connection/persistence";
+import { isShed } from "../defence/level";
 import { deliver } from "../forward/toserver";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { countConnection, drop } from "../stats";
-import { sysctl } from "../sysctl";
 import { Server } from "./server";
 import { Service } from "./service";
 
@@ -19,7 +18,6 @@ export const REFUSED: u32 = 0xffffffff;
 
 const FTP_DATA: u32 = 20 << 8; // network order
 const FTP_CONTROL: u32 = 21 << 8;
-const DROP_COUNTER: u32 = 68; // word of the control page: packets until drop_packet takes one
 
 /** Opens a connection for a packet. Answers its index, 0 when no server is free, or REFUSED. */
 export function open(packet: Packet, index: u32): u32 {
@@ -28,8 +26,7 @@ export function open(packet: Packet, index: u32): u32 {
     return REFUSED;
   }
   let service = Service.at(index);
-  // Data connections of active FTP are opened by the server: never schedule one from port 20.
-  if (packet.sourcePort == <u16>FTP_DATA) {
+  if (isFtpData(packet)) {
     deliver(packet);
     return REFUSED;
   }
@@ -40,6 +37,11 @@ export function open(packet: Packet, index: u32): u32 {
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
   return openTo(packet, index, server, flags);
+}
+
+/** Data connections of active FTP are opened by the server: one from port 20 is never scheduled. */
+export function isFtpData(packet: Packet): bool {
+  return packet.sourcePort == <u16>FTP_DATA;
 }
 
 /** Opens a connection to a chosen server and counts it. */
@@ -62,16 +64,4 @@ export function refuse(packet: Packet, index: u32): void {
   if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
   else sendIcmpv6Error(packet, 1, 4, 0);
   drop(DropReason.NoServer);
-}
-
-/** The drop_packet defence: mode 3 sheds one of `am_droprate` packets that would open a connection. */
-function isShed(): bool {
-  if (sysctl(Sysctl.DropPacket) != 3) return false;
-  let left = load<u32>(CONTROL_BASE, DROP_COUNTER);
-  if (left > 1) {
-    store<u32>(CONTROL_BASE, left - 1, DROP_COUNTER);
-    return false;
-  }
-  store<u32>(CONTROL_BASE, max<u32>(sysctl(Sysctl.AmDroprate), 1), DROP_COUNTER);
-  return true;
 }

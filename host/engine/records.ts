@@ -1,7 +1,7 @@
 // Listings read straight from the memory, while the engine works: services, servers, connections, counters.
 
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_LAST_MS,
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_LAST_MS,
   CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_STATE, CONNECTION_TIMEOUT_MS,
   CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS,
   CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS, CONTROL_WORKERS, COUNTERS_BASE,
@@ -13,7 +13,7 @@ import {
   SERVICE_PORT, SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, STATE_FRESH, STATE_USED,
   TIMEOUTS_UDP, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
+import { CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
 import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts } from "../protocol.js";
 import { formatAddress, formatMac } from "./address.js";
@@ -162,17 +162,23 @@ export class Records {
     const mixed = (flags & ConnectionFlag.MixedFamily) !== 0;
     const serverFamily: Family = mixed ? (family === 4 ? 6 : 4) : family;
     const protocol = this.view.getUint8(at + CONNECTION_PROTOCOL);
-    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) >>> 0;
-    const leftMs = Math.max(0, this.word(at + CONNECTION_TIMEOUT_MS) - (elapsedMs > 0x80000000 ? 0 : elapsedMs));
     const isTemplate = (flags & ConnectionFlag.Template) !== 0;
     return {
       family, protocol: protocolText(protocol), state: stateText(protocol, this.view.getUint8(at + CONNECTION_STATE), isTemplate),
-      expiresSeconds: Math.floor(leftMs / 1000),
+      expiresSeconds: Math.floor(this.leftMs(at) / 1000),
       clientAddress: this.address(family, at + CONNECTION_CLIENT16), clientPort: this.view.getUint16(at + CONNECTION_CLIENT_PORT),
       virtualAddress: this.address(family, at + CONNECTION_VIRTUAL16), virtualPort: this.view.getUint16(at + CONNECTION_VIRTUAL_PORT),
       serverFamily, serverAddress: this.address(serverFamily, at + CONNECTION_SERVER16),
       serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), persistenceEngine: "", persistenceData: "",
     };
+  }
+
+  /** Until a connection's timer ends. Where others live by the connection it begins again, as Connection.outlive() has it. */
+  private leftMs(at: number): number {
+    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) | 0;
+    const leftMs = this.word(at + CONNECTION_TIMEOUT_MS) - Math.max(0, elapsedMs);
+    if (leftMs > 0) return leftMs;
+    return this.word(at + CONNECTION_CHILDREN) === 0 ? 0 : CONTROL_RETRY_MS - (-leftMs % CONTROL_RETRY_MS);
   }
 
   timeouts(): Timeouts {
