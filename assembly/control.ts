@@ -24,6 +24,7 @@ import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemov
 import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts, setTimeoutMs } from "./state/timeouts";
+import { initHelpers, setHelperPorts } from "./helper/table";
 import { findExact, Service, serviceHead } from "./service/service";
 import { linkServer, Server, takeServer, unlinkServer } from "./service/server";
 import { beginBatch, NO_CAUSE } from "./packet/slot";
@@ -47,6 +48,7 @@ export function init(): i32 {
   initTimeouts();
   initTcp();
   initSctp();
+  initHelpers();
   store<u32>(CONTROL_BASE, MAGIC, CONTROL_MAGIC);
   return 0;
 }
@@ -77,6 +79,7 @@ export function control(operation: u32): i32 {
     case Operation.MarkAdd: return markAdd();
     case Operation.MarkClear: return markClear();
     case Operation.Announce: return announce();
+    case Operation.HelperPortsSet: return setHelperPorts(R + REQUEST_VALUES);
     default: return <i32>ControlError.Unsupported;
   }
 }

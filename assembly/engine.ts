@@ -10,9 +10,9 @@ import { answerLocal } from "./answer/local";
 import { sendIcmpError } from "./answer/icmp";
 import { sendIcmpv6Error } from "./answer/icmpv6";
 import { advance, isNewConnection } from "./state/advance";
-import { closeConnection } from "./connection/open";
+import { closeConnection, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
-import { FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
+import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./connection/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal } from "./link/local";
@@ -21,6 +21,7 @@ import { isIcmpError, related } from "./forward/related";
 import { deliver, forwardToServer } from "./forward/toserver";
 import { forwardToClient } from "./forward/nat";
 import { refuseHops, takeHop } from "./forward/emit";
+import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, parseRest, readPorts, scan } from "./packet/parse";
@@ -130,6 +131,10 @@ function internet(packet: Packet): void {
 function fromClient(packet: Packet): void {
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
     packet.targetPort);
+  if (index == 0) {
+    index = lookupAwaited(packet.family, packet.protocol, packet.source, packet.target, packet.targetPort);
+    if (index != 0) fillClientPort(index, packet.sourcePort);
+  }
   if (index != 0) return toServer(packet, Connection.at(index));
   begin(packet);
 }
@@ -145,6 +150,7 @@ function begin(packet: Packet): void {
   if (index == 0) return refuse(packet, service);
   if (index == REFUSED) return;
   let connection = Connection.at(index);
+  bindHelper(connection);
   serve(packet, connection);
   if (connection.has(ConnectionFlag.OnePacket)) closeConnection(index);
 }
@@ -158,12 +164,12 @@ function mayBegin(packet: Packet): bool {
 /** A packet of a known connection's client. */
 function toServer(packet: Packet, connection: Connection): void {
   if (isNewConnection(packet, false) && mayReuse(connection)) {
-    if (connection.children == 0) closeConnection(connection.index);
+    retireConnection(connection.index);
     return begin(packet);
   }
   if (connection.server != 0 && !Server.at(connection.server).available) {
     if (sysctl(Sysctl.ExpireNodestConn) == 0) return drop(DropReason.ServerGone);
-    closeConnection(connection.index);
+    retireConnection(connection.index);
     return begin(packet);
   }
   serve(packet, connection);

@@ -130,6 +130,13 @@ export enum SctpState {
   Last = 14,
 }
 
+/** What an FTP client asked for last: only then is the server's answer looked at. */
+export enum FtpMode {
+  None = 0,
+  Passive = 1,
+  ExtendedPassive = 2,
+}
+
 /** State of a persistence template. */
 export enum TemplateState {
   None = 0,
@@ -159,6 +166,7 @@ export enum Operation {
   MarkClear = 19,
   Announce = 20,
   ConnectionsDrop = 21,
+  HelperPortsSet = 22,
 }
 
 /** Answers of `control` below zero; zero and above is success (an index where one was made). */
@@ -184,7 +192,7 @@ export enum DropReason {
   /** IP version, header length or total length make no sense. */
   BadHeader = 2,
   IpChecksum = 3,
-  /** The checksum of a packet for the director itself is wrong. */
+  /** Wrong in a packet that is for the director itself, or whose text a helper has to read. */
   TransportChecksum = 4,
   /** Not for a hardware address of ours. */
   OtherHost = 5,
@@ -225,6 +233,7 @@ export enum DropReason {
   /** Answering an error with an error is forbidden (RFC 1122 section 3.2.2). */
   ErrorSilenced = 30,
   SegmentBad = 31,
+  /** A helper's change would not fit the frame's slot. */
   HelperBad = 32,
   TunnelSelf = 33,
   VnetBad = 34,

@@ -44,6 +44,8 @@ export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc
 export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
 export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
+export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
+export const HELPER_PORTS_COUNT: u32 = 8;
 export const CONTROL_TIMEOUTS: u32 = 512; //       u32 ms each: TCP states, then 16 UDP, then 32 SCTP
 export const TIMEOUTS_UDP: u32 = 16; //            index of the first UDP timeout
 export const TIMEOUTS_SCTP: u32 = 32;
@@ -267,6 +269,13 @@ export const DROPS_WORKER_BYTES: u32 = 1024;
 // Sequence deltas of helped connections and data of persistence engines.
 export const EXTRAS_BASE: u32 = DROPS_BASE + DROPS_WORKER_BYTES * WORKERS_MAX;
 export const EXTRA_BYTES: u32 = 64;
+// a Sequence, 12 bytes: u32 place of the last change, i32 shift after it, i32 shift up to it
+export const EXTRA_OUT: u32 = 0; //                the server's bytes
+export const EXTRA_IN: u32 = 12; //                the client's bytes
+export const EXTRA_MODE: u32 = 24; //              u32 FtpMode
+export const EXTRA_NEXT: u32 = 28; //              u32 free list
+/** Each worker has its own part of the region: no locks. */
+export const EXTRAS_WORKER: u32 = EXTRAS_MAX / WORKERS_MAX | 0;
 
 // ------------------------------------------------------------------------------- reassembly, 68 KiB
 export const REASSEMBLIES_BASE: u32 = EXTRAS_BASE + EXTRAS_MAX * EXTRA_BYTES;
@@ -306,9 +315,13 @@ export const STATE_TOUCHED: u32 = 32; //           u32 sink that keeps touch loo
 export const STATE_SWEPT_MS: u32 = 36; //          u32
 export const STATE_ESTIMATED_MS: u32 = 40; //      u32
 export const STATE_PENDING_ORDER: u32 = 44; //     u32
-export const STATE_DEFENDED_MS: u32 = 48; //       u32 when drop_entry last looked at buckets
-export const STATE_OWED_BUCKETS: u32 = 52; //      u32 thousandths of a bucket it has yet to look at
-export const STATE_RANDOM: u32 = 56; //            u32 its generator's state, 0 not begun
+export const STATE_EXTRA_FREE: u32 = 48; //        u32 first free extra, 0 none
+export const STATE_EXTRA_FRESH: u32 = 52; //       u32 extras of this worker ever taken
+export const STATE_AWAITED: u32 = 56; //           u32 connections whose client's port is not yet known
+export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last looked at buckets
+export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
+export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
+export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
@@ -365,5 +378,5 @@ export const CONNECTION_VIRTUAL16: u32 = 80; //    16 B
 export const CONNECTION_SERVER16: u32 = 96; //     16 B
 export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling connection; free list link
 export const CONNECTION_CHILDREN: u32 = 116; //    u32 connections this one controls
-export const CONNECTION_EXTRA: u32 = 120; //       u32
+export const CONNECTION_EXTRA: u32 = 120; //       u32 index into the extras
 export const CONNECTION_FWMARK: u32 = 124; //      u32

@@ -1,9 +1,14 @@
 // One multiplicative hash for all tables, seeded by the host so that nobody can aim at a bucket.
 
-/** Mixes two words; the upper bits of the result are the good ones, and they are brought down. */
+/**
+ * Mixes two words and the seed; every bit of the result depends on every bit of both.
+ *
+ * One product would not do: its low bits know only `b`, so clients that differ in their address alone
+ * would share a bucket.
+ */
 export function mix(a: u32, b: u32, seed: u32): u32 {
   let value = (<u64>(a ^ seed) << 32 | <u64>b) * 0x9e3779b97f4a7c15;
-  return <u32>(value >> 32) ^ <u32>(value >> 11);
+  return <u32>((value ^ (value >> 32)) * 0xd6e8feb86659fd93 >> 32);
 }
 
 /** Folds a 16-byte address into a word. IPv4 keeps its own word, so both forms agree. */

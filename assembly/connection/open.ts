@@ -8,6 +8,7 @@ import { combine, difference16, difference32, fold64, sum } from "../wire/checks
 import { drop } from "../stats";
 import { Server } from "../service/server";
 import { Connection } from "./connection";
+import { giveExtra } from "./extra";
 import { give, insert, remove, take } from "./table";
 import { now } from "../memory";
 
@@ -94,6 +95,7 @@ export function closeConnection(index: u32): void {
   unbindServer(connection);
   if (connection.control != 0) Connection.at(connection.control).children--;
   connection.control = 0;
+  giveExtra(connection);
   give(index);
 }
 
@@ -113,6 +115,21 @@ export function dropConnection(index: u32): void {
 function isNeeded(control: Connection): bool {
   if (control.children != 0) return true;
   return control.has(ConnectionFlag.Template) && control.state == <u8>TemplateState.Assured;
+}
+
+/**
+ * A client begins anew where this connection was. It ends now, or, while it controls others, when they
+ * have ended: until then it keeps its record, and under port 65535 nobody finds it.
+ */
+export function retireConnection(index: u32): void {
+  let connection = Connection.at(index);
+  if (connection.children == 0) return closeConnection(index);
+  remove(index);
+  connection.clientPort = connection.clientPortAgain = 0;
+  connection.virtualPort = connection.serverPort = 0xffff;
+  connection.clear(ConnectionFlag.Helped);
+  giveExtra(connection);
+  insert(index);
 }
 
 /** Moves a connection between its server's active and inactive counts. */

@@ -4,8 +4,8 @@
 // a bucket, so a search stops at the first bucket nobody had to pass.
 
 import {
-  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, STATE_FREE, STATE_FRESH,
-  STATE_USED,
+  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, STATE_AWAITED, STATE_FREE,
+  STATE_FRESH, STATE_USED,
 } from "../abi/layout";
 import { ConnectionFlag, Forward } from "../abi/enums";
 import { foldAddress, mix } from "../base/hash";
@@ -71,6 +71,26 @@ export function lookup(
   return 0;
 }
 
+/** A connection that a command connection announced and whose client's port is not known yet; 0 when none. */
+export function lookupAwaited(family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32): u32 {
+  if (load<u32>(state, STATE_AWAITED) == 0) return 0;
+  let index = lookup(FROM_CLIENT, family, protocol, client, 0, virtual, virtualPort);
+  return index != 0 && Connection.at(index).has(ConnectionFlag.NoClientPort) ? index : 0;
+}
+
+/** The announced client has come: from now on its connection is found by its port, as every other. */
+export function fillClientPort(index: u32, port: u32): void {
+  let connection = Connection.at(index);
+  remove(index);
+  connection.clientPort = connection.clientPortAgain = <u16>port;
+  connection.clear(ConnectionFlag.NoClientPort);
+  insert(index);
+}
+
+function countAwaited(connection: Connection, change: u32): void {
+  if (connection.has(ConnectionFlag.NoClientPort)) store<u32>(state, load<u32>(state, STATE_AWAITED) + change, STATE_AWAITED);
+}
+
 /** The template of a client (its net) at a virtual address. `protocol` is 0 for marks. */
 export function lookupTemplate(family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32): u32 {
   let hash = hashClient(foldAddress(client), 0, protocol);
@@ -134,12 +154,14 @@ export function insert(index: u32): void {
   store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
   connection.home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
   connection.set(ConnectionFlag.Hashed);
+  countAwaited(connection, 1);
 }
 
 /** Takes a connection out of the table. */
 export function remove(index: u32): void {
   let connection = Connection.at(index);
   if (!connection.has(ConnectionFlag.Hashed)) return;
+  countAwaited(connection, -1);
   let bucket = buckets + (<usize>(connection.home / BUCKET_PLACES) << 6);
   let place = <usize>(connection.home % BUCKET_PLACES);
   store<u16>(bucket + (place << 1), 0);

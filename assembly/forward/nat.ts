@@ -1,6 +1,6 @@
 // VS-NAT: the client sees only the virtual address, the server only the client.
 
-import { DropReason, Protocol } from "../abi/enums";
+import { ConnectionFlag, DropReason, Protocol } from "../abi/enums";
 import { addressDifference } from "../connection/open";
 import { Connection } from "../connection/connection";
 import { Packet, PacketFlag } from "../packet/packet";
@@ -8,7 +8,9 @@ import { drop } from "../stats";
 import { amend, amendPartial, difference32, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
 import { copyAddress } from "../wire/field";
 import { refreshCrc } from "../wire/sctp";
+import { helpToClient } from "../helper/table";
 import { emit, hopMtu, hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./emit";
+import { sendInSegments } from "./segment";
 
 /** Where the checksum lies in a TCP and in a UDP header. */
 const TCP_CHECKSUM: u32 = 16;
@@ -96,7 +98,10 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
     refuseSize(packet, mtu);
     return false;
   }
+  if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) return false;
   rewriteToClient(packet, connection);
-  emit(packet, hop);
+  // A helper may have made the packet longer than fits; the server, who did not, cannot be blamed.
+  if (wireBytes(packet) > mtu && mayNotFragment(packet)) sendInSegments(packet, hop, mtu);
+  else emit(packet, hop);
   return true;
 }

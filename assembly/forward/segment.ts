@@ -22,6 +22,12 @@ export function sendSegments(packet: Packet, hop: u32): void {
   cut(packet, null, hop);
 }
 
+/** Cuts a TCP packet that grew beyond what its hop takes. */
+export function sendInSegments(packet: Packet, hop: u32, mtu: u32): void {
+  packet.segmentBytes = <u16>(mtu - (packet.l4 - packet.l3) - ((<u32>load<u8>(packet.l4, 12) >> 4) << 2));
+  cut(packet, null, hop);
+}
+
 /** Cuts a super-frame and sends each segment through a tunnel. */
 export function tunnelSegments(packet: Packet, connection: Connection, hop: u32): void {
   cut(packet, connection, hop);

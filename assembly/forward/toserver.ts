@@ -2,9 +2,10 @@
 
 import { PORTS_BASE, PORT_BYTES, PORT_FLAGS, PORT_MAC, PORT_PEER_MAC } from "../abi/layout";
 import { PORTS_MAX } from "../abi/limits";
-import { DropReason, Forward, FrameFlag, PortFlag } from "../abi/enums";
+import { ConnectionFlag, DropReason, Forward, FrameFlag, PortFlag } from "../abi/enums";
 import { answerLocal } from "../answer/local";
 import { Connection } from "../connection/connection";
+import { helpToServer } from "../helper/table";
 import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
@@ -22,7 +23,10 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   let hop = hopToServer(connection);
   if (hop == HOP_LOCAL) {
     // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
-    if (method == <u32>Forward.Nat && hostPort() != 0) rewriteToServer(packet, connection);
+    if (method == <u32>Forward.Nat && hostPort() != 0) {
+      if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
+      rewriteToServer(packet, connection);
+    }
     return deliver(packet);
   }
   if (packet.timeToLive <= 1) {
@@ -38,6 +42,7 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
     takeHop(packet);
     return refuseSize(packet, mtu);
   }
+  if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
   if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
   else takeHop(packet);
   emit(packet, hop);

@@ -1,7 +1,7 @@
 // Requests of host/protocol.ts as operations of the engine: the one place that knows both.
 
 import {
-  REQUEST_ADDRESS, REQUEST_BYTES, REQUEST_ENGINE, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_FORWARD, REQUEST_FWMARK, REQUEST_INTERFACE, REQUEST_LOWER,
+  HELPER_PORTS_COUNT, REQUEST_ADDRESS, REQUEST_BYTES, REQUEST_ENGINE, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_FORWARD, REQUEST_FWMARK, REQUEST_INTERFACE, REQUEST_LOWER,
   REQUEST_MAC, REQUEST_PORT, REQUEST_PREFIX, REQUEST_PROTOCOL, REQUEST_SCHEDULER, REQUEST_SERVER_ADDRESS,
   REQUEST_PEER_MAC, REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_SOURCE, REQUEST_SOURCE_BITS, REQUEST_TIMEOUT_S, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT,
   REQUEST_TUNNEL_TYPE, REQUEST_UPPER, REQUEST_VALUES, REQUEST_WEIGHT,
@@ -208,4 +208,12 @@ export function addMark<A>(to: Performer<A>, rule: MarkRule, port: number): A {
 
 export function clearMarks<A>(to: Performer<A>): A {
   return to.perform(encode(Operation.MarkClear, () => undefined));
+}
+
+/** The virtual ports (at most eight) whose connections behind NAT are FTP; 21 unless told otherwise. */
+export function setHelperPorts<A>(to: Performer<A>, ports: readonly number[]): A {
+  if (ports.length > HELPER_PORTS_COUNT) throw new RangeError(`at most ${HELPER_PORTS_COUNT} FTP ports, not ${ports.length}`);
+  return to.perform(encode(Operation.HelperPortsSet, (record) => {
+    ports.forEach((port, place) => record.setUint16(REQUEST_VALUES + place * 2, port));
+  }));
 }

@@ -11,6 +11,8 @@ const AF_INET = 2;
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
 const ETH_P_IP_NETWORK_ORDER = 0x0008;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
 const SOL_PACKET = 263;
 const PACKET_VNET_HDR = 15;
 const ADDRESS_BYTES = 20; // struct sockaddr_ll
@@ -41,6 +43,17 @@ function listen(interfaceName: string): number {
   return fd;
 }
 
+/** Keeps the kernel from answering "protocol unreachable": somebody wants these packets. */
+function claimProtocol(): void {
+  const fd = checked(socket(AF_INET, SOCK_RAW | O_NONBLOCK | O_CLOEXEC, PROTOCOL_IPIP), "open a raw socket");
+  // Nobody reads this socket, and a full one claims nothing: a filter of one instruction, "return 0".
+  const filter = Buffer.from([6, 0, 0, 0, 0, 0, 0, 0]);
+  const program = Buffer.alloc(16);
+  program.writeUInt16LE(1, 0);
+  program.writeBigUInt64LE(BigInt(addressOf(filter)), 8);
+  checked(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, addressOf(program), program.length), "filter a raw socket");
+}
+
 /** Moves the virtio header of a tunnel's frame to its inner packet; where that now begins, or -1. */
 function unwrap(frame: Buffer, bytes: number): number {
   if (bytes < VNET_HEADER_BYTES + CUT_BYTES + OUTER_BYTES) return -1;
@@ -57,8 +70,7 @@ function unwrap(frame: Buffer, bytes: number): number {
 
 function run(interfaceName: string, stop: Int32Array): void {
   const incoming = listen(interfaceName);
-  // Nobody reads this one: that it exists keeps the kernel from answering "protocol unreachable".
-  checked(socket(AF_INET, SOCK_RAW | O_NONBLOCK | O_CLOEXEC, PROTOCOL_IPIP), "open a raw socket");
+  claimProtocol();
   const device = openTun(DEVICE, { vnetHeader: true, offloads: false });
   parentPort?.postMessage(DEVICE);
 

@@ -26,6 +26,8 @@ export interface Load {
 /** What came of it. */
 export interface Report {
   requests: number;
+  /** TCP connections on which answers came. */
+  connections: number;
   /** Answered with status 200 and a whole body. */
   succeeded: number;
   /** The others, counted by reason. */
@@ -41,15 +43,16 @@ export interface Report {
   sha256: string;
 }
 
-interface Answer { server: string; bytes: number; body: string; sha256: string }
+interface Answer { reused: boolean; server: string; bytes: number; body: string; sha256: string }
 
 /** Sends the requests, so many at a time, and counts. */
 export async function perform(load: Load): Promise<Report> {
   const count = bounded(load.count ?? 1, COUNT_MAX, "count");
   const concurrency = bounded(load.concurrency ?? 1, CONCURRENCY_MAX, "concurrency");
   const body = load.bodyBytes === undefined ? undefined : patternBytes(0, bounded(load.bodyBytes, BODY_BYTES_MAX, "bodyBytes"));
-  const agent = new Agent({ keepAlive: load.keepAlive === true, maxSockets: concurrency });
-  const report: Report = { requests: count, succeeded: 0, failures: {}, servers: {}, bytes: 0, elapsedMs: 0,
+  // An Agent would keep connections even with keepAlive false, as soon as its sockets are limited.
+  const agent = load.keepAlive === true && new Agent({ keepAlive: true, maxSockets: concurrency });
+  const report: Report = { requests: count, connections: 0, succeeded: 0, failures: {}, servers: {}, bytes: 0, elapsedMs: 0,
     medianMs: 0, slowestMs: 0, sample: "", sha256: "" };
   const times: number[] = [];
   const startMs = performance.now();
@@ -66,7 +69,7 @@ export async function perform(load: Load): Promise<Report> {
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
-  agent.destroy();
+  if (agent) agent.destroy();
   times.sort((a, b) => a - b);
   report.elapsedMs = performance.now() - startMs;
   report.medianMs = times[times.length >> 1] ?? 0;
@@ -74,18 +77,18 @@ export async function perform(load: Load): Promise<Report> {
   return report;
 }
 
-function once(load: Load, agent: Agent, body: Buffer | undefined): Promise<Answer> {
+function once(load: Load, agent: Agent | false, body: Buffer | undefined): Promise<Answer> {
   const signal = AbortSignal.timeout(load.timeoutMs ?? TIMEOUT_MS);
   return new Promise((resolve, reject) => {
     const request = httpRequest(load.url, { agent, signal, method: body ? "POST" : "GET" }, (response) => {
-      read(response).then(resolve, reject);
+      read(response, request.reusedSocket).then(resolve, reject);
     });
     request.once("error", reject);
     request.end(body);
   });
 }
 
-async function read(response: IncomingMessage): Promise<Answer> {
+async function read(response: IncomingMessage, reused: boolean): Promise<Answer> {
   const hash = createHash("sha256");
   let bytes = 0;
   let body = "";
@@ -95,11 +98,12 @@ async function read(response: IncomingMessage): Promise<Answer> {
     if (body.length < SAMPLE_CHARACTERS) body += chunk.toString("latin1", 0, SAMPLE_CHARACTERS - body.length);
   }
   if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
-  return { server: String(response.headers["x-server"] ?? "unnamed"), bytes, body, sha256: hash.digest("hex") };
+  return { reused, server: String(response.headers["x-server"] ?? "unnamed"), bytes, body, sha256: hash.digest("hex") };
 }
 
 function note(report: Report, answer: Answer): void {
   report.succeeded++;
+  if (!answer.reused) report.connections++;
   report.bytes += answer.bytes;
   report.sample = answer.body;
   report.sha256 = answer.sha256;

@@ -1,71 +1,77 @@
-// npm start: shows, with real frames through the engine, how a packet is rewritten on its way.
+// npm start: the director's main job with nothing to configure. Real servers in network namespaces; where
+// those cannot be had, the same story in memory.
 
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import meow from "meow";
-import type { ForwardName } from "../protocol.js";
-import { buildTcp, describe, isIntact, macOf } from "./frames.js";
-import { CLIENT_MAC, CLIENT_SIDE, DIRECTOR_INNER_MAC, DIRECTOR_MAC, Lab, SERVER_SIDE, type LabPlan } from "./lab.js";
+import { defaultSocketPath } from "../cli/system.js";
+import type { Method } from "./addresses.js";
+import { canBuild, followOutside, runInside } from "./capability.js";
+import { tellInMemory } from "./memory.js";
+import { tellStory } from "./story.js";
 
-const METHODS: Record<string, ForwardName> = { nat: "masq", tun: "tunnel", dr: "route" };
-const SYN = 0x02;
-const SYN_ACK = 0x12;
-const CONNECTIONS = 6;
+const METHODS: readonly string[] = ["nat", "tun", "dr", "local"];
+const EXIT_USAGE = 2;
 
 const cli = meow(`
   Usage
-    $ npm start -- [--method nat|tun|dr]
+    $ npm start -- [--method nat|tun|dr|local] [--for SECONDS] [--port PORT]
 
-  Runs in memory: no device, no privilege, nothing is left behind.
-`, { importMeta: import.meta, flags: { method: { type: "string", default: "nat" } } });
-
-const forward = METHODS[cli.flags.method];
-if (!forward) {
-  process.stderr.write(`--method ${cli.flags.method}: choose nat, tun or dr\n`);
-  process.exit(2);
-}
-
-const serverPort = forward === "masq" ? 8080 : 80;
-const plan: LabPlan = {
-  clients: { prefix: "10.0.1.1/24", address: "10.0.1.50", mac: CLIENT_MAC },
-  virtual: { address: "10.0.1.100", port: 80 },
-  inner: "10.0.2.1/24",
-  servers: [1, 2, 3].map((n) => ({ address: `10.0.2.${10 + n}`, port: serverPort, weight: n, mac: `02:00:00:00:02:0${n}` })),
-  forward,
-  scheduler: "wrr",
-};
+  --method   how packets reach the real servers (nat)
+  --for      run that long, then end; without it until Control-C
+  --port     the front door on 127.0.0.1 (8080)
+  --memory   the story in memory, no namespaces
+`, {
+  importMeta: import.meta,
+  flags: {
+    method: { type: "string", default: "nat" },
+    for: { type: "number" },
+    port: { type: "number", default: 8080 },
+    memory: { type: "boolean", default: false },
+  },
+});
 
 // A reader that has seen enough (head, less) closes the pipe: no reason to complain.
 process.stdout.on("error", () => process.exit(0));
-const say = (text: string): boolean => process.stdout.write(`${text}\n`);
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
-const lab = await Lab.create(module, plan);
-let bad = 0;
-
-say(`Virtual service ${plan.virtual.address}:${plan.virtual.port} (${plan.scheduler}), in memory, no device:`);
-for (const server of plan.servers) say(`  -> ${server.address}:${server.port} weight ${server.weight}`);
-for (let n = 0; n < CONNECTIONS; n++) {
-  const port = 40000 + n;
-  const request = buildTcp({ macTo: DIRECTOR_MAC, macFrom: CLIENT_MAC, source: plan.clients.address, sourcePort: port,
-    target: plan.virtual.address, targetPort: plan.virtual.port, flags: SYN });
-  const [out] = lab.send(CLIENT_SIDE, request, 1000 + n);
-  const chosen = out && plan.servers.find((server) => server.mac === macOf(out.bytes));
-  if (!out || !chosen) {
-    bad++;
-    say(`client ${port}: not forwarded`);
-    continue;
-  }
-  say(`\nin   ${describe(request)}`);
-  say(`     ${describe(out.bytes)}   to ${macOf(out.bytes)} (${chosen.address})`);
-  if (forward === "tunnel") continue;
-  if (!isIntact(out.bytes)) bad++;
-  if (forward !== "masq") continue;
-  const reply = buildTcp({ macTo: DIRECTOR_INNER_MAC, macFrom: chosen.mac, source: chosen.address, sourcePort: chosen.port,
-    target: plan.clients.address, targetPort: port, flags: SYN_ACK });
-  const [back] = lab.send(SERVER_SIDE, reply, 1000 + n);
-  say(`out  ${describe(reply)}`);
-  say(`     ${back ? describe(back.bytes) : "not forwarded"}`);
-  if (!back || !isIntact(back.bytes)) bad++;
+function refuse(text: string): never {
+  process.stderr.write(`${text}\n`);
+  process.exit(EXIT_USAGE);
 }
-say(`\n${CONNECTIONS} connections, ${bad} wrong. lvsd, lvsadm and real devices are not in this version yet (README.md).`);
-process.exitCode = bad === 0 ? 0 : 1;
+
+async function run(): Promise<boolean> {
+  const { method, for: seconds, port, memory } = cli.flags;
+  if (!METHODS.includes(method)) refuse(`--method ${method}: choose ${METHODS.join(", ")}`);
+  if (seconds !== undefined && !(seconds > 0)) refuse("--for needs a number of seconds above 0");
+  const capability = memory ? { ok: false as const, why: "asked for with --memory" } : canBuild();
+  if (!capability.ok) {
+    say(`In memory, with simulated hosts: ${capability.why}.\n`);
+    return tellInMemory(method as Method, say);
+  }
+  process.env["LVSD_SOCKET"] ??= defaultSocketPath();
+  if (capability.needsUserNamespace) {
+    return (await runInside([fileURLToPath(import.meta.url), ...process.argv.slice(2)], "machine")) === 0;
+  }
+  followOutside();
+  const until = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => until.abort());
+  const socketPath = freeSocket(process.env["LVSD_SOCKET"]);
+  return tellStory({
+    method: method as Method, seconds, doorPort: port, say, isTerminal: process.stdout.isTTY && seconds === undefined, until: until.signal,
+    socketPath,
+  });
+}
+
+/** A running director keeps its socket: ours then gets another, and says how to reach it. */
+function freeSocket(path: string): string {
+  if (!existsSync(path)) return path;
+  const own = path.replace(/(\.sock)?$/, `-lab-${process.pid}.sock`);
+  say(`${path} is in use; this director is reached by: npx lvsadm --socket ${own} -Ln\n`);
+  return own;
+}
+
+run().then((good) => process.exit(good ? 0 : 1), (error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -79,7 +79,8 @@ for (const rule of RULES) {
         } else if (one.do === "reset") {
           farm.reset(address(one.client), 40000);
         } else if (!live.has(one.client)) {
-          const connect = (): number | undefined => one.do === "open" ? farm.open(address(one.client)) : farm.establish(address(one.client), 40000);
+          const source = address(one.client);
+          const connect = (): number | undefined => (one.do === "open" ? farm.open(source) : farm.establish(source, 40000));
           if (checkChoice(farm, rule, servers, connect)) live.add(one.client);
         }
       }

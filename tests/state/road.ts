@@ -18,14 +18,14 @@ export const DATA = 0, INIT = 1, INIT_ACK = 2, HEARTBEAT = 4, ABORT = 6, SHUTDOW
 export const COOKIE_ECHO = 10, COOKIE_ACK = 11, SHUTDOWN_COMPLETE = 14, UNKNOWN = 0xc1;
 
 /** Hands the engine one frame. */
-export function receive(engine: Engine, port: number, bytes: Uint8Array, nowMs: number): number {
+function receive(engine: Engine, port: number, bytes: Uint8Array, nowMs: number): number {
   const frame = engine.arenaBase + SLOT_HEADROOM;
   engine.bytes.set(bytes, frame);
   engine.enter(0, frame, bytes.length, port);
   return engine.receive(1, nowMs);
 }
 
-export interface Chunk { type: number; bytes?: number }
+interface Chunk { type: number; bytes?: number }
 
 /** An SCTP packet between client 10.0.1.50:40000 and the other side. */
 export function packet(fromClient: boolean, chunks: Chunk[], serverAddress: string): Uint8Array {

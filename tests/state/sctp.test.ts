@@ -1,4 +1,4 @@
-// SCTP's states: along the roads that its recording does not show.
+// SCTP's states: the whole table, and associations along the roads that the recording does not show.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -7,9 +7,8 @@ import { Sysctl } from "../../assembly/abi/enums.js";
 import { SCTP_TABLE } from "../../assembly/abi/layout.js";
 import { Engine } from "../../host/engine/engine.js";
 import { setSysctl } from "../../host/engine/requests.js";
-import { IN, OUT } from "../oracle/recording.js";
 import {
-  ABORT, COOKIE_ACK, COOKIE_ECHO, DATA, ERROR, HEARTBEAT, INIT, INIT_ACK, module, packet, receive, Road, SHUTDOWN, SHUTDOWN_ACK,
+  ABORT, COOKIE_ACK, COOKIE_ECHO, DATA, ERROR, HEARTBEAT, INIT, INIT_ACK, module, packet, Road, SHUTDOWN, SHUTDOWN_ACK,
   SHUTDOWN_COMPLETE, UNKNOWN,
 } from "./road.js";
 

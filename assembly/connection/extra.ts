@@ -1,0 +1,69 @@
+// What few connections need beyond their record: sequence shifts and a helper's memory. Taken at first need.
+
+import {
+  EXTRAS_BASE, EXTRAS_WORKER, EXTRA_BYTES, EXTRA_IN, EXTRA_MODE, EXTRA_NEXT, EXTRA_OUT, STATE_EXTRA_FREE,
+  STATE_EXTRA_FRESH, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
+} from "../abi/layout";
+import { DropReason } from "../abi/enums";
+import { drop } from "../stats";
+import { state } from "../memory";
+import { Connection } from "./connection";
+
+@unmanaged
+export class Extra {
+  outPlace: u32; //     0  a Sequence of the server's bytes
+  outShift: i32; //     4
+  outBefore: i32; //    8
+  inPlace: u32; //     12  a Sequence of the client's bytes
+  inShift: i32; //     16
+  inBefore: i32; //    20
+  mode: u32; //        24  an FtpMode
+  next: u32; //        28
+  spare0: u64; //      32
+  spare1: u64; //      40
+  spare2: u64; //      48
+  spare3: u64; //      56
+
+  static at(index: u32): Extra {
+    return changetype<Extra>(<usize>EXTRAS_BASE + <usize>index * EXTRA_BYTES);
+  }
+}
+if (offsetof<Extra>() != EXTRA_BYTES) ERROR("Extra no longer fills EXTRA_BYTES");
+if (offsetof<Extra>("outPlace") != EXTRA_OUT) ERROR("outPlace moved");
+if (offsetof<Extra>("inPlace") != EXTRA_IN) ERROR("inPlace moved");
+if (offsetof<Extra>("mode") != EXTRA_MODE) ERROR("mode moved");
+if (offsetof<Extra>("next") != EXTRA_NEXT) ERROR("next moved");
+
+/** Index of this worker's first extra. */
+function first(): u32 {
+  return <u32>((state - WORKER_STATE - WORKERS_BASE) / WORKER_BYTES) * EXTRAS_WORKER;
+}
+
+/** The connection's extra, taken now when it has none; 0 (counted) when there is no room. */
+export function extraOf(connection: Connection): u32 {
+  if (connection.extra != 0) return connection.extra;
+  let index = load<u32>(state, STATE_EXTRA_FREE);
+  if (index != 0) {
+    store<u32>(state, Extra.at(index).next, STATE_EXTRA_FREE);
+  } else {
+    // The first is never given out: index 0 means none.
+    let fresh = load<u32>(state, STATE_EXTRA_FRESH) + 1;
+    if (fresh == EXTRAS_WORKER) {
+      drop(DropReason.ExtraFull);
+      return 0;
+    }
+    store<u32>(state, fresh, STATE_EXTRA_FRESH);
+    index = first() + fresh;
+  }
+  memory.fill(changetype<usize>(Extra.at(index)), 0, EXTRA_BYTES);
+  connection.extra = index;
+  return index;
+}
+
+export function giveExtra(connection: Connection): void {
+  let index = connection.extra;
+  if (index == 0) return;
+  Extra.at(index).next = load<u32>(state, STATE_EXTRA_FREE);
+  store<u32>(state, index, STATE_EXTRA_FREE);
+  connection.extra = 0;
+}

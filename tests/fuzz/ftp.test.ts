@@ -1,0 +1,123 @@
+// FTP's texts, mutated: the helper must agree with a second reading of them, written as patterns here, and
+// must never lose count of the bytes it adds or takes away.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Dialog, FOUR, SIX } from "../host/ftp-dialog.js";
+
+const DIALOGS = 15;
+const ROUNDS = 120;
+const INTERESTING = "0123456789,.|()[]: \r\nPORTpasvEPRT227229\u00ff\u0000-+%";
+const REPLIES = ["227 Entering Passive Mode (10,0,2,11,195,80).\r\n", "227 =10,0,2,11,4,1\r\n", "227 (255,255,255,255,255,255)\r\n"];
+const PORTS = ["PORT 10,0,1,50,160,1\r\n", "PORT   10,0,1,50,4,210\r\n"];
+const EXTENDED = ["EPRT |1|10.0.1.50|40961|\r\n", "EPRT !1!10.0.1.50!5282!\r\n"];
+const SIXES = ["EPRT |2|fd00:1::50|40962|\r\n", "EPRT |2|::1|1|\r\n", "EPRT |2|1:2:3:4:5:6:10.0.0.1|6446|\r\n",
+  "229 Entering Extended Passive Mode (|||50001|)\r\n", "EPSV\r\n", "EPSV 2\r\n"];
+
+type Random = (below: number) => number;
+
+function generator(seed: number): Random {
+  let state = seed * 2654435761 | 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** Changes, takes out, repeats or inserts characters; now and then cuts the rest off. */
+function mutate(text: string, random: Random): string {
+  let result = text;
+  for (let count = random(4); count > 0; count--) {
+    const at = random(result.length + 1);
+    const char = INTERESTING[random(INTERESTING.length)] ?? "";
+    const kind = random(5);
+    if (kind === 0) result = result.slice(0, at) + char + result.slice(at + 1);
+    else if (kind === 1) result = result.slice(0, at) + result.slice(at + 1);
+    else if (kind === 2) result = result.slice(0, at) + char.repeat(1 + random(6)) + result.slice(at);
+    else if (kind === 3) result = result.slice(0, at) + result.slice(at, at + 5) + result.slice(at);
+    else if (random(4) === 0) result = result.slice(0, at);
+  }
+  return result;
+}
+
+const pick = (list: string[], random: Random): string => list[random(list.length)] ?? "";
+const bytes = (match: RegExpExecArray, from: number, count: number): number[] => match.slice(from, from + count).map(Number);
+
+/** What a client hears of a server's answer to PASV. */
+function heard(text: string): string {
+  const match = /^(227 [^0-9]*)(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)(?=[^0-9])/.exec(text);
+  if (!match) return text;
+  const numbers = bytes(match, 2, 6);
+  if (numbers.some((number) => number > 255) || (numbers[4] === 0 && numbers[5] === 0)) return text;
+  return `${match[1]}10,0,1,100,${numbers[4]},${numbers[5]}${text.slice(match[0].length)}`;
+}
+
+/** The port at which a client's command makes its data connection expected; 0 when it does not. */
+function announced(text: string): number {
+  const plain = /^port *(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)(?=[^0-9])/i.exec(text);
+  if (plain) {
+    const [a = 0, b = 0, c = 0, d = 0, high = 0, low = 0] = bytes(plain, 1, 6);
+    return [a, b, c, d, high, low].some((number) => number > 255) ? 0 : high * 256 + low;
+  }
+  const extended = /^eprt *([!-/:-~])1\1(\d+)\.(\d+)\.(\d+)\.(\d+)\1(\d+)\1/i.exec(text);
+  if (!extended || bytes(extended, 2, 4).some((number) => number > 255)) return 0;
+  const port = Number(extended[6]);
+  return port > 65535 ? 0 : port;
+}
+
+for (const seed of [1, 2, 3]) {
+  test(`FTP: ${DIALOGS * ROUNDS} mutated texts, seed ${seed}: read as the patterns read them`, async () => {
+    const random = generator(seed);
+    const met = { rewritten: 0, passed: 0, announced: 0, ignored: 0 };
+    for (let n = 0; n < DIALOGS; n++) {
+      const dialog = await Dialog.open(FOUR);
+      dialog.login();
+      let [toServer, toClient, delivered] = [1001, 5001, 5001];
+      for (let round = 0; round < ROUNDS; round++) {
+        const command = mutate(pick(random(2) ? PORTS : EXTENDED, random), random);
+        const before = dialog.entries().length;
+        const port = /pasv\r\n|epsv[ \r]/i.test(command) ? 0 : announced(command);
+        assert.equal(dialog.client({ seq: toServer, ack: delivered, text: command }).text, command);
+        toServer += command.length;
+        const waits = dialog.entries().some((entry) => entry.clientPort === port && entry.virtualPort === 20);
+        assert.ok(port === 0 ? dialog.entries().length === before : waits, JSON.stringify(command));
+        met[port === 0 ? "ignored" : "announced"]++;
+
+        dialog.client({ seq: toServer, ack: delivered, text: "PASV\r\n" });
+        toServer += 6;
+        const reply = mutate(pick(REPLIES, random), random);
+        const seen = dialog.server({ seq: toClient, ack: toServer, text: reply });
+        assert.equal(seen.text, heard(reply), JSON.stringify(reply));
+        assert.equal(seen.seq, delivered, "no byte is lost or counted twice");
+        met[seen.text === reply ? "passed" : "rewritten"]++;
+        toClient += reply.length;
+        delivered += seen.text.length;
+        assert.equal(dialog.client({ seq: toServer, ack: delivered }).ack, toClient);
+      }
+    }
+    assert.ok(Object.values(met).every((count) => count > DIALOGS * ROUNDS / 10), `too few of a kind: ${JSON.stringify(met)}`);
+  });
+
+  test(`FTP over IPv6: ${DIALOGS * ROUNDS} mutated texts, seed ${seed}: nothing changes, everything ends`, async () => {
+    const random = generator(seed + 100);
+    const dialog = await Dialog.open(SIX);
+    dialog.login();
+    let [toServer, toClient, most] = [1001, 5001, 0];
+    for (let round = 0; round < DIALOGS * ROUNDS; round++) {
+      const text = mutate(pick(SIXES, random), random);
+      assert.equal(dialog.client({ seq: toServer, ack: toClient, text }).text, text);
+      toServer += text.length;
+      const reply = mutate(pick(SIXES, random), random);
+      assert.equal(dialog.server({ seq: toClient, ack: toServer, text: reply }).text, reply);
+      toClient += reply.length;
+      most = Math.max(most, dialog.used);
+      if (dialog.used > 500) dialog.pass(125);
+    }
+    assert.ok(most > 20, `only ${most} entries: the mutations no longer reach the helper`);
+    dialog.pass(1500);
+    assert.equal(dialog.used, 0);
+    assert.equal(dialog.awaited, 0);
+  });
+}

@@ -1,0 +1,102 @@
+// Neighbours: learnt, permanent, forgotten; frames wait for an answer and leave in order.
+
+import {
+  ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PORT_FLAGS, PORT_MTU,
+} from "../../../assembly/abi/layout";
+import { DropReason, NeighborState, PortFlag } from "../../../assembly/abi/enums";
+import { PENDING_PER_NEIGHBOR } from "../../../assembly/abi/limits";
+import { portAt } from "../../../assembly/link/local";
+import {
+  addPermanent, findNeighbor, learn, neighborAt, removeNeighbor, sweepNeighbors, touchNeighbor, transmit,
+} from "../../../assembly/link/neighbor";
+import { drops, setNow, transmitList } from "../../../assembly/memory";
+import { beginBatch, transmitCount } from "../../../assembly/packet/slot";
+import { mapAddress } from "../../../assembly/wire/field";
+import { freshEngine, ip4, SCRATCH } from "../world";
+
+const ADDRESS: usize = SCRATCH;
+const MAC: usize = SCRATCH + 16;
+const FRAME: u32 = <u32>SCRATCH + 256;
+const PORT: u32 = 1;
+
+function dropped(reason: DropReason): u64 {
+  return load<u64>(drops + (<usize>reason << 3));
+}
+
+function stateOf(index: u32): u32 {
+  return load<u8>(neighborAt(index), NEIGHBOR_STATE);
+}
+
+describe("neighbours", () => {
+  beforeEach(() => {
+    freshEngine();
+    store<u32>(portAt(PORT), <u32>PortFlag.Up, PORT_FLAGS);
+    store<u32>(portAt(PORT), 1500, PORT_MTU);
+    mapAddress(ADDRESS, ip4(10, 0, 0, 9));
+    store<u64>(MAC, 0x0000060504030202);
+    beginBatch();
+  });
+
+  it("are known by address and port", () => {
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    expect(findNeighbor(4, PORT, ADDRESS)).toBe(index);
+    expect(touchNeighbor(4, PORT, ADDRESS)).toBe(index);
+    expect(findNeighbor(4, 2, ADDRESS)).toBe(0, "another port");
+    expect(stateOf(index)).toBe(<u32>NeighborState.Incomplete);
+    expect(removeNeighbor(4, PORT, ADDRESS)).toBe(0);
+    expect(findNeighbor(4, PORT, ADDRESS)).toBe(0);
+  });
+
+  it("once learnt, get frames at once, both hardware addresses written", () => {
+    let index = learn(4, PORT, ADDRESS, MAC);
+    transmit(index, FRAME, 60, 0);
+    expect(transmitCount()).toBe(1);
+    expect(load<u32>(transmitList, ENTRY_FRAME)).toBe(FRAME);
+    expect(load<u32>(transmitList, ENTRY_BYTES)).toBe(60);
+    expect(memory.compare(FRAME, MAC, 6)).toBe(0);
+  });
+
+  it("unknown: frames wait, and leave in the order they came", () => {
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    for (let i: u32 = 0; i < 3; i++) {
+      store<u32>(FRAME, 0xabc0 + i, 20);
+      transmit(index, FRAME, 60 + i, 0);
+    }
+    expect(load<u16>(neighborAt(index), NEIGHBOR_PENDING)).toBe(3);
+    beginBatch();
+    learn(4, PORT, ADDRESS, MAC);
+    expect(transmitCount()).toBe(3);
+    for (let i: u32 = 0; i < 3; i++) {
+      let entry = transmitList + <usize>i * LIST_ENTRY_BYTES;
+      expect(load<u32>(entry, ENTRY_BYTES)).toBe(60 + i);
+      expect(load<u32>(load<u32>(entry, ENTRY_FRAME), 20)).toBe(0xabc0 + i);
+    }
+    expect(load<u16>(neighborAt(index), NEIGHBOR_PENDING)).toBe(0);
+  });
+
+  it("too many waiting frames are dropped and counted", () => {
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    for (let i: u32 = 0; i < PENDING_PER_NEIGHBOR + 2; i++) transmit(index, FRAME, 60, 0);
+    expect(dropped(DropReason.NeighborUnreachable)).toBe(2);
+  });
+
+  it("that never answer are given up with what waits", () => {
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    transmit(index, FRAME, 60, 0);
+    for (let second: u32 = 2; second < 8; second++) {
+      setNow(second * 1000);
+      sweepNeighbors();
+    }
+    expect(findNeighbor(4, PORT, ADDRESS)).toBe(0);
+    expect(dropped(DropReason.NeighborUnreachable)).toBe(1);
+  });
+
+  it("set by the operator do not believe the wire", () => {
+    let index = <u32>addPermanent(4, PORT, ADDRESS, MAC);
+    store<u64>(MAC + 8, 0x0000999999999902);
+    learn(4, PORT, ADDRESS, MAC + 8);
+    transmit(index, FRAME, 60, 0);
+    expect(memory.compare(FRAME, MAC, 6)).toBe(0);
+    expect(stateOf(index)).toBe(<u32>NeighborState.Permanent);
+  });
+});
