@@ -318,10 +318,10 @@ export const STATE_PENDING_ORDER: u32 = 44; //     u32
 export const STATE_EXTRA_FREE: u32 = 48; //        u32 first free extra, 0 none
 export const STATE_EXTRA_FRESH: u32 = 52; //       u32 extras of this worker ever taken
 export const STATE_AWAITED: u32 = 56; //           u32 connections whose client's port is not yet known
-export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last looked at buckets
 export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
 export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
+export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;

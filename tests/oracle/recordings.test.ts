@@ -71,8 +71,8 @@ async function compare(name: string): Promise<string[]> {
   return differences;
 }
 
-const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp", "sysctls", "timeouts",
-  "defense"];
+const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp",
+  "sysctls", "timeouts", "defense"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 for (const name of asked ?? RECORDINGS) {
