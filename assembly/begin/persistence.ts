@@ -3,16 +3,16 @@
 
 import { CONTROL_BASE } from "../abi/layout";
 import { ConnectionFlag, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
-import { openTo, REFUSED } from "../service/choose";
+import { openTo, REFUSED } from "./open";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
-import { Connection } from "./connection";
-import { closeConnection, openConnection } from "./open";
-import { insert, lookupTemplate, remove } from "./table";
+import { Connection } from "../connection/connection";
+import { closeConnection, openConnection } from "../connection/open";
+import { insert, lookupTemplate, remove } from "../connection/table";
 
 const FTP_CONTROL: u32 = 21 << 8; // network order
 const SCRATCH: usize = <usize>CONTROL_BASE + 0x400; // two addresses: the client's net, the virtual key
