@@ -37,6 +37,9 @@ const R: usize = REQUEST_BASE;
 /** A removed server without connections is forgotten after this long, as in the kernel. */
 const REMOVED_MS: u32 = 120000;
 
+/** The greatest number of a persistence engine; 0 is none. */
+const SIP_ENGINE: u32 = 1;
+
 /** Prepares a fresh memory. The host has written workers, bits, seed and the tables' place. */
 export function init(): i32 {
   let bits = load<u32>(CONTROL_BASE, CONTROL_BUCKET_BITS);
@@ -125,7 +128,7 @@ function isUnicast(address: usize): bool {
 
 function checkService(): i32 {
   if (!isFamily(family())) return <i32>ControlError.Invalid;
-  if (!isScheduler(load<u32>(R, REQUEST_SCHEDULER)) || load<u32>(R, REQUEST_ENGINE) != 0) return <i32>ControlError.NoScheduler;
+  if (!isScheduler(load<u32>(R, REQUEST_SCHEDULER)) || load<u32>(R, REQUEST_ENGINE) > SIP_ENGINE) return <i32>ControlError.NoScheduler;
   return 0;
 }
 

@@ -273,7 +273,11 @@ export const EXTRA_BYTES: u32 = 64;
 export const EXTRA_OUT: u32 = 0; //                the server's bytes
 export const EXTRA_IN: u32 = 12; //                the client's bytes
 export const EXTRA_MODE: u32 = 24; //              u32 FtpMode
-export const EXTRA_NEXT: u32 = 28; //              u32 free list
+// or, of a template, the text its persistence engine finds it by
+export const EXTRA_TEXT_HASH: u32 = 0; //          u32
+export const EXTRA_TEXT_BYTES: u32 = 4; //         u8
+export const EXTRA_TEXT: u32 = 5; //               up to EXTRA_NEXT, going on at the beginning of the next extra
+export const EXTRA_NEXT: u32 = 60; //              u32 next extra of a text; free list
 /** Each worker has its own part of the region: no locks. */
 export const EXTRAS_WORKER: u32 = EXTRAS_MAX / WORKERS_MAX | 0;
 

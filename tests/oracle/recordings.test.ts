@@ -72,7 +72,7 @@ async function compare(name: string): Promise<string[]> {
 }
 
 const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp",
-  "sysctls", "timeouts", "defense"];
+  "sysctls", "timeouts", "defense", "persistence"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 for (const name of asked ?? RECORDINGS) {
