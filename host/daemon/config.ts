@@ -37,6 +37,7 @@ export interface Config {
   neighbors: { address: string; mac: string; port: number }[];
   marks: { rule: MarkRule; port: number }[];
   sysctls: Record<string, number>;
+  ftpPorts: number[];
   rules: RuleLine[];
 }
 
@@ -126,7 +127,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
     marks: text.marks.map((mark, index) => ({
       rule: markRule(mark), port: mark.port === undefined ? 0 : portAt(mark.port, ["marks", index, "port"]),
     })),
-    sysctls: text.sysctl, rules: ruleLines(text.rules, locator),
+    sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: ruleLines(text.rules, locator),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { parseAddress, parseMac } from "../engine/address.js";
 import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX } from "../../assembly/abi/limits.js";
+import { HELPER_PORTS_COUNT } from "../../assembly/abi/layout.js";
 import { SYSCTLS } from "../engine/names.js";
 
 function isPrefix(text: string): boolean {
@@ -64,6 +65,8 @@ export const configSchema = z.strictObject({
   "neighbors": z.array(neighbor).default([]),
   "marks": z.array(mark).default([]),
   "sysctl": sysctl.default({}),
+  /** Virtual ports whose connections behind NAT are FTP. */
+  "ftp-ports": z.array(z.number().int().min(1).max(65535)).max(HELPER_PORTS_COUNT).default([21]),
   /** Lines of `ipvsadm -S`, or the name of a file of them. */
   "rules": z.union([z.array(z.string()), z.string()]).default([]),
 });
