@@ -121,9 +121,12 @@ export class UringDriver implements Driver {
   }
 
   wait(): void {
-    this.read();
+    for (const port of this.ports) if (port.pauseTurns > 0) port.pauseTurns--;
+    // A port whose slots all went on in writes cannot read before these are over.
+    if (!this.read()) this.submit(0);
+    const isReading = this.read();
     // Writes end inside the call that submits them, so one more completion is a frame, or the wake.
-    this.submit(this.arrivedCount > 0 ? 0 : this.writes + 1);
+    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1);
   }
 
   close(): void {
@@ -141,18 +144,23 @@ export class UringDriver implements Driver {
     this.ring.reap(this.onCompletion);
   }
 
-  /** Starts what reads: the wake descriptor and each port that has slots and does not read. */
-  private read(): void {
+  /** Starts what does not read: the wake descriptor and each port that has slots. False when a port has none. */
+  private read(): boolean {
     if (!this.isWakeRead) {
       this.isWakeRead = true;
       this.ring.readWake(this.place.wake, TAG_WAKE);
     }
+    let hasSlots = true;
     for (const port of this.ports) {
-      if (port.isReading || port.free === 0 || port.pauseTurns-- > 0) continue;
+      if (port.isReading || port.pauseTurns > 0) continue;
+      if (port.free === 0) {
+        hasSlots = false;
+        continue;
+      }
       port.isReading = true;
-      port.pauseTurns = 0;
       this.ring.readAll(port.descriptor, port.index, TAG_READ | (port.index << TAG_BITS));
     }
+    return hasSlots;
   }
 
   private complete(tag: number, detail: number, result: number, buffer: number, more: boolean): void {
