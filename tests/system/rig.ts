@@ -22,7 +22,7 @@ export interface Outcome { status: number | null; stdout: string; stderr: string
 export interface RigOptions {
   rules?: readonly string[];
   /** Further fields of the configuration file. */
-  more?: object;
+  more?: Readonly<Record<string, unknown>>;
   /** Starts the programs on the servers; the laboratory's own HTTP servers without it. */
   startServers?(network: Network): Promise<unknown>;
 }
