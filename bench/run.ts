@@ -5,12 +5,14 @@ import meow from "meow";
 import { loadEngine } from "../host/load.js";
 import { describeMachine } from "./lib/machine.js";
 import { settingsOf, type Report, type Settings } from "./lib/settings.js";
+import { benchLeaves } from "./micro/suite.js";
 import { benchPaths } from "./path/suite.js";
 import { benchRivals } from "./rival/suite.js";
 
 const PARTS: Record<string, (module: WebAssembly.Module, settings: Settings) => Promise<Report>> = {
   path: benchPaths,
   rival: benchRivals,
+  micro: benchLeaves,
 };
 
 const cli = meow(`
