@@ -19,7 +19,7 @@ import { portAt } from "./local";
 import { routesChanged } from "./generation";
 
 /** How long an answer is believed without asking again. */
-const FRESH_MS: u32 = 30000;
+export const FRESH_MS: u32 = 30000;
 const RETRY_MS: u32 = 1000;
 const TRIES_MAX: u32 = 3;
 /** Frames longer than this do not wait: they are super-frames, and TCP sends them again. */
