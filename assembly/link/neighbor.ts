@@ -236,3 +236,13 @@ export function sweepNeighbors(): void {
     else ask(index);
   }
 }
+
+/** The MTU of the port a neighbour is reached by. */
+export function hopMtu(hop: u32): u32 {
+  return load<u32>(<usize>NEIGHBORS_BASE + <usize>hop * NEIGHBOR_BYTES, NEIGHBOR_MTU);
+}
+
+/** What that port can do: PortFlag. */
+export function hopChannel(hop: u32): u32 {
+  return load<u32>(<usize>NEIGHBORS_BASE + <usize>hop * NEIGHBOR_BYTES, NEIGHBOR_CHANNEL);
+}

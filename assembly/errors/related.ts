@@ -10,15 +10,18 @@ import { packets } from "../memory";
 import { markOf } from "../packet/mark";
 import { Packet, PacketFlag } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
-import { isFtpData, open, REFUSED } from "../service/choose";
+import { isFtpData, open } from "../begin/choose";
+import { REFUSED } from "../begin/open";
 import { Server } from "../service/server";
 import { findService } from "../service/service";
 import { countIn, countOut, drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
-import { emit, hopMtu, hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "./emit";
-import { forwardTunnel } from "./tunnel";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "../forward/emit";
+import { hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { forwardTunnel } from "../forward/tunnel";
 
 const SCRATCH: usize = <usize>CONTROL_BASE + 0x440; // the embedded packet's two addresses
 /** The packet record behind the group's that segments do not use. */

@@ -3,18 +3,14 @@
 import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
-import { openConnection } from "../connection/open";
-import { openPersistent } from "../connection/persistence";
 import { isShed } from "../defence/level";
 import { deliver } from "../forward/toserver";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
-import { countConnection, drop } from "../stats";
-import { Server } from "./server";
-import { Service } from "./service";
-
-/** The packet has been dropped and counted; nothing is left to do. */
-export const REFUSED: u32 = 0xffffffff;
+import { drop } from "../stats";
+import { Service } from "../service/service";
+import { openTo, REFUSED } from "./open";
+import { openPersistent } from "./persistence";
 
 const FTP_DATA: u32 = 20 << 8; // network order
 const FTP_CONTROL: u32 = 21 << 8;
@@ -42,16 +38,6 @@ export function open(packet: Packet, index: u32): u32 {
 /** Data connections of active FTP are opened by the server: one from port 20 is never scheduled. */
 export function isFtpData(packet: Packet): bool {
   return packet.sourcePort == <u16>FTP_DATA;
-}
-
-/** Opens a connection to a chosen server and counts it. */
-export function openTo(packet: Packet, index: u32, server: u32, flags: u32): u32 {
-  let port = <u32>Server.at(server).port;
-  let opened = openConnection(packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
-    packet.targetPort, server, port != 0 ? port : packet.targetPort, flags, packet.mark);
-  if (opened == 0) return REFUSED;
-  countConnection(server, index);
-  return opened;
 }
 
 /** Nobody can serve this packet: the client is told port unreachable, for TCP too (as the kernel). */

@@ -3,8 +3,8 @@
 
 import { CONTROL_BASE } from "../abi/layout";
 import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
+import { openTo, REFUSED } from "./open";
 import { callId, callIdBytes } from "../helper/sip";
-import { openTo, REFUSED } from "../service/choose";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
@@ -12,10 +12,10 @@ import { Service } from "../service/service";
 import { drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
-import { Connection } from "./connection";
-import { keepNote } from "./note";
-import { closeConnection, openConnection } from "./open";
-import { insert, lookupTemplate, remove } from "./table";
+import { Connection } from "../connection/connection";
+import { keepNote } from "../connection/note";
+import { closeConnection, openConnection } from "../connection/open";
+import { insert, lookupTemplate, remove } from "../connection/table";
 
 const FTP_CONTROL: u32 = 21 << 8; // network order
 const SCRATCH: usize = <usize>CONTROL_BASE + 0x400; // two addresses: the client's net, the virtual key
