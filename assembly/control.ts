@@ -18,8 +18,9 @@ import { TIMEOUTS_UDP } from "./abi/layout";
 import { decideDefences, DEFENCE_MODE_MAX, isDefence } from "./defence/level";
 import { addLocal, findLocal, portAt, removeLocal } from "./link/local";
 import { addPermanent, refreshPorts, removeNeighbor } from "./link/neighbor";
-import { addRoute, removeRoute, routesChanged } from "./link/route";
-import { announceArp } from "./link/arp";
+import { announce } from "./link/ask";
+import { routesChanged } from "./link/generation";
+import { addRoute, removeRoute } from "./link/route";
 import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
 import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
@@ -81,7 +82,7 @@ export function control(operation: u32): i32 {
     case Operation.NeighborDelete: return removeNeighbor(family(), inbound(), R + REQUEST_ADDRESS);
     case Operation.MarkAdd: return markAdd();
     case Operation.MarkClear: return markClear();
-    case Operation.Announce: return announce();
+    case Operation.Announce: return announcePorts();
     case Operation.HelperPortsSet: return setHelperPorts(R + REQUEST_VALUES);
     default: return <i32>ControlError.Unsupported;
   }
@@ -489,8 +490,8 @@ function markClear(): i32 {
   return 0;
 }
 
-function announce(): i32 {
+function announcePorts(): i32 {
   let only = inbound();
-  for (let port: u32 = 1; port < PORTS_MAX; port++) if (only == 0 || only == port) announceArp(port);
+  for (let port: u32 = 1; port < PORTS_MAX; port++) if (only == 0 || only == port) announce(port);
   return 0;
 }

@@ -19,6 +19,7 @@ import { isLocal } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
+import { expressToClient, expressToServer } from "./forward/express";
 import { forwardToClient } from "./forward/nat";
 import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
@@ -73,8 +74,14 @@ function handle(packet: Packet): void {
   if (packet.has(PacketFlag.Ordinary)) {
     if (portFlags(packet.port) & <u32>PortFlag.Up) {
       let candidate = changetype<Connection>(<usize>packet.connection);
-      if (isClients(packet, candidate)) return toServer(packet, candidate);
-      if (isServers(packet, candidate)) return toClient(packet, candidate);
+      if (isClients(packet, candidate)) {
+        if (!expressToServer(packet, candidate)) toServer(packet, candidate);
+        return;
+      }
+      if (isServers(packet, candidate)) {
+        if (!expressToClient(packet, candidate)) toClient(packet, candidate);
+        return;
+      }
       packet.fillAddresses();
       return internet(packet);
     }
