@@ -32,6 +32,7 @@ import { beginBatch, portFlags, transmitCount } from "./packet/slot";
 import { setNow, state } from "./memory";
 import { open, refuse } from "./begin/choose";
 import { REFUSED } from "./begin/open";
+import { openOutward } from "./begin/outward";
 import { findService } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countIn, countOut, drop } from "./stats";
@@ -202,6 +203,13 @@ function fromServer(packet: Packet): void {
     countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
     advance(packet, connection, FROM_SERVER);
     return routePacket(packet);
+  }
+  let begun = openOutward(packet);
+  if (begun == REFUSED) return;
+  if (begun != 0) {
+    toClient(packet, Connection.at(begun));
+    if (Connection.at(begun).has(ConnectionFlag.OnePacket)) closeConnection(begun);
+    return;
   }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
     findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {

@@ -326,6 +326,8 @@ export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last look
 export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
 export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
+export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
+export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
