@@ -20,7 +20,7 @@ import { assure, INPUT, INPUT_ONLY, OUTPUT } from "../state/advance";
 import { advanceTcp } from "../state/tcp";
 import { countIn, countOut } from "../stats";
 import { secureTcp } from "../sysctl";
-import { amend } from "../wire/checksum";
+import { amend, fold32 } from "../wire/checksum";
 
 // An ordinary packet has no options: its fields lie at fixed places of the frame. Offsets given to a load
 // as its last argument cost nothing, so everything is reached from the frame's beginning.
@@ -60,11 +60,10 @@ export function expressToServer(packet: Packet, connection: Connection): bool {
   if (method == <u32>Forward.Nat) {
     store<u32>(frame, connection.serverAddress, IP_TARGET);
     store<u16>(frame, connection.serverPort, TARGET_PORT);
-    oneHopLess(frame);
-    amend(frame + IP_CHECKSUM, connection.ipDeltaIn);
+    rewriteHops(frame, connection.ipDeltaIn);
     amendTransport(packet, frame, connection.l4DeltaIn);
   } else {
-    oneHopLess(frame);
+    store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
     let checksum = <u32>load<u16>(frame, IP_CHECKSUM) + 1;
     store<u16>(frame, <u16>(checksum + (checksum >> 16)), IP_CHECKSUM);
   }
@@ -82,8 +81,7 @@ export function expressToClient(packet: Packet, connection: Connection): bool {
   let frame = <usize>packet.frame;
   store<u32>(frame, connection.virtual, IP_SOURCE);
   store<u16>(frame, connection.virtualPort, SOURCE_PORT);
-  oneHopLess(frame);
-  amend(frame + IP_CHECKSUM, connection.ipDeltaOut);
+  rewriteHops(frame, connection.ipDeltaOut);
   amendTransport(packet, frame, connection.l4DeltaOut);
   leave(packet, neighbor);
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
@@ -124,8 +122,11 @@ function touch(connection: Connection, timeout: u32): void {
   connection.timeoutMs = timeout;
 }
 
-function oneHopLess(frame: usize): void {
-  store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
+/** One hop less and the header's checksum, which share a word; the difference knows of the hop. */
+function rewriteHops(frame: usize, difference: u32): void {
+  let word = load<u32>(frame, IP_HOPS);
+  let checksum = ~fold32((~word >> 16) + difference);
+  store<u32>(frame, ((word & 0xffff) - 1) | (checksum << 16), IP_HOPS);
 }
 
 function amendTransport(packet: Packet, frame: usize, difference: u32): void {

@@ -24,6 +24,8 @@ export enum PacketFlag {
   Options = 128,
   /** An engine's own frame. */
   Own = 256,
+  /** IPv6: its connection is looked at beyond the first line. */
+  Wide = 512,
 }
 
 @unmanaged
