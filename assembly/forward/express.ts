@@ -91,6 +91,7 @@ export function expressToClient(packet: Packet, connection: Connection): bool {
 }
 
 /** The timeout of a connection that this packet leaves in its state; 0 when there is more to it. */
+@inline
 function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32): u32 {
   let frame = <usize>packet.frame;
   if (packet.protocol == <u8>Protocol.Udp) {
@@ -103,6 +104,7 @@ function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32)
 }
 
 /** The next hop's record when the packet can leave to it at once; 0 when anything must happen before. */
+@inline
 function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize {
   // 0 is not looked up yet, 0xffff is the director itself.
   if (hop - 1 >= 0xfffe) return 0;
@@ -117,18 +119,21 @@ function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize 
   return fresh ? neighbor : 0;
 }
 
+@inline
 function touch(connection: Connection, timeout: u32): void {
   connection.lastMs = now;
   connection.timeoutMs = timeout;
 }
 
 /** One hop less and the header's checksum, which share a word; the difference knows of the hop. */
+@inline
 function rewriteHops(frame: usize, difference: u32): void {
   let word = load<u32>(frame, IP_HOPS);
   let checksum = ~fold32((~word >> 16) + difference);
   store<u32>(frame, ((word & 0xffff) - 1) | (checksum << 16), IP_HOPS);
 }
 
+@inline
 function amendTransport(packet: Packet, frame: usize, difference: u32): void {
   if (packet.protocol == <u8>Protocol.Tcp) return amend(frame + TCP_CHECKSUM, difference);
   amend(frame + UDP_CHECKSUM, difference);
@@ -136,6 +141,7 @@ function amendTransport(packet: Packet, frame: usize, difference: u32): void {
 }
 
 /** Hardware addresses, the virtio header where the port wants one, and the entry of the transmit list. */
+@inline
 function leave(packet: Packet, neighbor: usize): void {
   let frame = <usize>packet.frame;
   store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
