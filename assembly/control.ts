@@ -23,6 +23,7 @@ import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemov
 import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts, setTimeoutMs } from "./state/timeouts";
+import { initCrc } from "./wire/sctp";
 import { initHelpers, setHelperPorts } from "./helper/table";
 import { findExact, Service, serviceHead } from "./service/service";
 import { linkServer, Server, takeServer, unlinkServer } from "./service/server";
@@ -48,6 +49,7 @@ export function init(): i32 {
   initTimeouts();
   initTcp();
   initSctp();
+  initCrc();
   initHelpers();
   store<u32>(CONTROL_BASE, MAGIC, CONTROL_MAGIC);
   return 0;

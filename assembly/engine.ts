@@ -2,7 +2,8 @@
 
 import {
   BUCKET_INDICES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_PROTOCOL,
-  CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_GROUP, STATE_CAUSE, STATE_TOUCHED,
+  CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD,
+  STATE_CAUSE, STATE_TOUCHED,
 } from "./abi/layout";
 import { GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, PortFlag, Protocol, Sysctl } from "./abi/enums";
@@ -66,26 +67,27 @@ function handleGroup(first: u32, count: u32): void {
     if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);
   }
   store<u32>(state, touched, STATE_TOUCHED);
+  let express = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) == 0;
   for (let i: u32 = 0; i < count; i++) {
     let packet = Packet.at(i);
-    if (packet.has(PacketFlag.Ordinary) && handleOrdinary(packet)) continue;
+    if (packet.has(PacketFlag.Ordinary) && handleOrdinary(packet, express)) continue;
     handle(packet);
   }
 }
 
 /** An ordinary packet whose connection the stages found; false, and nothing done, for any other. */
-function handleOrdinary(packet: Packet): bool {
+function handleOrdinary(packet: Packet, express: bool): bool {
   let candidate = changetype<Connection>(<usize>packet.connection);
   if ((portFlags(packet.port) & <u32>PortFlag.Up) == 0 || !isOf(packet, candidate)) return false;
   if (packet.has(PacketFlag.ToLocal)) {
-    if (expressToServer(packet, candidate)) return true;
+    if (express && expressToServer(packet, candidate)) return true;
     store<u32>(state, packet.cause, STATE_CAUSE);
     toServer(packet, candidate);
     return true;
   }
   // Where NAT hides nothing, the server's packets have a longer way.
   if (candidate.forward != <u32>Forward.Nat) return false;
-  if (expressToClient(packet, candidate)) return true;
+  if (express && expressToClient(packet, candidate)) return true;
   store<u32>(state, packet.cause, STATE_CAUSE);
   toClient(packet, candidate);
   return true;
