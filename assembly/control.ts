@@ -23,6 +23,7 @@ import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts } from "./state/timeouts";
 import { initSysctls } from "./sysctl";
+import { initCrc } from "./wire/sctp";
 
 const R: usize = REQUEST_BASE;
 
@@ -38,6 +39,7 @@ export function init(): i32 {
   initTimeouts();
   initTcp();
   initSctp();
+  initCrc();
   initHelpers();
   store<u32>(CONTROL_BASE, MAGIC, CONTROL_MAGIC);
   return 0;

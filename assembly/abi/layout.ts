@@ -43,6 +43,7 @@ export const CONTROL_MEMBERS: u32 = 176;
 export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc's destinations has come to
 export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
 export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
+export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
@@ -89,9 +90,12 @@ export const TCP_TABLE_BYTES: u32 = 2 * 3 * 4 * 16;
 // [direction 3][event 10][state 16]
 export const SCTP_TABLE: u32 = TCP_TABLE + 0x200;
 export const SCTP_TABLE_BYTES: u32 = 3 * 10 * 16;
+// eight tables of 256 words for SCTP's checksum, written by init()
+export const CRC_TABLE: u32 = TCP_TABLE + 0x1000;
+export const CRC_TABLE_BYTES: u32 = 8 * 256 * 4;
 
 // ---------------------------------------------------------------------------- port records, 64 B
-export const PORTS_BASE: u32 = TCP_TABLE + 0x1000;
+export const PORTS_BASE: u32 = CRC_TABLE + CRC_TABLE_BYTES;
 export const PORT_BYTES: u32 = 64;
 export const PORT_MAC: u32 = 0; //                 6 B, then 2 B of zero
 export const PORT_FLAGS: u32 = 8; //               u32 PortFlag

@@ -27,6 +27,8 @@ export enum PacketFlag {
   Own = 256,
   /** Stands for the packet inside an ICMP error: only the first eight bytes of its transport header are there. */
   Embedded = 512,
+  /** IPv6: its connection is looked at beyond the first line. */
+  Wide = 1024,
 }
 
 @unmanaged
