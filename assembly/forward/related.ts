@@ -18,6 +18,7 @@ import { sysctl } from "../sysctl";
 import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
 import { emit, hopMtu, hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "./emit";
+import { tellClient, tunnelledConnection } from "./pathmtu";
 import { forwardTunnel } from "./tunnel";
 
 const SCRATCH: usize = <usize>CONTROL_BASE + 0x440; // the embedded packet's two addresses
@@ -43,6 +44,11 @@ export function related(packet: Packet): bool {
     headerBytes = (<u32>load<u8>(inner) & 15) << 2;
     if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
     if (load<u16>(inner, 6) & 0xff1f) return false;
+    let tunnelled = tunnelledConnection(packet, inner, SCRATCH);
+    if (tunnelled != 0) {
+      if (isIntact(packet)) tellClient(packet, tunnelled, inner);
+      return true;
+    }
     protocol = load<u8>(inner, 9);
     mapAddress(SCRATCH, load<u32>(inner, 12));
     mapAddress(SCRATCH + 16, load<u32>(inner, 16));

@@ -14,6 +14,7 @@ import { seed, state } from "../memory";
 import { mix } from "../base/hash";
 import { sysctl } from "../sysctl";
 import { completeChecksum, emit, hopMtu, refuseSize, takeHop, wireBytes } from "./emit";
+import { pathMtu } from "./pathmtu";
 import { tunnelSegments } from "./segment";
 
 const ETHERNET_BYTES: u32 = 14;
@@ -30,7 +31,7 @@ export function forwardTunnel(packet: Packet, connection: Connection, hop: u32):
   let server = Server.at(connection.server);
   let family = <u32>server.family;
   let overhead = shimBytes(server) + (family == 4 ? 20 : 40);
-  let mtu = hopMtu(hop) - overhead;
+  let mtu = pathMtu(server, hopMtu(hop)) - overhead;
   let whole = mayNotCut(packet);
   takeHop(packet);
   if (wireBytes(packet) > mtu && whole) {

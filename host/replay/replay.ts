@@ -82,6 +82,8 @@ export class Replay {
 
   /** Runs commands; answers what they said and what was sent because of them. */
   async command(script: Script): Promise<{ result: CommandResult; frames: EmittedFrame[] }> {
+    // What the last input sent is still listed; a listing command would not clear it.
+    this.engine.receive(0, this.nowMs);
     const result = await runScript(script, { director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu) });
     return { result, frames: this.taken() };
   }

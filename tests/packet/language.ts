@@ -101,15 +101,19 @@ function seconds(text: string): number {
   return value;
 }
 
-/** `PORT PACKET => 12 11 -`: numbers followed by "+" count up from client to client. */
+/** `PORT PACKET => 12 11 -`: numbers of the endpoints followed by "+" count up from client to client, by "+7" in sevens. */
 function connect(text: string, line: number): Step {
   const [pattern = "", list = ""] = text.split("=>");
   const choices = list.trim().split(/\s+/).filter(Boolean);
   if (choices.length === 0 || choices.some((one) => !/^(\d+|-|x)$/.test(one))) {
     throw new Error('after "=>" stands for each client the last number of its server, "-" for refused or "x" for silence');
   }
-  const frames = choices.map((_, k) => frame(pattern
-    .replace(/(\d+)\+(?=[\s:])/g, (_all, number: string) => String(Number(number) + k))
-    .replace(/([0-9a-f]+)\+(?=\])/g, (_all, number: string) => (parseInt(number, 16) + k).toString(16)), line));
-  return { kind: "connect", line, frames, choices, expected: [] };
+  return { kind: "connect", line, frames: choices.map((_, k) => frame(countUp(pattern, k), line)), choices, expected: [] };
+}
+
+function countUp(pattern: string, k: number): string {
+  const words = pattern.trim().split(/\s+/);
+  return words.map((word, at) => (at > 3 ? word : word
+    .replace(/([0-9a-f]+)\+(\d*)(?=\])/, (_all, number: string, by: string) => (parseInt(number, 16) + k * Number(by || 1)).toString(16))
+    .replace(/(\d+)\+(\d*)(?=:|$)/g, (_all, number: string, by: string) => String(Number(number) + k * Number(by || 1))))).join(" ");
 }

@@ -95,8 +95,8 @@ function readTransport(packet: PacketText, layers: Layers, quoted: boolean): voi
     case "tcp": return tcp(layers);
     case "udp": return udp(packet, layers, quoted);
     case "sctp": return sctp(layers);
-    case "gre": return gre(packet, layers);
-    case "ipip": packet.inner = readIp(body); return;
+    case "gre": if (!layers.isPart) gre(packet, layers); return;
+    case "ipip": if (!layers.isPart || quoted) packet.inner = readIp(body, quoted); return;
     case "icmp": case "icmp6": return icmp(packet, layers);
     default: fields.set("bytes", String(body.length));
   }
@@ -120,7 +120,7 @@ function payload(fields: Map<string, string>, bytes: Uint8Array): void {
 function tcp({ fields, body, ...layers }: Layers): void {
   if (body.length < 20) return;
   const headerBytes = ((body[12] ?? 0) >> 4) * 4;
-  fields.set("flags", TCP_FLAGS.filter((_, bit) => (body[13] ?? 0) & (1 << bit)).join(" "));
+  fields.set("flags", TCP_FLAGS.filter((_, bit) => (body[13] ?? 0) & (1 << bit)).sort().join(" "));
   fields.set("seq", String(word32(body, 4))).set("ack", String(word32(body, 8))).set("window", String(word16(body, 14)));
   const options = body.subarray(20, headerBytes);
   if (options[0] === 2) fields.set("mss", String(word16(options, 2)));
@@ -134,7 +134,7 @@ function udp(packet: PacketText, layers: Layers, quoted: boolean): void {
   if (body.length < 8) return;
   transportChecksum(layers, 6);
   if (!quoted && !layers.isPart && word16(body, 4) !== body.length) fields.set("checksum", "length");
-  if (GUE_PORTS.has(word16(body, 2)) && [4, 41].includes(body[9] ?? 0) && body.length >= 32) {
+  if (GUE_PORTS.has(word16(body, 2)) && [4, 41].includes(body[9] ?? 0) && body.length >= 32 && !layers.isPart) {
     fields.set("kind", "gue");
     packet.inner = readIp(body.subarray(12));
     return;

@@ -52,6 +52,8 @@ function parseTokens(tokens: string[]): PacketText {
   if (tokens.shift() !== ">") throw new TextError('a packet begins with SOURCE > TARGET, or "hex"');
   endpoint(packet, "target", tokens.shift());
   while (tokens.length > 0 && tokens[0] !== "]") word(packet, tokens);
+  const flags = packet.fields.get("flags");
+  if (packet.fields.get("kind") === "tcp" && flags !== undefined) packet.fields.set("flags", flags.split(" ").sort().join(" "));
   if (!packet.fields.has("kind")) throw new TextError(`what is it? One of ${KINDS.join(", ")} is missing`);
   return packet;
 }
