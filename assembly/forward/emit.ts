@@ -11,7 +11,7 @@ import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
-import { sendPieces } from "../packet/fragment";
+import { largestPiece, sendPieces } from "../packet/fragment";
 import { drop } from "../stats";
 import { fold64, sum } from "../wire/checksum";
 import { sendSegments } from "./segment";
@@ -51,8 +51,12 @@ export function hopMtu(hop: u32): u32 {
   return load<u32>(neighborAt(hop), NEIGHBOR_MTU);
 }
 
-/** Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame. */
+/**
+ * Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame; of the largest
+ * piece, for an IPv6 datagram that came in pieces. IPv4 counts the whole, as the kernel does.
+ */
 export function wireBytes(packet: Packet): u32 {
+  if (packet.family == 6 && packet.has(PacketFlag.Reassembled)) return largestPiece(packet);
   if (!packet.has(PacketFlag.Segments)) return packet.ipBytes;
   let header = packet.protocol == <u8>Protocol.Tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8;
   return packet.l4 - packet.l3 + header + packet.segmentBytes;
