@@ -224,6 +224,8 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
+export const SERVER_PATH_MTU: u32 = 116; //        u32 to a tunnel's end, as a router has told; 0 unknown
+export const SERVER_PATH_MTU_MS: u32 = 120; //     u32 when it did
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 

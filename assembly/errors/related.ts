@@ -21,6 +21,7 @@ import { hopMtu } from "../link/neighbor";
 import { emit } from "../forward/emit";
 import { hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
 import { forwardTunnel } from "../forward/tunnel";
+import { tellClient, tunnelledConnection } from "./tunnelled";
 
 /** Errors that speak of a connection: unreachable, source quench, time exceeded; all of ICMPv6's errors. */
 export function isIcmpError(packet: Packet): bool {
@@ -43,6 +44,11 @@ export function related(packet: Packet): bool {
     headerBytes = (<u32>load<u8>(inner) & 15) << 2;
     if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
     if (load<u16>(inner, 6) & 0xff1f) return false;
+    let tunnelled = tunnelledConnection(packet, inner, source);
+    if (tunnelled != 0) {
+      if (isIntact(packet)) tellClient(packet, tunnelled, inner);
+      return true;
+    }
     protocol = load<u8>(inner, 9);
     mapAddress(source, load<u32>(inner, 12));
     mapAddress(target, load<u32>(inner, 16));
