@@ -7,7 +7,7 @@ import type { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
 
 const READY_MS = 10_000;
-const READY_PAUSE_MS = 30;
+const PAUSE_MS = 30;
 const OUTPUT_CHARACTERS_MAX = 20_000;
 const CLIENT_MS = 30_000;
 const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" } as const;
@@ -28,11 +28,11 @@ export function isListening(pid: number, { table, port }: Listens): boolean {
 }
 
 /** Waits until a condition holds; an error that names it when it does not in time. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = READY_MS): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = READY_MS, pauseMs = PAUSE_MS): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > deadlineMs) throw new Error(`${what}: not in ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, READY_PAUSE_MS));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
