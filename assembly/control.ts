@@ -2,7 +2,7 @@
 
 import {
   CONTROL_ABI, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_LAYOUT, CONTROL_MAGIC, CONTROL_MARKS_USED, CONTROL_NOW_MS,
-  CONTROL_SERVERS_USED, CONTROL_SERVICES_USED, CONTROL_WORKERS, ABI_VERSION, LAYOUT_VERSION, MAGIC, COUNTERS_BASE,
+  CONTROL_ORDER, CONTROL_SERVERS_USED, CONTROL_SERVICES_USED, CONTROL_WORKERS, ABI_VERSION, LAYOUT_VERSION, MAGIC, COUNTERS_BASE,
   COUNTERS_WORKER_BYTES, COUNTER_BYTES, MARKS_BASE, MARK_BYTES, MARK_FAMILY, MARK_INTERFACE,
   MARK_PORT_HIGH, MARK_PORT_LOW, MARK_PROTOCOL, MARK_SOURCE, MARK_SOURCE_BITS, MARK_TARGET, MARK_TARGET_BITS,
   MARK_VALUE, PORT_FLAGS, PORT_MAC, PORT_MTU, PORT_PEER_MAC, RATES_BASE, RATE_BYTES, RATE_ZERO, REQUEST_ADDRESS,
@@ -15,10 +15,12 @@ import {
 import { MARKS_MAX, PORTS_MAX, SERVICES_MAX, WORKERS_MAX, BUCKET_BITS_MAX, BUCKET_BITS_MIN } from "./abi/limits";
 import { ControlError, Forward, Operation, ServerFlag, ServiceFlag, Sysctl, TcpState, UdpState } from "./abi/enums";
 import { TIMEOUTS_UDP } from "./abi/layout";
+import { decideDefences, DEFENCE_MODE_MAX, isDefence } from "./defence/level";
 import { addLocal, findLocal, portAt, removeLocal } from "./link/local";
 import { addPermanent, refreshPorts, removeNeighbor } from "./link/neighbor";
-import { addRoute, removeRoute, routesChanged } from "./link/route";
-import { announceArp } from "./link/arp";
+import { announce } from "./link/ask";
+import { routesChanged } from "./link/generation";
+import { addRoute, removeRoute } from "./link/route";
 import { beginSchedule, endSchedule, isScheduler, scheduleChanged, scheduleRemoved } from "./schedule/table";
 import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
@@ -34,7 +36,9 @@ import { now, setNow, state } from "./memory";
 const R: usize = REQUEST_BASE;
 /** A removed server without connections is forgotten after this long, as in the kernel. */
 const REMOVED_MS: u32 = 120000;
-const ORDER: usize = <usize>CONTROL_BASE + 72;
+
+/** The greatest number of a persistence engine; 0 is none. */
+const SIP_ENGINE: u32 = 1;
 
 /** Prepares a fresh memory. The host has written workers, bits, seed and the tables' place. */
 export function init(): i32 {
@@ -78,7 +82,7 @@ export function control(operation: u32): i32 {
     case Operation.NeighborDelete: return removeNeighbor(family(), inbound(), R + REQUEST_ADDRESS);
     case Operation.MarkAdd: return markAdd();
     case Operation.MarkClear: return markClear();
-    case Operation.Announce: return announce();
+    case Operation.Announce: return announcePorts();
     case Operation.HelperPortsSet: return setHelperPorts(R + REQUEST_VALUES);
     default: return <i32>ControlError.Unsupported;
   }
@@ -102,8 +106,8 @@ function bits(offset: usize): u32 {
 }
 
 function nextOrder(): u32 {
-  let order = load<u32>(ORDER) + 1;
-  store<u32>(ORDER, order);
+  let order = load<u32>(CONTROL_BASE, CONTROL_ORDER) + 1;
+  store<u32>(CONTROL_BASE, order, CONTROL_ORDER);
   return order;
 }
 
@@ -124,7 +128,7 @@ function isUnicast(address: usize): bool {
 
 function checkService(): i32 {
   if (!isFamily(family())) return <i32>ControlError.Invalid;
-  if (!isScheduler(load<u32>(R, REQUEST_SCHEDULER)) || load<u32>(R, REQUEST_ENGINE) != 0) return <i32>ControlError.NoScheduler;
+  if (!isScheduler(load<u32>(R, REQUEST_SCHEDULER)) || load<u32>(R, REQUEST_ENGINE) > SIP_ENGINE) return <i32>ControlError.NoScheduler;
   return 0;
 }
 
@@ -398,7 +402,13 @@ function timeoutsSet(): i32 {
 
 function sysctlSet(): i32 {
   if (value(0) >= <u32>Sysctl.Last) return <i32>ControlError.NotFound;
+  if (!isDefence(value(0))) {
+    setSysctl(value(0), value(1));
+    return 0;
+  }
+  if (value(1) > DEFENCE_MODE_MAX) return <i32>ControlError.Invalid;
   setSysctl(value(0), value(1));
+  decideDefences();
   return 0;
 }
 
@@ -480,8 +490,8 @@ function markClear(): i32 {
   return 0;
 }
 
-function announce(): i32 {
+function announcePorts(): i32 {
   let only = inbound();
-  for (let port: u32 = 1; port < PORTS_MAX; port++) if (only == 0 || only == port) announceArp(port);
+  for (let port: u32 = 1; port < PORTS_MAX; port++) if (only == 0 || only == port) announce(port);
   return 0;
 }

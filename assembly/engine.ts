@@ -13,13 +13,15 @@ import { advance, isNewConnection } from "./state/advance";
 import { closeConnection, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
-import { mayReuse } from "./connection/reuse";
+import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
-import { isIcmpError, related } from "./forward/related";
+import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
+import { expressToClient, expressToServer } from "./forward/express";
 import { forwardToClient } from "./forward/nat";
+import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
@@ -28,7 +30,8 @@ import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, portFlags, transmitCount } from "./packet/slot";
 import { setNow, state } from "./memory";
-import { open, refuse, REFUSED } from "./service/choose";
+import { open, refuse } from "./begin/choose";
+import { REFUSED } from "./begin/open";
 import { findService } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countIn, countOut, drop } from "./stats";
@@ -70,8 +73,14 @@ function handle(packet: Packet): void {
   if (packet.has(PacketFlag.Ordinary)) {
     if (portFlags(packet.port) & <u32>PortFlag.Up) {
       let candidate = changetype<Connection>(<usize>packet.connection);
-      if (isClients(packet, candidate)) return toServer(packet, candidate);
-      if (isServers(packet, candidate)) return toClient(packet, candidate);
+      if (isClients(packet, candidate)) {
+        if (!expressToServer(packet, candidate)) toServer(packet, candidate);
+        return;
+      }
+      if (isServers(packet, candidate)) {
+        if (!expressToClient(packet, candidate)) toClient(packet, candidate);
+        return;
+      }
       packet.fillAddresses();
       return internet(packet);
     }
@@ -196,6 +205,9 @@ function fromServer(packet: Packet): void {
   }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
     findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {
+    // The kernel looks at it on its way out, as a router has already taken its hop: the answer quotes it so.
+    if (packet.timeToLive <= 1) return refuseHops(packet);
+    takeHop(packet);
     if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
     else sendIcmpv6Error(packet, 1, 4, 0);
     return drop(DropReason.NoConnection);

@@ -1,5 +1,5 @@
-// Datagrams that come in pieces: put together before a connection is looked for, cut again on the way
-// out with the sizes they came in (as the kernel: recordings udp_icmp, dr).
+// Datagrams that come in pieces: put together before a connection is looked for. The sizes they came in are
+// kept, so that they can leave so again (as the kernel: recordings udp_icmp, dr).
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
@@ -9,13 +9,10 @@
 import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
-import { hopMtu } from "../forward/emit";
-import { sendOwn } from "../answer/icmp";
 import { now } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
-import { OWN_FRAME_BYTES, ownFrame } from "./slot";
 import { Packet, PacketFlag } from "./packet";
 
 const PIECES: usize = 128;
@@ -137,66 +134,22 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u32>(record, 0, 4);
 }
 
-/** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
-export function sendPieces(packet: Packet, hop: u32): void {
-  let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
-  let dataAt = packet.l3 + headerBytes;
-  let total = packet.end - dataAt;
-  let room = (hopMtu(hop) - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
-  let record = <usize>packet.reassembly;
-  if (packet.has(PacketFlag.Reassembled) && load<u32>(record, 64) <= hopMtu(hop) && dataAt == packet.l4) {
-    let count = load<u32>(record, 52);
-    for (let piece: u32 = 0; piece < count; piece++) {
-      let at = record + PIECES + (<usize>piece << 2);
-      sendPiece(packet, hop, headerBytes, load<u16>(at), load<u16>(at, 2), total);
-    }
-    return;
-  }
-  for (let offset: u32 = 0; offset < total; offset += room) {
-    sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
-  }
+/** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */
+export function pieceCount(packet: Packet): u32 {
+  return load<u32>(packet.reassembly, 52);
 }
 
-function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
-  let extra: u32 = packet.family == 6 ? 8 : 0;
-  if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
-  let frame = ownFrame();
-  if (frame == 0) return;
-  let l3 = <usize>frame + 14;
-  let more: u32 = offset + bytes < total ? 1 : 0;
-  memory.copy(frame, packet.frame, 14 + headerBytes);
-  memory.copy(l3 + headerBytes + extra, packet.l3 + headerBytes + offset, bytes);
-  if (packet.family == 4) {
-    if (offset != 0) blankOptions(l3, headerBytes);
-    set16(l3 + 2, headerBytes + bytes);
-    let before = get16(packet.l3 + 6);
-    set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more << 13)) | ((before & 0x1fff) + (offset >> 3)));
-    store<u16>(l3, 0, 10);
-    store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
-  } else {
-    let fragment = l3 + 40;
-    store<u8>(fragment, load<u8>(l3, 6));
-    store<u8>(fragment, 0, 1);
-    set16(fragment + 2, offset | more);
-    store<u32>(fragment, packet.fragmentId, 4);
-    store<u8>(l3, 44, 6);
-    set16(l3 + 4, 8 + bytes);
-  }
-  sendOwn(hop, frame, 14 + headerBytes + extra + bytes);
+export function pieceOffset(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2));
 }
 
-/** Options that are not to be copied become "no operation" in later pieces (RFC 791 section 3.1). */
-function blankOptions(l3: usize, headerBytes: u32): void {
-  let at = l3 + 20;
-  let end = l3 + headerBytes;
-  while (at < end) {
-    let type = <u32>load<u8>(at);
-    if (type == 0) return;
-    let bytes: usize = type == 1 ? 1 : <usize>load<u8>(at, 1);
-    if (bytes == 0 || (type != 1 && bytes < 2) || at + bytes > end) return;
-    if (type != 1 && (type & 0x80) == 0) memory.fill(at, 1, bytes);
-    at += bytes;
-  }
+export function pieceBytes(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2), 2);
+}
+
+/** Bytes of the largest packet it came in. */
+export function largestPiece(packet: Packet): u32 {
+  return load<u32>(packet.reassembly, 64);
 }
 
 /** Each tick: datagrams whose pieces never came are given up. */

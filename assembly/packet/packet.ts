@@ -24,6 +24,8 @@ export enum PacketFlag {
   Options = 128,
   /** An engine's own frame. */
   Own = 256,
+  /** Stands for the packet inside an ICMP error: only the first eight bytes of its transport header are there. */
+  Embedded = 512,
 }
 
 @unmanaged

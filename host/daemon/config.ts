@@ -8,6 +8,7 @@ import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 import type { ForwardName, MarkRule } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
+import type { DriverChoice } from "../io/driver.js";
 import { configSchema, type ConfigText, type PortText } from "./schema.js";
 
 export interface PortConfig {
@@ -31,6 +32,7 @@ export interface Config {
   socketPath: string | undefined;
   tableBits: number;
   defaultForward: ForwardName;
+  driver: DriverChoice;
   logLevel: "debug" | "info" | "warn" | "error";
   ports: PortConfig[];
   routes: { to: string; via: string | undefined; port: number }[];
@@ -117,7 +119,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
   };
   const config: Config = {
     file: locator.file, socketPath: text["control-socket"], tableBits: text["table-bits"],
-    defaultForward: FORWARDS[text["default-forward"]], logLevel: text["log-level"],
+    defaultForward: FORWARDS[text["default-forward"]], driver: text.driver, logLevel: text["log-level"],
     ports: text.ports.map((port, index) => portConfig(port, index + 1)),
     routes: text.routes.map((route, index) => ({
       to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,

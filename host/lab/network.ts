@@ -90,12 +90,16 @@ export class Network {
     if (this.method === "local") this.plugHost(tune);
   }
 
-  /** Starts the real servers' HTTP program in every server's namespace. */
-  async startServers(): Promise<Program[]> {
-    const port = String(serverPort(this.method));
+  /** Where the real servers' programs run: the director's own network for the local node. */
+  get homes(): Namespace[] {
+    return this.method === "local" ? [this.director] : this.servers;
+  }
+
+  /** Starts the real servers' HTTP program in every server's namespace; on another port it leaves the usual one free. */
+  async startServers(onPort = serverPort(this.method)): Promise<Program[]> {
+    const port = String(onPort);
     const local = this.method === "local";
-    const namespaces = local ? [this.director] : this.servers;
-    const started = await Promise.all(namespaces.map((namespace, index) => {
+    const started = await Promise.all(this.homes.map((namespace, index) => {
       const name = local ? "director" : `server${index + 1}`;
       const words = ["--name", name, "--port", port];
       if (this.decapsulators[index] === true) words.push("--decapsulate", "eth0");

@@ -1,19 +1,31 @@
 // ICMP errors about packets of a connection: both the error and the packet inside it are rewritten.
 
-import { DropReason, Forward, Protocol } from "../abi/enums";
+import { ConnectionFlag, DropReason, Forward, Protocol, Sysctl } from "../abi/enums";
 import { Connection } from "../connection/connection";
+import { closeConnection } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
-import { CONTROL_BASE } from "../abi/layout";
-import { Packet } from "../packet/packet";
+import { CONTROL_BASE, PACKET_BYTES } from "../abi/layout";
+import { GROUP_MAX } from "../abi/limits";
+import { packets } from "../memory";
+import { markOf } from "../packet/mark";
+import { Packet, PacketFlag } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
+import { isFtpData, open } from "../begin/choose";
+import { REFUSED } from "../begin/open";
 import { Server } from "../service/server";
+import { findService } from "../service/service";
 import { countIn, countOut, drop } from "../stats";
+import { sysctl } from "../sysctl";
 import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
-import { emit, hopMtu, hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "./emit";
-import { forwardTunnel } from "./tunnel";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "../forward/emit";
+import { hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { forwardTunnel } from "../forward/tunnel";
 
 const SCRATCH: usize = <usize>CONTROL_BASE + 0x440; // the embedded packet's two addresses
+/** The packet record behind the group's that segments do not use. */
+const EMBEDDED_PLACE: u32 = GROUP_MAX + 1;
 
 /** Errors that speak of a connection: unreachable, source quench, time exceeded; all of ICMPv6's errors. */
 export function isIcmpError(packet: Packet): bool {
@@ -55,8 +67,41 @@ export function related(packet: Packet): bool {
   }
   // From the clients' side: about what the service sent.
   index = lookup(FROM_CLIENT, family, protocol, target, load<u16>(ports, 2), source, load<u16>(ports));
+  if (index == 0 && sysctl(Sysctl.ScheduleIcmp) != 0) {
+    index = openEmbedded(packet, protocol, ports);
+    if (index == REFUSED) return true;
+  }
   if (index == 0) return false;
-  return errorToServer(packet, Connection.at(index), inner, ports);
+  let connection = Connection.at(index);
+  let handled = errorToServer(packet, connection, inner, ports);
+  if (connection.has(ConnectionFlag.OnePacket)) closeConnection(index);
+  return handled;
+}
+
+/**
+ * With schedule_icmp: opens the connection that the packet inside the error would belong to, as when another
+ * director began it. Answers 0 when no service wants it, REFUSED when the error has been dropped and counted.
+ */
+function openEmbedded(packet: Packet, protocol: u32, ports: usize): u32 {
+  let mark = markOf(packet);
+  let service = findService(packet.family, mark, protocol, SCRATCH, load<u16>(ports));
+  if (service == 0) return 0;
+  // The embedded packet went to the client, so its ends are the other way round.
+  let embedded = changetype<Packet>(packets + <usize>EMBEDDED_PLACE * PACKET_BYTES);
+  memory.copy(changetype<usize>(embedded), changetype<usize>(packet), PACKET_BYTES);
+  embedded.set(PacketFlag.Embedded);
+  embedded.protocol = <u8>protocol;
+  embedded.mark = mark;
+  embedded.l4 = <u32>ports;
+  embedded.sourcePort = load<u16>(ports, 2);
+  embedded.targetPort = load<u16>(ports);
+  copyAddress(embedded.source, SCRATCH + 16);
+  copyAddress(embedded.target, SCRATCH);
+  if (isFtpData(embedded)) return 0;
+  let index = open(embedded, service);
+  if (index != 0) return index;
+  drop(DropReason.NoServer);
+  return REFUSED;
 }
 
 function isIntact(packet: Packet): bool {

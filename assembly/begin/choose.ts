@@ -1,25 +1,19 @@
 // A service decides: which server a new connection gets, and what to do when none is free.
 
-import { CONTROL_BASE } from "../abi/layout";
-import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
+import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
-import { openConnection } from "../connection/open";
-import { openPersistent } from "../connection/persistence";
+import { isShed } from "../defence/level";
 import { deliver } from "../forward/toserver";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
-import { countConnection, drop } from "../stats";
-import { sysctl } from "../sysctl";
-import { Server } from "./server";
-import { Service } from "./service";
-
-/** The packet has been dropped and counted; nothing is left to do. */
-export const REFUSED: u32 = 0xffffffff;
+import { drop } from "../stats";
+import { Service } from "../service/service";
+import { openTo, REFUSED } from "./open";
+import { openPersistent } from "./persistence";
 
 const FTP_DATA: u32 = 20 << 8; // network order
 const FTP_CONTROL: u32 = 21 << 8;
-const DROP_COUNTER: u32 = 68; // word of the control page: packets until drop_packet takes one
 
 /** Opens a connection for a packet. Answers its index, 0 when no server is free, or REFUSED. */
 export function open(packet: Packet, index: u32): u32 {
@@ -28,8 +22,7 @@ export function open(packet: Packet, index: u32): u32 {
     return REFUSED;
   }
   let service = Service.at(index);
-  // Data connections of active FTP are opened by the server: never schedule one from port 20.
-  if (packet.sourcePort == <u16>FTP_DATA) {
+  if (isFtpData(packet)) {
     deliver(packet);
     return REFUSED;
   }
@@ -42,14 +35,9 @@ export function open(packet: Packet, index: u32): u32 {
   return openTo(packet, index, server, flags);
 }
 
-/** Opens a connection to a chosen server and counts it. */
-export function openTo(packet: Packet, index: u32, server: u32, flags: u32): u32 {
-  let port = <u32>Server.at(server).port;
-  let opened = openConnection(packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
-    packet.targetPort, server, port != 0 ? port : packet.targetPort, flags, packet.mark);
-  if (opened == 0) return REFUSED;
-  countConnection(server, index);
-  return opened;
+/** Data connections of active FTP are opened by the server: one from port 20 is never scheduled. */
+export function isFtpData(packet: Packet): bool {
+  return packet.sourcePort == <u16>FTP_DATA;
 }
 
 /** Nobody can serve this packet: the client is told port unreachable, for TCP too (as the kernel). */
@@ -62,16 +50,4 @@ export function refuse(packet: Packet, index: u32): void {
   if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
   else sendIcmpv6Error(packet, 1, 4, 0);
   drop(DropReason.NoServer);
-}
-
-/** The drop_packet defence: mode 3 sheds one of `am_droprate` packets that would open a connection. */
-function isShed(): bool {
-  if (sysctl(Sysctl.DropPacket) != 3) return false;
-  let left = load<u32>(CONTROL_BASE, DROP_COUNTER);
-  if (left > 1) {
-    store<u32>(CONTROL_BASE, left - 1, DROP_COUNTER);
-    return false;
-  }
-  store<u32>(CONTROL_BASE, max<u32>(sysctl(Sysctl.AmDroprate), 1), DROP_COUNTER);
-  return true;
 }
