@@ -1,24 +1,25 @@
 // Debian's ldirectord, as it is, watches the real servers and drives this director by a link named ipvsadm.
 
 import assert from "node:assert/strict";
-import { spawnSync, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
+import { SocketDirector } from "../../host/cli/client.js";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector } from "../../host/lab/director.js";
 import { Network, SERVERS, SERVICE_URL } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
 import type { Program } from "../../host/lab/program.js";
-import { until } from "./foreign.js";
-import { folder, inLaboratory, missing, whereIs } from "./place.js";
+import { inNamespaces, lacking } from "./inside.js";
+import { makeFolder, until } from "./rig.js";
 
 const REAL_SERVERS = 3; // the third only serves when the others are down
 const WATCHER_ADDRESS = "10.0.2.2";
-const NOTICE_MS = 20_000;
-const LOOK_MS = 300;
+// It looks every second, and calls ipvsadm a dozen times; on a busy machine that takes its time.
+const NOTICE_MS = 60_000;
 const PERIODS = 10;
 const SERVICE = `${VIRTUAL_ADDRESS}:80`;
 
@@ -37,33 +38,43 @@ function configuration(quiescent: "yes" | "no", logFile: string): string {
 class Watched {
   private readonly programs = new Map<number, Program>();
 
+  private watcher: ChildProcess | undefined;
+
   private constructor(
-    private readonly network: Network, private readonly client: Client, private readonly link: string,
-    private readonly socketPath: string, readonly watcher: ChildProcess,
+    private readonly network: Network, private readonly client: Client, private readonly socketPath: string,
   ) {}
 
   static async build(context: TestContext, quiescent: "yes" | "no"): Promise<Watched> {
     const network = await Network.build("nat", REAL_SERVERS);
     context.after(() => network.stop());
     network.wire.ip([`addr replace ${WATCHER_ADDRESS}/24 dev ${SERVERS}`]);
-    const work = folder(context);
+    const work = makeFolder(context);
     const socketPath = join(work, "lvsd.sock");
     const director = await LabDirector.start(network, socketPath, []);
     context.after(() => director.stop());
-    const link = join(work, "ipvsadm");
-    symlinkSync(fileURLToPath(new URL("../../host/cli/main.js", import.meta.url)), link);
-    const file = join(work, "ldirectord.cf");
-    writeFileSync(file, configuration(quiescent, join(work, "log")));
-    // In the foreground (-d) it takes the ipvsadm of its folder before the system's.
-    const watcher = network.wire.spawn("setpriv", ["--pdeathsig", "KILL", "env", "-C", work, `LVSD_SOCKET=${socketPath}`,
-      whereIs("ldirectord") ?? "", "-d", file, "start"], ["ignore", "ignore", "ignore"]);
-    context.after(async () => {
-      watcher.kill("SIGKILL");
-      await ended(watcher);
-    });
-    const watched = new Watched(network, await Client.start(network), link, socketPath, watcher);
+    symlinkSync(fileURLToPath(new URL("../../host/cli/main.js", import.meta.url)), join(work, "ipvsadm"));
+    const watched = new Watched(network, await Client.start(network), socketPath);
     for (let number = 1; number <= REAL_SERVERS; number++) await watched.startServer(number);
+    watched.watch(context, work, configuration(quiescent, join(work, "log")));
     return watched;
+  }
+
+  /** Starts ldirectord where it reaches the servers. */
+  private watch(context: TestContext, work: string, text: string): void {
+    const file = join(work, "ldirectord.cf");
+    writeFileSync(file, text);
+    // In the foreground (-d) it takes the ipvsadm of its folder before the system's.
+    this.watcher = this.network.wire.spawn("setpriv", ["--pdeathsig", "KILL", "env", "-C", work, `LVSD_SOCKET=${this.socketPath}`,
+      "ldirectord", "-d", file, "start"], ["ignore", "ignore", "ignore"]);
+    context.after(async () => {
+      this.watcher?.kill("SIGKILL");
+      if (this.watcher) await ended(this.watcher);
+    });
+  }
+
+  /** Ends ldirectord as its service would. */
+  dismiss(): void {
+    this.watcher?.kill("SIGTERM");
   }
 
   async startServer(number: number): Promise<void> {
@@ -75,19 +86,17 @@ class Watched {
     await this.programs.get(number)?.stop();
   }
 
-  /** The director's servers as "number:weight", by the same program that ldirectord calls. */
-  table(): string {
-    const done = spawnSync(this.link, ["-Ln"], { encoding: "utf8", env: { ...process.env, LVSD_SOCKET: this.socketPath } });
-    assert.equal(done.status, 0, done.stderr);
-    return [...done.stdout.matchAll(/-> 10\.0\.2\.1(\d):8080 +Masq +(\d+)/g)].map(([, number, weight]) => `${number}:${weight}`).sort().join(" ");
+  /** The director's servers as "number:weight". */
+  private async table(): Promise<string> {
+    const reply = await new SocketDirector(this.socketPath).request({ do: "table" });
+    assert.ok(reply.ok);
+    return reply.value.services.flatMap((service) => service.servers).map((one) => `${one.address.at(-1)}:${one.weight}`).sort().join(" ");
   }
 
   async becomes(table: string): Promise<void> {
-    try {
-      await until(`the table is "${table}"`, () => this.table() === table, NOTICE_MS, LOOK_MS);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}; it is "${this.table()}"`);
-    }
+    let seen = "";
+    await until(async () => (seen = await this.table()) === table, NOTICE_MS);
+    assert.equal(seen, table);
   }
 
   /** Who answers; every request must be. */
@@ -113,13 +122,13 @@ async function walk(watched: Watched, one: string, both: string): Promise<void> 
   await watched.startServer(2);
   await watched.becomes("1:1 2:2");
   assert.deepEqual(await watched.answers(), BOTH);
-  watched.watcher.kill("SIGTERM");
+  watched.dismiss();
   await watched.becomes("");
 }
 
-const skip = missing({ ldirectord: "ldirectord" }) ?? false;
+const skip = lacking("ldirectord", "setpriv");
 
-inLaboratory("ldirectord", import.meta.url, () => {
+inNamespaces("ldirectord", import.meta.url, () => {
   it("quiescent: servers that are down keep their place with weight 0; the fallback serves when all are", { skip }, async (context) => {
     await walk(await Watched.build(context, "yes"), "1:0 2:2", "1:0 2:0 3:1");
   });

@@ -1,7 +1,6 @@
 // SCTP between real kernels through the director; and the same programs over TCP, which every kernel has.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,7 +9,8 @@ import { LabDirector } from "../../host/lab/director.js";
 import { Network } from "../../host/lab/network.js";
 import { ended, firstLine } from "../../host/lab/process.js";
 import { runClient } from "./foreign.js";
-import { folder, inLaboratory } from "./place.js";
+import { inNamespaces, works } from "./inside.js";
+import { makeFolder } from "./rig.js";
 
 const TCP = 6;
 const SCTP = 132;
@@ -33,16 +33,16 @@ async function echo(context: TestContext, protocol: number, service: string): Pr
     await firstLine(child, `echo ${index + 1}`, READY_MS);
   }
   const rules = [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r ${serverAddress("nat", number)}:${PORT} -m`)];
-  const director = await LabDirector.start(network, join(folder(context), "lvsd.sock"), rules);
+  const director = await LabDirector.start(network, join(makeFolder(context), "lvsd.sock"), rules);
   context.after(() => director.stop());
   const done = await runClient(network.client, process.execPath, [program, "ask", String(protocol), VIRTUAL_ADDRESS, String(PORT), String(ASSOCIATIONS)]);
   assert.equal(done.status, 0, done.stderr);
   assert.deepEqual(JSON.parse(done.stdout), { server1: ASSOCIATIONS / 2, server2: ASSOCIATIONS / 2 });
 }
 
-const hasSctp = spawnSync(process.execPath, [program, "probe", String(SCTP)]).status === 0;
+const hasSctp = works(process.execPath, [program, "probe", String(SCTP)]);
 
-inLaboratory("echo by bare sockets", import.meta.url, () => {
+inNamespaces("echo by bare sockets", import.meta.url, () => {
   it("TCP", (context) => echo(context, TCP, `-t ${VIRTUAL_ADDRESS}:${PORT}`));
 
   it("SCTP", { skip: hasSctp ? false : "this kernel has no SCTP" }, (context) =>
