@@ -9,7 +9,8 @@ import { LabDirector } from "../../host/lab/director.js";
 import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { runClient, startServer } from "./foreign.js";
-import { folder, inLaboratory, missing, whereIs } from "./place.js";
+import { inNamespaces, lacking } from "./inside.js";
+import { makeFolder } from "./rig.js";
 
 const SERVERS = 3;
 const QUESTIONS = 1000;
@@ -24,7 +25,7 @@ async function build(context: TestContext, switches: string): Promise<Network> {
   const network = await Network.build("dr", SERVERS);
   context.after(() => network.stop());
   assert.ok(addIpv6(network));
-  await Promise.all(network.servers.map((server, index) => startServer(context, server, whereIs("dnsmasq") ?? "", [
+  await Promise.all(network.servers.map((server, index) => startServer(context, server, "dnsmasq", [
     "--conf-file=/dev/null", "--keep-in-foreground", "--pid-file=", "--user=", "--no-resolv", "--no-hosts", "--cache-size=0",
     `--address=/site.test/${answerOf(index + 1)}`,
   ], { table: "udp6", port: DNS_PORT })));
@@ -35,7 +36,7 @@ async function build(context: TestContext, switches: string): Promise<Network> {
       return `-a -u ${service} -r ${address}:${DNS_PORT} -g`;
     }),
   ]);
-  const director = await LabDirector.start(network, join(folder(context), "lvsd.sock"), rules, EXTRA6);
+  const director = await LabDirector.start(network, join(makeFolder(context), "lvsd.sock"), rules, EXTRA6);
   context.after(() => director.stop());
   return network;
 }
@@ -47,9 +48,9 @@ async function ask(network: Network, server: string): Promise<Told> {
   return JSON.parse(done.stdout) as Told;
 }
 
-const skip = missing({ dnsmasq: "dnsmasq-base" }) ?? false;
+const skip = lacking("dnsmasq", "setpriv");
 
-inLaboratory("DNS", import.meta.url, () => {
+inNamespaces("DNS", import.meta.url, () => {
   it("one packet scheduling: 1000 questions of one port, by turns to three servers", { skip }, async (context) => {
     const network = await build(context, "-o");
     for (const server of [VIRTUAL_ADDRESS, VIRTUAL_ADDRESS6]) {

@@ -1,13 +1,13 @@
 // Programs of the machine inside the laboratory's namespaces: servers that go with their test, clients that end.
 
-import { spawnSync, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
+import { until, type Outcome } from "./rig.js";
 
 const READY_MS = 10_000;
-const READY_PAUSE_MS = 30;
 const OUTPUT_CHARACTERS_MAX = 20_000;
 const CLIENT_MS = 30_000;
 const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" } as const;
@@ -15,24 +15,13 @@ const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" } as const;
 /** What a server opens when it is ready. */
 export interface Listens { table: keyof typeof LISTENING; port: number }
 
-export interface Ended { status: number | null; stdout: string; stderr: string }
-
 /** Whether somebody listens there in the network of a process. */
-export function isListening(pid: number, { table, port }: Listens): boolean {
+function isListening(pid: number, { table, port }: Listens): boolean {
   const wanted = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} [0-9A-F]+:0000 ${LISTENING[table]} `);
   try {
     return wanted.test(readFileSync(`/proc/${pid}/net/${table}`, "utf8"));
   } catch {
     return false;
-  }
-}
-
-/** Waits until a condition holds; an error that names it when it does not in time. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = READY_MS): Promise<void> {
-  const deadlineMs = Date.now() + timeoutMs;
-  while (!(await holds())) {
-    if (Date.now() > deadlineMs) throw new Error(`${what}: not in ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, READY_PAUSE_MS));
   }
 }
 
@@ -53,15 +42,13 @@ export async function startServer(
     await ended(child);
   };
   context.after(stop);
-  await until(`${program} listens at ${listens.table} ${listens.port}`, () => {
-    if (child.exitCode !== null) throw new Error(`${program} ended with status ${child.exitCode}: ${said[0]()}${said[1]()}`);
-    return isListening(namespace.pid, listens);
-  });
-  return child;
+  const ready = await until(() => child.exitCode !== null || isListening(namespace.pid, listens), READY_MS);
+  if (ready && child.exitCode === null) return child;
+  throw new Error(`${program} does not listen at ${listens.table} ${listens.port}, status ${child.exitCode}: ${said[0]()}${said[1]()}`);
 }
 
 /** Runs a client to its end. */
-export function runClient(namespace: Namespace, program: string, words: readonly string[], input = ""): Promise<Ended> {
+export function runClient(namespace: Namespace, program: string, words: readonly string[], input = ""): Promise<Outcome> {
   const child = namespace.spawn("setpriv", ["--pdeathsig", "KILL", program, ...words], ["pipe", "pipe", "pipe"]);
   const stdout = collect(child, "stdout");
   const stderr = collect(child, "stderr");
@@ -75,9 +62,4 @@ export function runClient(namespace: Namespace, program: string, words: readonly
       resolve({ status, stdout: stdout(), stderr: stderr() });
     });
   });
-}
-
-/** Programs that change their user cannot do so where only one user exists. */
-export function hasUsers(): boolean {
-  return spawnSync("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", "true"]).status === 0;
 }

@@ -10,15 +10,16 @@ import { LabDirector } from "../../host/lab/director.js";
 import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
-import { hasUsers, runClient, until, type Ended } from "./foreign.js";
-import { folder, inLaboratory, missing, whereIs } from "./place.js";
+import { runClient } from "./foreign.js";
+import { inNamespaces, lacking, works } from "./inside.js";
+import { makeFolder, until, type Outcome } from "./rig.js";
 import { startVsftpd } from "./vsftpd.js";
 
 const FILE_BYTES = 1 << 20;
 const SERVERS = 2;
 const OTHER_PORT = 2121;
 const REFUSED_S = "3";
-const PACKAGES = { vsftpd: "vsftpd", curl: "curl" };
+const RELOAD_MS = 5000;
 
 const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -36,7 +37,7 @@ function rules(port: number): string[] {
 
 /** Two FTP servers behind a director that knows its FTP ports as told. */
 async function build(context: TestContext, ports: readonly number[], fields: Record<string, unknown> = {}): Promise<Site> {
-  const work = folder(context);
+  const work = makeFolder(context);
   chmodSync(work, 0o755);
   const network = await Network.build("nat", SERVERS);
   context.after(() => network.stop());
@@ -44,9 +45,8 @@ async function build(context: TestContext, ports: readonly number[], fields: Rec
   const down = patternBytes(0, FILE_BYTES);
   const up = patternBytes(FILE_BYTES, FILE_BYTES);
   writeFileSync(join(work, "up"), up);
-  const vsftpd = whereIs("vsftpd") ?? "";
   const seen = await Promise.all(network.servers.map((server, index) =>
-    startVsftpd(context, server, vsftpd, join(work, `server${index + 1}`), { data: down })));
+    startVsftpd(context, server, join(work, `server${index + 1}`), { data: down })));
   const director = await LabDirector.start(network, join(work, "lvsd.sock"), ports.flatMap(rules), { ...EXTRA6, fields });
   context.after(() => director.stop());
   return { network, director, work, seen, down, up };
@@ -57,7 +57,7 @@ function uploaded(site: Site, name: string): Buffer[] {
   return site.seen.map((path) => join(path, "upload", name)).filter((path) => existsSync(path)).map((path) => readFileSync(path));
 }
 
-function assertDone(done: Ended, what: string): void {
+function assertDone(done: Outcome, what: string): void {
   assert.equal(done.status, 0, `${what}: status ${done.status}: ${done.stdout}${done.stderr}`);
 }
 
@@ -106,20 +106,22 @@ async function byFtp(site: Site, way: string, host: string, switches: readonly s
   assert.deepEqual(uploaded(site, way).map(digest), [digest(site.up)]);
 }
 
-function reason(more: Readonly<Record<string, string>> = {}): string | false {
-  if (!hasUsers()) return "vsftpd needs users to change to, and this user namespace has one";
-  return missing({ ...PACKAGES, ...more }) ?? false;
+// vsftpd changes its user, which cannot be done where only one user exists.
+const hasUsers = works("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", "true"]);
+
+function reason(...clients: readonly string[]): string | false {
+  return lacking("vsftpd", "setpriv", ...clients) || (hasUsers ? false : "vsftpd needs users to change to, and here is one");
 }
 
-inLaboratory("FTP through the director", import.meta.url, () => {
-  it("curl: passive, extended passive, PORT and EPRT, both families, 1 MB both ways", { skip: reason() }, async (context) => {
+inNamespaces("FTP through the director", import.meta.url, () => {
+  it("curl: passive, extended passive, PORT and EPRT, both families, 1 MB both ways", { skip: reason("curl") }, async (context) => {
     const site = await build(context, [21]);
     for (const [way, host, switches, command] of WAYS) {
       await context.test(way, () => byCurl(site, `ftp://${host}`, way.replaceAll(/\W+/g, "-"), switches, command));
     }
   });
 
-  it("lftp: six transfers over each command connection", { skip: reason({ lftp: "lftp" }) }, async (context) => {
+  it("lftp: six transfers over each command connection", { skip: reason("lftp") }, async (context) => {
     const site = await build(context, [21]);
     await byLftp(site, "passive4", VIRTUAL_ADDRESS, true);
     await byLftp(site, "active4", VIRTUAL_ADDRESS, false);
@@ -127,14 +129,14 @@ inLaboratory("FTP through the director", import.meta.url, () => {
     await byLftp(site, "active6", `[${VIRTUAL_ADDRESS6}]`, false);
   });
 
-  it("ftp: the classic client, active and passive", { skip: reason({ ftp: "tnftp" }) }, async (context) => {
+  it("ftp: the classic client, active and passive", { skip: reason("ftp") }, async (context) => {
     const site = await build(context, [21]);
     await byFtp(site, "passive", VIRTUAL_ADDRESS, ["-p"]);
     await byFtp(site, "active", VIRTUAL_ADDRESS, ["-A"]);
     await byFtp(site, "active6", VIRTUAL_ADDRESS6, ["-A"]);
   });
 
-  it("ftp-ports: a port is FTP when the configuration says so, also after a reload", { skip: reason() }, async (context) => {
+  it("ftp-ports: a port is FTP when the configuration says so, also after a reload", { skip: reason("curl") }, async (context) => {
     const site = await build(context, [OTHER_PORT]);
     const url = `ftp://${VIRTUAL_ADDRESS}:${OTHER_PORT}`;
     const refused = await runClient(site.network.client, "curl", ["-sS", "--connect-timeout", REFUSED_S, "-o", "/dev/null", `${url}/data`]);
@@ -144,7 +146,7 @@ inLaboratory("FTP through the director", import.meta.url, () => {
     const { configFile } = site.director;
     writeFileSync(configFile, `${readFileSync(configFile, "utf8")}ftp-ports: [21, ${OTHER_PORT}]\n`);
     site.director.signal("SIGHUP");
-    await until("the director has read its configuration again", () => log.includes("reloaded"));
+    assert.ok(await until(() => log.includes("reloaded"), RELOAD_MS), "the configuration is read again");
     assert.match(log, /ftp-ports = 21, 2121/);
     await byCurl(site, url, "reloaded", ["--disable-epsv"], /< 227 /);
   });

@@ -3,13 +3,13 @@
 import { it } from "node:test";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
-import { inLaboratory } from "./place.js";
+import { inNamespaces } from "./inside.js";
 import { Farm } from "./web.js";
 
 const SERVICE6 = `[${VIRTUAL_ADDRESS6}]:80`;
 const SERVICE4 = `${VIRTUAL_ADDRESS}:80`;
 
-inLaboratory("HTTP over IPv6", import.meta.url, () => {
+inNamespaces("HTTP over IPv6", import.meta.url, () => {
   it("nat", async (context) => {
     const farm = await Farm.build(context, "nat");
     await farm.serve(SERVICE6, [1, 2].map((number) => `[${serverAddress6("nat", number)}]:8080`), "-m");

@@ -4,7 +4,7 @@ import { it } from "node:test";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import { GUE_PORT } from "../../host/lab/unwrap.js";
-import { inLaboratory } from "./place.js";
+import { inNamespaces } from "./inside.js";
 import { Farm } from "./web.js";
 
 const GUE = `--tun-type gue --tun-port ${GUE_PORT}`;
@@ -21,7 +21,7 @@ const KINDS: readonly [string, string][] = [
   [`-i ${GUE} --tun-remcsum`, "gue with checksum"],
 ];
 
-inLaboratory("HTTP through tunnels", import.meta.url, () => {
+inNamespaces("HTTP through tunnels", import.meta.url, () => {
   it("IPv4 in IPv4", async (context) => {
     const farm = await Farm.build(context, "dr");
     for (const [how, kind] of KINDS) {

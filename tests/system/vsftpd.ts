@@ -20,7 +20,7 @@ const SETTINGS = {
 
 /** Serves `files` and takes what is put into upload/; answers the folder that anonymous users see. */
 export async function startVsftpd(
-  context: TestContext, namespace: Namespace, program: string, base: string, files: Readonly<Record<string, Buffer>>,
+  context: TestContext, namespace: Namespace, base: string, files: Readonly<Record<string, Buffer>>,
 ): Promise<string> {
   const seen = join(base, "seen");
   for (const path of [base, seen, join(base, "empty")]) {
@@ -33,6 +33,6 @@ export async function startVsftpd(
   const settings = { ...SETTINGS, anon_root: seen, secure_chroot_dir: join(base, "empty") };
   const file = join(base, "vsftpd.conf");
   writeFileSync(file, Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(""));
-  await startServer(context, namespace, program, [file], { table: "tcp6", port: CONTROL_PORT });
+  await startServer(context, namespace, "vsftpd", [file], { table: "tcp6", port: CONTROL_PORT });
   return seen;
 }

@@ -1,19 +1,16 @@
 // A web farm of a test: the laboratory with both families, its servers, a director with the test's rules.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { serverAddress, serverPort, type Method } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector } from "../../host/lab/director.js";
 import { addIpv6, EXTRA6 } from "../../host/lab/ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
-import { folder } from "./place.js";
+import { makeFolder, runLvsadm } from "./rig.js";
+import { digest } from "./webserver.js";
 
 const SERVERS = 2;
 const REQUESTS = 1000;
@@ -23,8 +20,6 @@ const TRANSFER_BYTES = 1 << 20;
 // busy site, those are given to a server anew (mode 3): only then are 1000 requests distributed exactly.
 const FIELDS = { sysctl: { conn_reuse_mode: 3 } };
 
-const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
-const run = promisify(execFile);
 
 /** A client, a director with nothing to do yet, two servers that take every tunnel apart. */
 export class Farm {
@@ -36,16 +31,15 @@ export class Farm {
     assert.ok(addIpv6(network));
     const words = ["--port", String(serverPort(method)), "--address", "::", ...method === "nat" ? [] : ["--tunnels", "eth0"]];
     await Promise.all(network.servers.map((server, index) => network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, ...words])));
-    const socketPath = join(folder(context), "lvsd.sock");
+    const socketPath = join(makeFolder(context), "lvsd.sock");
     const director = await LabDirector.start(network, socketPath, [], { ...EXTRA6, fields: FIELDS });
     context.after(() => director.stop());
     return new Farm(network, await Client.start(network), socketPath);
   }
 
-  /** One command to the running director; what it printed. */
-  async adm(line: string): Promise<string> {
-    const program = fileURLToPath(new URL("../../host/cli/main.js", import.meta.url));
-    return (await run(process.execPath, [program, "--socket", this.socketPath, ...line.split(" ")])).stdout;
+  private async adm(line: string): Promise<void> {
+    const done = await runLvsadm(this.socketPath, line);
+    assert.deepEqual([done.status, done.stderr], [0, ""], `lvsadm ${line}`);
   }
 
   /** A service, and nothing but it, with two servers by turns. */
