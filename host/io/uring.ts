@@ -8,7 +8,7 @@ import { addressOf } from "./sys/libc.js";
 import { Ring } from "./sys/uring.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
-import { frameOf, RING_AT, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
+import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
 
 const TAG_READ = 1;
 const TAG_WRITE = 2;
@@ -57,7 +57,7 @@ export class UringDriver implements Driver {
   /** Throws a SystemError when this machine has no io_uring that can do it. */
   constructor(private readonly place: Place) {
     const { engine, devices } = place;
-    this.ring = new Ring(engine.bytes, engine.arenaBase + RING_AT);
+    this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
     const slots = Math.min(SHARE_SLOTS, Math.floor(SLOTS / devices.length));
     this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, free: 0, isReading: false, pauseTurns: 0, errno: 0 }));
     try {
