@@ -23,7 +23,7 @@ export function answerEcho(packet: Packet): void {
   if (hop == 0) return drop(DropReason.NoRoute);
   if (packet.family == 4) writeReply4(packet, bytes);
   else writeReply6(packet, bytes);
-  packet.flags &= ~(<u32>PacketFlag.Reassembled);
+  packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
   packet.fragmentId = nextIdentification();
   emit(packet, hop);
 }

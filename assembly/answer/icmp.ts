@@ -2,6 +2,7 @@
 
 import { STATE_IDENTIFICATION } from "../abi/layout";
 import { DropReason, Protocol } from "../abi/enums";
+import { emit } from "../forward/emit";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";

@@ -39,6 +39,8 @@ export function packageVersion(): string {
 }
 
 export class Daemon {
+  private reloading = Promise.resolve();
+
   private constructor(
     private config: Config, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
     private readonly open: OpenPort[], private readonly pump: Pump, private readonly director: EngineDirector,
@@ -81,8 +83,13 @@ export class Daemon {
     }
   }
 
-  /** Reads the configuration again; a mistake in it changes nothing. */
-  async reload(): Promise<void> {
+  /** Reads the configuration again; a mistake in it changes nothing. One after the other, however often it is asked. */
+  reload(): Promise<void> {
+    this.reloading = this.reloading.then(() => this.reloadOnce());
+    return this.reloading;
+  }
+
+  private async reloadOnce(): Promise<void> {
     const { log } = this.options;
     try {
       const after = readConfig(this.options.configFile);

@@ -1,9 +1,11 @@
 // Real requests through a real director by every forwarding method, everything administered with lvsadm.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { it, type TestContext } from "node:test";
 import { VIRTUAL_ADDRESS, VIRTUAL_PORT, serverAddress, serverPort, type Method } from "../../host/lab/addresses.js";
+import { labConfig, labRules } from "../../host/lab/director.js";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import type { Report } from "../../host/lab/load.js";
@@ -15,6 +17,9 @@ const REQUESTS = 10_000;
 const CONCURRENCY = 32;
 const TRANSFER_BYTES = 3 << 20;
 const SETTLE_MS = 5000;
+/** Connections that live through a reload, and the requests on them. */
+const KEPT = 4;
+const KEPT_REQUESTS = 3600;
 /** Room for every connection of a test, TIME_WAIT included. */
 const MORE = { "table-bits": 14 };
 const SERVICE = `-t ${VIRTUAL_ADDRESS}:${VIRTUAL_PORT}`;
@@ -156,12 +161,31 @@ async function otherWeights(rig: Rig, method: Method): Promise<void> {
   assertWeights(report.servers, weights, 803);
 }
 
+/** HUP with a changed file while connections are in use: not one of them breaks, the difference holds. */
+async function reloadUnderLoad(rig: Rig, method: Method): Promise<void> {
+  let log = "";
+  let isOver = false;
+  rig.director.onLog((text) => (log += text));
+  const kept = rig.client.request({ url: `${SERVICE_URL}/`, count: KEPT_REQUESTS, concurrency: KEPT, keepAlive: true }).finally(() => (isOver = true));
+  const rules = [...labRules(method, 3).map((rule) => rule.replace("-w 3", "-w 9")), `-A -u ${VIRTUAL_ADDRESS}:53 -s rr`];
+  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { ...MORE, ...REUSE }));
+  rig.director.signal("SIGHUP");
+  assert.ok(await until(() => log.includes('"reloaded"'), SETTLE_MS), `after HUP: ${log}`);
+  assert.equal(isOver, false, "the load was over before the reload");
+  assert.match(log, /"changes":\["server-edit","service-add"\]/);
+  const report = await kept;
+  assert.deepEqual([report.succeeded, report.connections, report.failures], [KEPT_REQUESTS, KEPT, {}]);
+  assert.match(await rig.lvsadm("-Sn"), /-w 9[^\n]*\n-A -u 10\.0\.1\.100:53 -s rr\n$/);
+}
+
 async function trafficBy(context: TestContext, method: Method): Promise<void> {
   const web = new WebServers(context, TRANSFER_BYTES);
   const rig = await Rig.start(context, method, { more: { ...MORE, ...REUSE }, startServers: (network) => web.start(network) });
   await context.test(`${REQUESTS} requests, all answered, by weight; --stats says what the client's kernel says`, () => manyRequests(rig, method));
   await context.test("3 MB down and up arrive as they were sent", () => transfers(rig, web));
+  // Before anybody uses lvsadm: HUP brings back what the file says.
   if (method !== "local") {
+    await context.test("HUP under load: the difference holds, no connection breaks", () => reloadUnderLoad(rig, method));
     await context.test("a server drained, removed and added under load loses no request", () => maintenance(rig, method));
     await context.test("new weights hold from the next connection on", () => otherWeights(rig, method));
   }

@@ -30,7 +30,7 @@ function configuration(name: string, port: number): string {
   return `daemon off; master_process off; pid nginx.pid; error_log stderr;
 events { worker_connections 1024; }
 http {
-  access_log off; client_max_body_size 64m; ${places}
+  access_log off; keepalive_requests 100000; client_max_body_size 64m; ${places}
   server {
     listen ${port} backlog=1024;
     add_header x-server ${name} always;
