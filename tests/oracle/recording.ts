@@ -35,7 +35,8 @@ export const OUT = 1;
 export const IN = 2;
 export const PORTS = new Set(["out", "in"]);
 
-const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+/** The network of director.yaml, for the engine and for a kernel. */
+export const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
 
 /** A director with the recordings' network and an empty table. */
 export async function createRecordedDirector(arenaBytes?: number): Promise<Replay> {
