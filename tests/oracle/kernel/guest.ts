@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
 import { isBarrierReply, barrierProbe, isChatter } from "./barrier.js";
 import { GuestClock } from "./clock.js";
-import { networkScript, RELOAD_IPVS } from "./network.js";
+import { networkScript, resetScript } from "./network.js";
 import type { GuestFiles } from "./packages.js";
 import { SOCK_SEQPACKET, SOCK_STREAM, SocketEnd } from "./socket.js";
 
@@ -36,7 +36,7 @@ export class Guest {
 
   private constructor(
     private readonly child: ChildProcess, private readonly ports: Port[], private readonly serial: SocketEnd,
-    private readonly folder: string, readonly clock: GuestClock,
+    private readonly folder: string, readonly clock: GuestClock, private readonly config: Config,
   ) {}
 
   static boot(files: GuestFiles, config: Config): Guest {
@@ -46,7 +46,7 @@ export class Guest {
     const serial = SocketEnd.create(SOCK_STREAM);
     const ports = config.ports.map((port): Port => ({ config: port, wire: SocketEnd.create(SOCK_SEQPACKET), probe: barrierProbe(port) }));
     const child = start(files, folder, serial, ports);
-    const guest = new Guest(child, ports, serial, folder, clock);
+    const guest = new Guest(child, ports, serial, folder, clock, config);
     try {
       guest.waitFor("ready", BOOT_MS);
       guest.must(networkScript(config));
@@ -104,7 +104,8 @@ export class Guest {
     for (const port of this.ports) this.drain(port);
   }
 
-  private take(): GuestOutput[] {
+  /** What came out since it was last asked. */
+  take(): GuestOutput[] {
     const taken = this.outputs;
     this.outputs = [];
     return taken;
@@ -136,7 +137,7 @@ export class Guest {
     this.barrier();
   }
 
-  /** Runs a shell script; its frames are kept for the next answer. Time runs meanwhile. */
+  /** Runs a shell script; frames it causes wait for `take`. Time runs meanwhile. */
   run(script: string): CommandOutput {
     const name = `script${++this.scripts}`;
     const path = join(this.folder, "mailbox", name);
@@ -145,6 +146,7 @@ export class Guest {
     this.serial.send(Buffer.from(`${name}\n`));
     const exitCode = Number(this.waitFor(`done ${name} `, COMMAND_MS).split(" ")[2]);
     this.clock.freeze();
+    this.barrier();
     const [stdout = "", stderr = ""] = ["stdout", "stderr"].map((kind) => readFileSync(`${path}.${kind}`, "utf8"));
     for (const kind of ["sh", "stdout", "stderr"]) rmSync(`${path}.${kind}`);
     return { exitCode, stdout, stderr };
@@ -158,7 +160,7 @@ export class Guest {
   /** Back to how it was after the boot: no service, no connection, no fragment, default settings. */
   reset(): void {
     this.advance(FRAGMENTS_GONE_SECONDS, FRAGMENTS_GONE_SECONDS / 5);
-    this.must(`${this.ports.map(({ config }) => `ip link set ${config.name} mtu ${config.mtu}`).join("; ")}; ${RELOAD_IPVS}`);
+    this.must(resetScript(this.config));
     this.barrier();
     this.take();
   }

@@ -42,19 +42,27 @@ function batchLines(config: Config): string[] {
 }
 
 /** IPVS with the helpers that the engine always has. */
-export const LOAD_IPVS = "modprobe ip_vs && modprobe ip_vs_ftp && modprobe ip_vs_pe_sip";
+const LOAD_IPVS = "modprobe -a ip_vs ip_vs_ftp ip_vs_pe_sip";
 
 /**
  * Empties IPVS, its connections included: they outlive `ipvsadm -C`, so the modules are loaded anew.
- * A module goes only after those that use it, hence the rounds.
+ * Starting a program is what costs here, so the shell does what it can by itself.
  */
-export const RELOAD_IPVS = [
-  "ipvsadm -C; iptables-legacy -t mangle -F; ip6tables-legacy -t mangle -F; ip route flush cache; ip -6 route flush cache",
-  "for round in 1 2 3; do",
-  "  for module in $(grep -o '^ip_vs_[a-z_]*' /proc/modules) ip_vs; do rmmod $module; done 2>/dev/null",
-  "done",
-  `! grep -q '^ip_vs' /proc/modules && ${LOAD_IPVS}`,
-].join("\n");
+export function resetScript(config: Config): string {
+  return [
+    "ipvsadm -C",
+    ...config.ports.map(({ name, mtu }) => `read mtu </sys/class/net/${name}/mtu; [ $mtu = ${mtu} ] || ip link set ${name} mtu ${mtu}`),
+    write("net/ipv4/route/flush=1"), write("net/ipv6/route/flush=1"),
+    "if read table </proc/net/ip_tables_names; then iptables-legacy -t mangle -F; fi 2>/dev/null",
+    "if read table </proc/net/ip6_tables_names; then ip6tables-legacy -t mangle -F; fi 2>/dev/null",
+    // A connection that is just being freed may hold its scheduler for a moment.
+    "for round in 1 2 3 4; do",
+    "  rmmod $(grep -o '^ip_vs_[a-z_]*' /proc/modules) ip_vs 2>/dev/null",
+    "  grep -q '^ip_vs' /proc/modules || break",
+    "done",
+    `! grep -q '^ip_vs' /proc/modules && ${LOAD_IPVS}`,
+  ].join("\n");
+}
 
 export function networkScript(config: Config): string {
   return [

@@ -27,29 +27,49 @@ export function readStep(text: string): Step | undefined {
 const MS = 1000;
 const rounded = (seconds: number): number => Math.round(seconds * 10 * MS) / (10 * MS);
 
-/** Does the steps on a guest that was just booted or reset. Time `gt` is the guest's, from one second on. */
-export function record(guest: Guest, steps: readonly Step[], stepSeconds?: number): RecordedEvent[] {
-  const events: RecordedEvent[] = [];
-  const startSeconds = guest.clock.nowSeconds - 1;
-  const now = (): number => rounded(guest.clock.nowSeconds - startSeconds);
-  const outputs = (frames: GuestOutput[]): void => {
-    for (const { port, bytes } of frames) events.push({ ev: "out", gt: now(), if: port, hex: bytes.toString("hex") });
-  };
-  for (const step of steps) {
-    // The moment before an advance: its seconds follow. A command's is the moment it was done.
-    const gt = now();
-    if (step.ev === "cmd") {
-      const { exitCode, stdout, stderr } = guest.run(step.cmd);
-      events.push({ ev: "cmd", gt: now(), cmd: step.cmd, rc: exitCode, stdout, stderr });
-    } else if (step.ev === "in") {
-      events.push({ ev: "in", gt, if: step.if, hex: step.hex });
-      outputs(guest.send(step.if, Buffer.from(step.hex, "hex")));
-    } else {
-      events.push({ ev: "advance", gt, s: step.s });
-      outputs(guest.advance(step.s, stepSeconds));
+/** Writes down what a guest does, which was just booted or reset. Time `gt` is the guest's, from one second on. */
+export class Recorder {
+  readonly events: RecordedEvent[] = [];
+  private readonly startSeconds: number;
+
+  constructor(private readonly guest: Guest, private readonly stepSeconds?: number) {
+    this.startSeconds = guest.clock.nowSeconds - 1;
+  }
+
+  private get now(): number {
+    return rounded(this.guest.clock.nowSeconds - this.startSeconds);
+  }
+
+  /** Does one step and answers what came out. */
+  play(step: Step): GuestOutput[] {
+    const outputs = this.perform(step);
+    for (const { port, bytes } of outputs) this.events.push({ ev: "out", gt: this.now, if: port, hex: bytes.toString("hex") });
+    return outputs;
+  }
+
+  /** An advance is told with the moment before it, a command with the moment it was done. */
+  private perform(step: Step): GuestOutput[] {
+    switch (step.ev) {
+      case "cmd": {
+        const { exitCode, stdout, stderr } = this.guest.run(step.cmd);
+        this.events.push({ ev: "cmd", gt: this.now, cmd: step.cmd, rc: exitCode, stdout, stderr });
+        return this.guest.take();
+      }
+      case "in":
+        this.events.push({ ev: "in", gt: this.now, if: step.if, hex: step.hex });
+        return this.guest.send(step.if, Buffer.from(step.hex, "hex"));
+      case "advance":
+        this.events.push({ ev: "advance", gt: this.now, s: step.s });
+        return this.guest.advance(step.s, this.stepSeconds);
     }
   }
-  return events;
+}
+
+/** A whole scenario's recording. */
+export function record(guest: Guest, steps: readonly Step[], stepSeconds?: number): RecordedEvent[] {
+  const recorder = new Recorder(guest, stepSeconds);
+  for (const step of steps) recorder.play(step);
+  return recorder.events;
 }
 
 /** Events as the lines of a recording. */
