@@ -3,7 +3,7 @@
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
-//          64 largest piece | 128 pieces: offset u16, bytes u16, in order of offset
+//          64 largest piece | 68 IPv6: where in the header the next one is named | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
 import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
@@ -11,6 +11,7 @@ import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
 import { hopMtu } from "../forward/emit";
 import { sendOwn } from "../answer/icmp";
+import { tellOverdue } from "../answer/overdue";
 import { now } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
@@ -18,10 +19,15 @@ import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
 import { OWN_FRAME_BYTES, ownFrame } from "./slot";
 import { Packet, PacketFlag } from "./packet";
 
-const PIECES: usize = 128;
-const PAYLOAD: usize = 4096;
+export const RECORD_PIECES: usize = 52;
+export const RECORD_HEADER_BYTES: usize = 56;
+export const RECORD_NEXT_AT: usize = 68;
+export const PIECES: usize = 128;
+export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
-const TIMEOUT_MS: u32 = 30000;
+// As the kernel waits; RFC 8200 section 4.5 asks for the second.
+const TIMEOUT4_MS: u32 = 30000;
+const TIMEOUT6_MS: u32 = 60000;
 
 function recordAt(index: u32): usize {
   return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
@@ -76,6 +82,7 @@ export function reassemble(packet: Packet): bool {
     memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
     if (packet.family == 6) {
       store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
+      store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
     }
   }
   let total = load<u32>(record, 48);
@@ -137,28 +144,37 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u32>(record, 0, 4);
 }
 
+/** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
+export function forgetPieces(packet: Packet): void {
+  if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
+}
+
 /** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
 export function sendPieces(packet: Packet, hop: u32): void {
   let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
   let dataAt = packet.l3 + headerBytes;
   let total = packet.end - dataAt;
-  let room = (hopMtu(hop) - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
+  let mtu = hopMtu(hop);
   let record = <usize>packet.reassembly;
-  if (packet.has(PacketFlag.Reassembled) && load<u32>(record, 64) <= hopMtu(hop) && dataAt == packet.l4) {
-    let count = load<u32>(record, 52);
+  if (packet.has(PacketFlag.Reassembled) && load<u32>(record, 64) <= mtu && dataAt == packet.l4) {
+    let count = load<u32>(record, RECORD_PIECES);
+    if (count == 0) mtu = load<u32>(record, 64);
     for (let piece: u32 = 0; piece < count; piece++) {
       let at = record + PIECES + (<usize>piece << 2);
       sendPiece(packet, hop, headerBytes, load<u16>(at), load<u16>(at, 2), total);
     }
-    return;
+    if (count != 0) return;
   }
+  let room = (mtu - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
   for (let offset: u32 = 0; offset < total; offset += room) {
     sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
   }
 }
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
-  let extra: u32 = packet.family == 6 ? 8 : 0;
+  // A datagram that came as its own only piece (RFC 6946) goes on without a fragment header.
+  let whole = bytes == total;
+  let extra: u32 = packet.family == 6 && !whole ? 8 : 0;
   if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
   let frame = ownFrame();
   if (frame == 0) return;
@@ -173,6 +189,8 @@ function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, byte
     set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more << 13)) | ((before & 0x1fff) + (offset >> 3)));
     store<u16>(l3, 0, 10);
     store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+  } else if (whole) {
+    set16(l3 + 4, bytes);
   } else {
     let fragment = l3 + 40;
     store<u8>(fragment, load<u8>(l3, 6));
@@ -203,7 +221,9 @@ function blankOptions(l3: usize, headerBytes: u32): void {
 export function sweepReassemblies(): void {
   for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
     let record = recordAt(index);
-    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < TIMEOUT_MS) continue;
+    let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
+    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < timeoutMs) continue;
+    tellOverdue(record);
     store<u32>(record, 0, 4);
     drop(DropReason.ReassemblyTimeout);
   }

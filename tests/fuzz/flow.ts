@@ -43,7 +43,7 @@ export class Flow {
   /** A header as it mostly is, at times as it seldom is. */
   private header(): IpOptions {
     const { random } = this;
-    const header: IpOptions = { id: random.below(65536), ttl: random.chance(4) ? random.below(3) : 64, tos: random.chance(5) ? random.pick([0x10, 0xb8, 1]) : 0, mayFragment: random.chance(20) };
+    const header: IpOptions = { id: random.below(65536), ttl: random.chance(4) ? random.below(3) : 64, tos: random.chance(5) ? random.pick([0x10, 0xb8, 1, 3]) : 0, mayFragment: random.chance(20) };
     // No-operation options; for IPv6 a destination-options header filled with padding.
     if (random.chance(2)) header.options = this.service.family === 4 ? Buffer.from("01010101", "hex") : Buffer.from("0000010400000000", "hex");
     return header;

@@ -25,7 +25,10 @@ const SYSCTLS = [
   "expire_nodest_conn=1", "expire_quiescent_template=1", "nat_icmp_send=1", "sloppy_tcp=1", "schedule_icmp=1",
   "conn_reuse_mode=0", "conn_reuse_mode=2", "pmtu_disc=0", "ignore_tunneled=1", "snat_reroute=0",
 ];
-const LISTINGS = ["ipvsadm -Ln", "ipvsadm -Lnc", "ipvsadm -Ln --stats --exact", "ipvsadm -Sn", "ipvsadm -Ln --persistent-conn", "ipvsadm -Ln --thresholds"];
+const LISTINGS = ["ipvsadm -Ln", "ipvsadm -Lnc", "ipvsadm -Sn", "ipvsadm -Ln --persistent-conn", "ipvsadm -Ln --thresholds"];
+
+/** The kernel sums these every two seconds: asked only after some time has passed. */
+const STATISTICS = "ipvsadm -Ln --stats --exact";
 
 type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time";
 
@@ -143,6 +146,7 @@ export class Generator {
     } else if (this.small < SMALL_MAX) {
       this.waiting.push({ ev: "advance", s: SMALL_SECONDS });
       this.small++;
+      if (this.random.chance(50)) this.command(STATISTICS);
     }
   }
 

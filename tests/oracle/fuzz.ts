@@ -1,4 +1,4 @@
-// npm run oracle:fuzz -- --seed N --minutes M [--cache FOLDER] [--cases FOLDER]
+// npm run oracle:fuzz -- --seed N --minutes M [--cache FOLDER] [--cases FOLDER] [--scenarios N] [--asks N]
 // Random scenarios on a real kernel and on the engine; a difference is made small and written down.
 
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -18,11 +18,12 @@ import { isKnownDifference } from "./known.js";
 const STEPS = 400;
 /** Long times in longer strides: nothing that these scenarios look at happens more often. */
 const STRIDE_SECONDS = 2;
-const SHRINK_ASKS_MAX = 60;
 const SECONDS_PER_MINUTE = 60;
 
 const { values } = parseArgs({ options: {
   seed: { type: "string", default: "1" }, minutes: { type: "string", default: "1" }, scenarios: { type: "string", default: "1000000" },
+  /** How often a scenario may be tried again while it is made smaller. */
+  asks: { type: "string", default: "60" },
   cache: { type: "string", default: "build/oracle" }, cases: { type: "string", default: "build/oracle/cases" },
 } });
 
@@ -54,21 +55,27 @@ async function differsAgain(steps: Step[]): Promise<boolean> {
   return (await firstDifference(record(guest, steps, STRIDE_SECONDS))) !== undefined;
 }
 
+function save(name: string, events: RecordedEvent[]): string {
+  mkdirSync(cases, { recursive: true });
+  const file = join(cases, `${name}.jsonl.gz`);
+  writeFileSync(file, gzipSync(linesOf(events)));
+  return file;
+}
+
 async function keep(seed: number, events: RecordedEvent[], found: Difference): Promise<void> {
   const steps = events.slice(0, found.index + 1).flatMap(stepOf);
   if (!(await differsAgain(steps))) {
     figures.unsteady++;
+    save(`seed${seed}-once`, events);
     process.stdout.write(`seed ${seed}: not again: ${describeDifference(found)}\n`);
     return;
   }
   figures.differing++;
-  const small = await shrink(steps, differsAgain, SHRINK_ASKS_MAX);
+  const small = await shrink(steps, differsAgain, Number(values.asks));
   guest.reset();
   const again = record(guest, small, STRIDE_SECONDS);
   const shown = await firstDifference(again);
-  mkdirSync(cases, { recursive: true });
-  const file = join(cases, `seed${seed}.jsonl.gz`);
-  writeFileSync(file, gzipSync(linesOf(again)));
+  const file = save(`seed${seed}`, again);
   const commands = small.map((step) => (step.ev === "cmd" ? step.cmd : step.ev === "in" ? `${step.if} ${step.hex}` : `advance ${step.s}`));
   process.stdout.write(`seed ${seed}: ${small.length} steps, ${file}\n${commands.map((line) => `    ${shortened(line)}\n`).join("")}  ${shown ? describeDifference(shown) : "gone"}\n`);
 }

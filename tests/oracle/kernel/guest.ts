@@ -18,8 +18,9 @@ const BARRIER_MS = 10_000;
 const MEMORY = "128M";
 /** Periodic work shall happen as often as it would if time passed by itself. */
 const STEP_SECONDS = 0.5;
-/** The guest's timer interrupt comes this late at most. */
+/** What an interrupt needs to be seen, and three of the guest's ticks, after which its own count of time is right. */
 const TIMER_MS = 1;
+const SETTLE_MS = 30;
 /** Longer than any fragment waits for the others of its packet. */
 const FRAGMENTS_GONE_SECONDS = 70;
 
@@ -91,10 +92,12 @@ export class Guest {
 
   /**
    * Returns once everything sent before has been dealt with. The guest has one processor and takes
-   * frames in their order, so an ARP probe's answer comes after all that earlier frames caused.
+   * each port's frames in their order, so an ARP probe's answer comes after all that the port's earlier
+   * frames caused. Long frames leave a port a moment later than short ones, but not later than the
+   * answer to a probe of that port: hence the second round.
    */
   private barrier(): void {
-    for (const port of this.ports) {
+    for (const port of [...this.ports, ...this.ports.slice(0, -1)]) {
       port.wire.send(port.probe);
       const end = Date.now() + BARRIER_MS;
       while (!port.wire.waitReadable(100) || !this.drain(port)) {
@@ -125,15 +128,16 @@ export class Guest {
     for (let left = seconds; left > 1e-9; left -= stepSeconds) {
       this.clock.advance(Math.min(left, stepSeconds));
       this.barrier();
-      this.pause();
+      this.pause(TIMER_MS);
     }
-    this.pause();
+    this.pause(SETTLE_MS);
     return this.take();
   }
 
-  /** Lets a timer interrupt come, and what it does be done. */
-  private pause(): void {
-    this.ports[0]?.wire.waitReadable(TIMER_MS);
+  /** Lets timer interrupts come for some of the host's time, and what they do be done. */
+  private pause(milliseconds: number): void {
+    const wait = new Int32Array(new SharedArrayBuffer(4));
+    Atomics.wait(wait, 0, 0, milliseconds);
     this.barrier();
   }
 
