@@ -2,7 +2,6 @@
 
 import { STATE_IDENTIFICATION } from "../abi/layout";
 import { DropReason, Protocol } from "../abi/enums";
-import { emit } from "../forward/emit";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
@@ -47,7 +46,9 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
   let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 28);
   let ip = <usize>frame + 14;
   store<u16>(frame, 0x0008, 12);
-  header4(ip, 0xc0, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
+  // The precedence of internetwork control, the rest as the packet's (RFC 1812 section 4.3.2.5).
+  let service = 0xc0 | (<u32>load<u8>(packet.l3, 1) & 0x1e);
+  header4(ip, service, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
   let icmp = ip + 20;
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);

@@ -5,6 +5,7 @@ import { DropReason, Protocol, Sysctl, TunnelFlag, TunnelType } from "../abi/enu
 import { Connection } from "../connection/connection";
 import { hopPort } from "../link/route";
 import { sourceFor } from "../link/local";
+import { forgetPieces } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { drop } from "../stats";
@@ -43,6 +44,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
     hops = load<u8>(packet.l3, 7);
     whole = true;
   }
+  service = outerService(service);
   let shim = shimBytes(server);
   let outer = packet.l3 - shim - (server.family == 4 ? 20 : 40);
   let protocol: u32 = server.tunnelType == <u8>TunnelType.Gue ? <u32>Protocol.Udp
@@ -58,8 +60,16 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   packet.family = server.family;
   packet.protocol = <u8>protocol;
   store<u16>(packet.frame, server.family == 4 ? 0x0008 : 0xdd86, 12);
-  packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
+  packet.flags &= ~<u32>PacketFlag.Options;
+  // What came in pieces leaves in pieces no longer than the longest of them; which, does not matter any more.
+  if (inner == 4 && server.family == 4 && !whole) forgetPieces(packet);
+  else packet.flags &= ~<u32>PacketFlag.Reassembled;
   send(packet, hop);
+}
+
+/** The inner packet's service; where that met congestion already, the outer one may still meet some (RFC 3168 section 9.1.1). */
+function outerService(inner: u32): u32 {
+  return (inner & 3) == 3 ? inner - 1 : inner;
 }
 
 function writeOuter4(

@@ -3,7 +3,7 @@
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
-//          64 largest piece | 128 pieces: offset u16, bytes u16, in order of offset
+//          64 largest piece | 68 IPv6: where in the header the next one is named | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
 import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
@@ -15,12 +15,14 @@ import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
 
-const PIECES: usize = 128;
-const PAYLOAD: usize = 4096;
+export const RECORD_PIECES: usize = 52;
+export const RECORD_HEADER_BYTES: usize = 56;
+export const RECORD_NEXT_AT: usize = 68;
+export const PIECES: usize = 128;
+export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
-const TIMEOUT_MS: u32 = 30000;
 
-function recordAt(index: u32): usize {
+export function recordAt(index: u32): usize {
   return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
 }
 
@@ -73,6 +75,7 @@ export function reassemble(packet: Packet): bool {
     memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
     if (packet.family == 6) {
       store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
+      store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
     }
   }
   let total = load<u32>(record, 48);
@@ -134,6 +137,11 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u32>(record, 0, 4);
 }
 
+/** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
+export function forgetPieces(packet: Packet): void {
+  if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
+}
+
 /** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */
 export function pieceCount(packet: Packet): u32 {
   return load<u32>(packet.reassembly, 52);
@@ -150,14 +158,4 @@ export function pieceBytes(packet: Packet, piece: u32): u32 {
 /** Bytes of the largest packet it came in. */
 export function largestPiece(packet: Packet): u32 {
   return load<u32>(packet.reassembly, 64);
-}
-
-/** Each tick: datagrams whose pieces never came are given up. */
-export function sweepReassemblies(): void {
-  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
-    let record = recordAt(index);
-    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < TIMEOUT_MS) continue;
-    store<u32>(record, 0, 4);
-    drop(DropReason.ReassemblyTimeout);
-  }
 }
