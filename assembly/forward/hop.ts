@@ -5,7 +5,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
-import { isLocal } from "../link/local";
+import { isOwn } from "../link/local";
 import { nextHop } from "../link/route";
 import { largestPiece } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
@@ -19,7 +19,7 @@ export function hopToServer(connection: Connection): u32 {
   refresh(connection);
   if (connection.hopIn == 0) {
     let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
-    connection.hopIn = <u16>(isLocal(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
+    connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
   }
   return connection.hopIn;
 }

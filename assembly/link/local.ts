@@ -69,6 +69,15 @@ export function isLocal(address: usize): bool {
   return false;
 }
 
+/** True for a server that is the director itself: by one of its addresses, or as 127.0.0.1 or ::1. */
+export function isOwn(address: usize): bool {
+  if (load<u64>(address) == 0) {
+    if (load<u32>(address, 8) == 0xffff0000 && load<u8>(address, 12) == 127) return true;
+    if (load<u64>(address, 8) == bswap<u64>(1)) return true;
+  }
+  return isLocal(address);
+}
+
 /**
  * The director's address to speak from on a port: the first of the peer's subnet, else the port's
  * first, else any of the family. 0 when there is none. Answers the place of 16 bytes.
