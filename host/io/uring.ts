@@ -122,10 +122,9 @@ export class UringDriver implements Driver {
 
   wait(): void {
     for (const port of this.ports) if (port.pauseTurns > 0) port.pauseTurns--;
-    // A port whose slots all went on in writes cannot read before these are over.
-    if (!this.read()) this.submit(0);
     const isReading = this.read();
-    // Writes end inside the call that submits them, so one more completion is a frame, or the wake.
+    // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
+    // port whose slots all went on in writes cannot read before these are over: then any completion will do.
     this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1);
   }
 

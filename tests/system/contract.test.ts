@@ -188,6 +188,25 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
     }
   });
 
+  it("a backlog is never slept over, even when every slot goes on in a write", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    const total = SLOTS * 8;
+    for (const number of upTo(total)) bench.end.send(numbered(number));
+    let slept = 0;
+    for (let turn = 0; turn < TURNS_MAX && bench.lists.entered.filter(isNumbered).length < total; turn++) {
+      const count = driver.fill();
+      bench.lists.sending = bench.lists.places.slice(0, count).map((place) => ({ port: PORT, ...place, flags: FrameFlag.Vnet }));
+      driver.flush(count);
+      const startMs = performance.now();
+      driver.wait();
+      if (performance.now() - startMs > 40) slept++;
+    }
+    assert.deepEqual(bench.lists.entered.filter(isNumbered).map(numberOf), upTo(total));
+    // The last wait has nothing to wait for; one more for a machine that does something else.
+    assert.ok(slept <= 2, `${slept} waits slept to their end`);
+  });
+
   it("what a device refuses is told with its error", async (context) => {
     const bench = await Bench.build(context);
     const driver = bench.open(context, choice);
@@ -231,9 +250,9 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
       bench.end.send(numbered(life));
       assert.deepEqual(bench.take(driver, 1), [life]);
       driver.wait(); // a read is under way
-      driver.close();
       const slots = bench.lists.bytes.subarray(ARENA_AT, ARENA_AT + SLOTS * SLOT_BYTES);
       slots.fill(0xaa);
+      driver.close();
       for (const number of upTo(50)) bench.end.send(numbered(number));
       await new Promise((resolve) => setTimeout(resolve, 20));
       assert.ok(slots.every((byte) => byte === 0xaa), `life ${life}: written after the end`);
@@ -241,6 +260,17 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
       bench.lists.entered = [];
       assert.deepEqual(bench.take(next, 50), upTo(50));
       next.close();
+    }
+  });
+
+  it("fifty drivers one after the other lose nothing", async (context) => {
+    const bench = await Bench.build(context);
+    for (const life of upTo(50)) {
+      const { driver } = chooseDriver(choice, bench.place);
+      bench.lists.entered = [];
+      for (const number of upTo(life)) bench.end.send(numbered(number));
+      assert.deepEqual(bench.take(driver, life), upTo(life));
+      driver.close();
     }
   });
 }
