@@ -11,7 +11,7 @@ export function setSysctl(name: u32, value: u32): void {
   store<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<u32>name << 2), value);
 }
 
-/** True while the secure_tcp defence is on (modes 2 and 3; mode 1 waits for a full table). */
+/** 1 while the secure_tcp defence is on: modes 2 and 3; mode 1 waits until defence/level turns it to 2. */
 export function secureTcp(): u32 {
   return sysctl(Sysctl.SecureTcp) >= 2 ? 1 : 0;
 }

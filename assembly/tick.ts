@@ -9,11 +9,13 @@ import { ConnectionFlag, Sysctl } from "./abi/enums";
 import { SERVICES_MAX } from "./abi/limits";
 import { closeConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
+import { dropEntries } from "./defence/entries";
+import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
 import { now, setNow, state } from "./memory";
-import { sweepReassemblies } from "./packet/fragment";
+import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
-import { releaseServers } from "./control";
+import { releaseServers } from "./service/removed";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 
@@ -21,8 +23,6 @@ import { sysctl } from "./sysctl";
 const SWEEP_MS: u32 = 1000;
 /** Kernel's estimator period. */
 const ESTIMATE_MS: u32 = 2000;
-/** A template whose connections still live is looked at again after this long, as in the kernel. */
-const TEMPLATE_RETRY_MS: u32 = 60000;
 
 /** Call at least every 100 ms. Answers how many frames are to be sent. */
 export function tick(nowMs: u32): u32 {
@@ -31,6 +31,8 @@ export function tick(nowMs: u32): u32 {
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
   sweepConnections();
+  defend();
+  dropEntries();
   sweepNeighbors();
   sweepReassemblies();
   releaseServers();
@@ -58,12 +60,8 @@ function sweepConnections(): void {
 }
 
 function expire(index: u32, connection: Connection): void {
-  if (connection.children != 0) {
-    connection.timeoutMs = TEMPLATE_RETRY_MS;
-    connection.touch();
-    return;
-  }
-  closeConnection(index);
+  if (connection.children != 0) connection.outlive();
+  else closeConnection(index);
 }
 
 /** Exponential averages with the kernel's scaling: connections and packets << 10, bytes << 5. */

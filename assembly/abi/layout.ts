@@ -31,12 +31,19 @@ export const CONTROL_LOCALS_USED: u32 = 52;
 export const CONTROL_MARKS_USED: u32 = 56;
 export const CONTROL_ROUTE_GENERATION: u32 = 60; // changed with every route, address and neighbour change
 export const CONTROL_WHOLES: u32 = 64; //          locals that are whole subnets
+export const CONTROL_DROP_COUNTER: u32 = 68; //    packets until drop_packet takes one
+export const CONTROL_ORDER: u32 = 72; //           rises with every service and server added
+export const CONTROL_DROP_RATE: u32 = 76; //       drop_packet takes one of so many; 0 none
+export const CONTROL_DROP_ENTRIES: u32 = 80; //    1 while drop_entry is on
+export const CONTROL_DEFENCE_MS: u32 = 84; //      when the defences were last decided
 // pools of the schedulers: u32 first record given back, u32 records ever taken
 export const CONTROL_SLABS: u32 = 160;
 export const CONTROL_DESTINATIONS: u32 = 168;
 export const CONTROL_MEMBERS: u32 = 176;
 export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc's destinations has come to
 export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
+export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
+export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
@@ -83,9 +90,12 @@ export const TCP_TABLE_BYTES: u32 = 2 * 3 * 4 * 16;
 // [direction 3][event 10][state 16]
 export const SCTP_TABLE: u32 = TCP_TABLE + 0x200;
 export const SCTP_TABLE_BYTES: u32 = 3 * 10 * 16;
+// eight tables of 256 words for SCTP's checksum, written by init()
+export const CRC_TABLE: u32 = TCP_TABLE + 0x1000;
+export const CRC_TABLE_BYTES: u32 = 8 * 256 * 4;
 
 // ---------------------------------------------------------------------------- port records, 64 B
-export const PORTS_BASE: u32 = TCP_TABLE + 0x1000;
+export const PORTS_BASE: u32 = CRC_TABLE + CRC_TABLE_BYTES;
 export const PORT_BYTES: u32 = 64;
 export const PORT_MAC: u32 = 0; //                 6 B, then 2 B of zero
 export const PORT_FLAGS: u32 = 8; //               u32 PortFlag
@@ -214,6 +224,8 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
+export const SERVER_PATH_MTU: u32 = 116; //        u32 to a tunnel's end, as a router has told; 0 unknown
+export const SERVER_PATH_MTU_MS: u32 = 120; //     u32 when it did
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 
@@ -267,7 +279,11 @@ export const EXTRA_BYTES: u32 = 64;
 export const EXTRA_OUT: u32 = 0; //                the server's bytes
 export const EXTRA_IN: u32 = 12; //                the client's bytes
 export const EXTRA_MODE: u32 = 24; //              u32 FtpMode
-export const EXTRA_NEXT: u32 = 28; //              u32 free list
+// or, of a template, the text its persistence engine finds it by
+export const EXTRA_TEXT_HASH: u32 = 0; //          u32
+export const EXTRA_TEXT_BYTES: u32 = 4; //         u8
+export const EXTRA_TEXT: u32 = 5; //               up to EXTRA_NEXT, going on at the beginning of the next extra
+export const EXTRA_NEXT: u32 = 60; //              u32 next extra of a text; free list
 /** Each worker has its own part of the region: no locks. */
 export const EXTRAS_WORKER: u32 = EXTRAS_MAX / WORKERS_MAX | 0;
 
@@ -312,7 +328,12 @@ export const STATE_PENDING_ORDER: u32 = 44; //     u32
 export const STATE_EXTRA_FREE: u32 = 48; //        u32 first free extra, 0 none
 export const STATE_EXTRA_FRESH: u32 = 52; //       u32 extras of this worker ever taken
 export const STATE_AWAITED: u32 = 56; //           u32 connections whose client's port is not yet known
+export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last looked at buckets
+export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
+export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
+export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
+export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;

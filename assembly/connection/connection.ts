@@ -7,6 +7,7 @@ import {
   CONNECTION_VIRTUAL16,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
+import { CONTROL_RETRY_MS } from "../abi/limits";
 import { connections, now } from "../memory";
 
 @unmanaged
@@ -81,6 +82,15 @@ export class Connection {
   }
   get expired(): bool {
     return now - this.lastMs >= this.timeoutMs;
+  }
+  /**
+   * Its time is over, but connections live by it: it goes on for another minute, and from then on lives by
+   * minutes, as in the kernel. Counted from when its time was over, not from when that was noticed.
+   */
+  outlive(): void {
+    let overdueMs = now - this.lastMs - this.timeoutMs;
+    this.lastMs = now - overdueMs % CONTROL_RETRY_MS;
+    this.timeoutMs = CONTROL_RETRY_MS;
   }
 }
 if (offsetof<Connection>() != CONNECTION_BYTES) ERROR("Connection no longer fills CONNECTION_BYTES");

@@ -1,7 +1,7 @@
 // Opening and closing connections: the record, its keys, its place at the server.
 
 import { CONTROL_BASE, CONTROL_TIMEOUTS } from "../abi/layout";
-import { ConnectionFlag, DropReason, Forward, ServerFlag } from "../abi/enums";
+import { ConnectionFlag, DropReason, Forward, ServerFlag, TemplateState } from "../abi/enums";
 import { foldAddress } from "../base/hash";
 import { copyAddress } from "../wire/field";
 import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
@@ -97,6 +97,24 @@ export function closeConnection(index: u32): void {
   connection.control = 0;
   giveExtra(connection);
   give(index);
+}
+
+/**
+ * Ends a connection before its time. What controlled it goes too, unless others need it or, of a template, the
+ * client has been seen to be real.
+ */
+export function dropConnection(index: u32): void {
+  while (index != 0) {
+    let above = Connection.at(index).control;
+    closeConnection(index);
+    if (above != 0 && isNeeded(Connection.at(above))) return;
+    index = above;
+  }
+}
+
+function isNeeded(control: Connection): bool {
+  if (control.children != 0) return true;
+  return control.has(ConnectionFlag.Template) && control.state == <u8>TemplateState.Assured;
 }
 
 /**

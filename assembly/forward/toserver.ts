@@ -9,10 +9,10 @@ import { helpToServer } from "../helper/table";
 import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
-import {
-  completeChecksum, emit, HOP_LOCAL, hopMtu, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes,
-  writeVirtio,
-} from "./emit";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "./emit";
+import { HOP_LOCAL, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { completeChecksum, writeVirtio } from "./send";
 import { rewriteToServer } from "./nat";
 import { forwardTunnel } from "./tunnel";
 
@@ -22,9 +22,11 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (method == <u32>Forward.Local) return deliver(packet);
   let hop = hopToServer(connection);
   if (hop == HOP_LOCAL) {
-    if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
     // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
-    if (method == <u32>Forward.Nat && hostPort() != 0) rewriteToServer(packet, connection);
+    if (method == <u32>Forward.Nat && hostPort() != 0) {
+      if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
+      rewriteToServer(packet, connection);
+    }
     return deliver(packet);
   }
   if (packet.timeToLive <= 1) {

@@ -163,7 +163,7 @@ function passive(packet: Packet, connection: Connection, at: usize, end: usize):
   let text = state + STATE_HELPER + 16;
   let bytes = writeNumbers(text, connection.virtual, dataPort) - text;
   let growth = <i32>bytes - <i32>(at - start);
-  if (packet.end - packet.frame + growth > OWN_FRAME_BYTES) {
+  if (growth > 0 && packet.end - packet.frame + <u32>growth > OWN_FRAME_BYTES) {
     drop(DropReason.HelperBad);
     return DROPPED;
   }

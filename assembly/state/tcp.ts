@@ -40,13 +40,17 @@ function row(
   store<u32>(at, la | (li << 8) | (sa << 16), 8);
 }
 
-/** Writes the tables. Two sets: the ordinary one, and the one of the secure_tcp defence. */
+/**
+ * Writes the tables. Two sets: the ordinary one, and the one of the secure_tcp defence.
+ *
+ * A connection whose first segment is an ACK is one that another director began (sloppy_tcp): established.
+ */
 export function initTcp(): void {
   for (let secure: u32 = NORMAL; secure <= SECURE; secure++) {
     //                            NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA
     row(secure, INPUT, SYN,       SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR);
     row(secure, INPUT, FIN,       CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW);
-    row(secure, INPUT, ACK,       CL, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES);
+    row(secure, INPUT, ACK,       ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES);
     row(secure, INPUT, RST,       CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, SR);
     row(secure, OUTPUT, SYN,      SS, ES, SS, SR, SS, SS, SS, SS, SS, LI, SR);
     row(secure, OUTPUT, FIN,      TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW);
@@ -54,13 +58,13 @@ export function initTcp(): void {
     row(secure, OUTPUT, RST,      CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL);
     row(secure, INPUT_ONLY, SYN,  SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR);
     row(secure, INPUT_ONLY, FIN,  CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW);
-    row(secure, INPUT_ONLY, ACK,  CL, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES);
+    row(secure, INPUT_ONLY, ACK,  ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES);
     row(secure, INPUT_ONLY, RST,  CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL);
   }
   // Under attack a handshake counts only when the client has answered the server's SYN.
   row(SECURE, INPUT, SYN,         SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA);
   row(SECURE, INPUT, FIN,         CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA);
-  row(SECURE, INPUT, ACK,         CL, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA);
+  row(SECURE, INPUT, ACK,         ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA);
   row(SECURE, INPUT, RST,         CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL);
   row(SECURE, OUTPUT, SYN,        SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA);
   row(SECURE, INPUT_ONLY, SYN,    SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA);

@@ -1,19 +1,23 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, ServiceKey, ServiceRow, Status } from "../protocol.js";
+import type { ConnectionRow, PortRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
+import { sameService } from "./print.js";
+import { procConnections, procConnectionsSync, procStats, procStatsPerCpu, procTable } from "./proc.js";
+import { ABSENT } from "./sysctls.js";
 
 type Verb = (words: readonly string[], context: CommandContext, progress: (text: string) => void) => Promise<CommandResult>;
 
-const VERBS: Record<string, Verb> = { status, drain, sysctl };
+const VERBS: Record<string, Verb> = { status, drain, sysctl, proc };
 
 /** The verbs, as the help names them. */
 export const VERBS_HELP = `
 Verbs beyond ipvsadm:
   status                           ports, neighbours, table use, dropped frames by reason
   drain VIP:PORT RIP:PORT [SECONDS]   weight 0, then wait until the server's connections have ended
-  sysctl [NAME[=VALUE]]            settings of net.ipv4.vs
+  sysctl [-w] [NAME[=VALUE]]       settings of net.ipv4.vs
+  proc NAME                        what /proc/net/NAME shows on a kernel director (ip_vs, ip_vs_conn, ...)
   --socket PATH                    the director's control socket (before everything else)
 `;
 
@@ -43,13 +47,20 @@ function describe(status: Status): string {
     `lvs-wasm ${status.version}, up ${status.uptimeSeconds} s, ${status.workers} worker${status.workers === 1 ? "" : "s"}`,
     `connections ${status.connectionsUsed} of ${status.connectionsMax} (2^${Math.log2(status.buckets)} buckets)`,
     "ports",
-    ...status.ports.map((port) => `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`),
+    ...status.ports.flatMap(describePort),
     "neighbours",
     ...status.neighbors.map((one) => `  ${one.address.padEnd(24)} ${one.mac}  ${one.port}  ${one.state}`),
     Object.keys(status.drops).length === 0 ? "no frame was dropped" : "dropped frames",
     ...Object.entries(status.drops).map(([reason, count]) => `  ${reason.padEnd(24)} ${count}`),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+function describePort(port: PortRow): string[] {
+  const line = `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`;
+  const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
+  if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
+  return lines;
 }
 
 async function findService(text: string, context: CommandContext): Promise<ServiceRow> {
@@ -80,24 +91,66 @@ async function drain(words: readonly string[], context: CommandContext, progress
   throw new CommandFailure(1, `${real} still has ${left} connections after ${limitSeconds} s; its weight stays 0`);
 }
 
+/**
+ * Connections a server still works on. Of TCP and SCTP those are the active ones: what has said goodbye is
+ * only remembered. UDP has no goodbye: its connections end by their timeout.
+ */
+async function workLeft(service: ServiceKey, address: string, port: number, context: CommandContext): Promise<number> {
+  const reply = await context.director.request({ do: "table" });
+  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
+  const row = reply.value.services.find((one) => sameService(one, service));
+  const server = row?.servers.find((one) => one.address === address && one.port === port);
+  if (!server) return 0;
+  return server.activeConnections + (service.protocol === "udp" ? server.inactiveConnections : 0);
+}
+
 async function waitEmpty(service: ServiceKey, address: string, port: number, limitSeconds: number, context: CommandContext, progress: (text: string) => void): Promise<number> {
   const until = Date.now() + limitSeconds * 1000;
-  for (;;) {
-    const reply = await context.director.request({ do: "connections" });
-    const mine = (row: ConnectionRow): boolean => row.serverAddress === address && row.serverPort === port && row.virtualPort === service.port;
-    const left = reply.ok ? reply.value.filter(mine).length : 0;
+  for (let told = -1; ;) {
+    const left = await workLeft(service, address, port, context);
     if (left === 0 || Date.now() >= until) return left;
-    progress(`${left} connections left\n`);
+    if (left !== told) progress(`${left} connections left\n`);
+    told = left;
     await new Promise((resolve) => setTimeout(resolve, Math.min(1000, Math.max(1, until - Date.now()))));
   }
 }
 
-async function sysctl(words: readonly string[], context: CommandContext): Promise<CommandResult> {
+const PROC: Record<string, (context: CommandContext) => Promise<string>> = {
+  ip_vs: async (context) => procTable(await tableOf(context)),
+  ip_vs_stats: async (context) => procStats(await tableOf(context)),
+  ip_vs_stats_percpu: async (context) => procStatsPerCpu(await tableOf(context)),
+  ip_vs_conn: async (context) => procConnections(await connectionsOf(context)),
+  ip_vs_conn_sync: async (context) => procConnectionsSync(await connectionsOf(context)),
+  // The FTP helper is always in; nobody counts its uses.
+  ip_vs_app: async () => "prot port    usecnt name\nTCP  21      0      ftp              \n",
+};
+
+async function proc(words: readonly string[], context: CommandContext): Promise<CommandResult> {
+  const show = PROC[words[0] ?? ""];
+  if (!show || words.length > 1) throw misused(`proc needs one of ${Object.keys(PROC).join(", ")}`);
+  return succeeded(await show(context));
+}
+
+async function tableOf(context: CommandContext): Promise<Table> {
+  const reply = await context.director.request({ do: "table" });
+  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
+  return reply.value;
+}
+
+async function connectionsOf(context: CommandContext): Promise<ConnectionRow[]> {
+  const reply = await context.director.request({ do: "connections" });
+  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
+  return reply.value;
+}
+
+async function sysctl(all: readonly string[], context: CommandContext): Promise<CommandResult> {
+  const words = all.filter((word) => word !== "-w");
   if (words.length > 1) throw misused(`unexpected argument ${words[1]}`);
   const [name = "", value] = (words[0] ?? "").replace(/^net\.ipv4\.vs\./, "").split("=");
   if (value === undefined) return showSysctls(name, context);
   const number = wholeNumber(value, 0, 4294967295);
   if (number === undefined) throw misused(`invalid value \`${value}' specified`);
+  if (Object.hasOwn(ABSENT, name)) throw new CommandFailure(255, `net.ipv4.vs.${name} has no meaning here: ${ABSENT[name]}`);
   const reply = await context.director.request({ do: "sysctl-set", name, value: number });
   if (!reply.ok) throw new CommandFailure(255, reply.detail ?? `cannot set ${name}: ${reply.error}`);
   return succeeded(`net.ipv4.vs.${name} = ${number}\n`);
@@ -106,7 +159,9 @@ async function sysctl(words: readonly string[], context: CommandContext): Promis
 async function showSysctls(name: string, context: CommandContext): Promise<CommandResult> {
   const reply = await context.director.request({ do: "sysctls" });
   if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  const chosen = Object.entries(reply.value).filter(([one]) => name === "" || one === name);
+  if (Object.hasOwn(ABSENT, name)) throw new CommandFailure(255, `net.ipv4.vs.${name} has no meaning here: ${ABSENT[name]}`);
+  const chosen = Object.entries(reply.value).filter(([one]) => !Object.hasOwn(ABSENT, one) && (name === "" || one === name));
   if (chosen.length === 0) throw new CommandFailure(255, `cannot stat /proc/sys/net/ipv4/vs/${name}: No such file or directory`);
-  return succeeded(chosen.map(([one, value]) => `net.ipv4.vs.${one} = ${value}\n`).join(""));
+  const absent = name === "" ? Object.entries(ABSENT).map(([one, why]) => `# net.ipv4.vs.${one}: ${why}\n`) : [];
+  return succeeded([...chosen.map(([one, value]) => `net.ipv4.vs.${one} = ${value}\n`), ...absent].join(""));
 }

@@ -1,19 +1,20 @@
 // Listings read straight from the memory, while the engine works: services, servers, connections, counters.
 
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_LAST_MS,
-  CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_STATE, CONNECTION_TIMEOUT_MS,
-  CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS,
-  CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS, CONTROL_WORKERS, COUNTERS_BASE,
-  COUNTERS_WORKER_BYTES, COUNTER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES,
-  NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, SERVERS_BASE,
-  SERVER_ACTIVE, SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT,
-  SERVER_PERSISTENT, SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT,
-  SERVICES_BASE, SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_ENGINE, SERVICE_FAMILY, SERVICE_FLAGS, SERVICE_FWMARK, SERVICE_ORDER,
-  SERVICE_PORT, SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, STATE_FRESH, STATE_USED,
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_EXTRA,
+  CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT,
+  CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS,
+  CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
+  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
+  EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
+  NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
+  SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
+  SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT, SERVICES_BASE,
+  SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_ENGINE, SERVICE_FAMILY, SERVICE_FLAGS, SERVICE_FWMARK, SERVICE_ORDER, SERVICE_PORT,
+  SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, STATE_FRESH, STATE_USED,
   TIMEOUTS_UDP, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
+import { CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
 import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts } from "../protocol.js";
 import { formatAddress, formatMac } from "./address.js";
@@ -162,17 +163,37 @@ export class Records {
     const mixed = (flags & ConnectionFlag.MixedFamily) !== 0;
     const serverFamily: Family = mixed ? (family === 4 ? 6 : 4) : family;
     const protocol = this.view.getUint8(at + CONNECTION_PROTOCOL);
-    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) >>> 0;
-    const leftMs = Math.max(0, this.word(at + CONNECTION_TIMEOUT_MS) - (elapsedMs > 0x80000000 ? 0 : elapsedMs));
     const isTemplate = (flags & ConnectionFlag.Template) !== 0;
     return {
       family, protocol: protocolText(protocol), state: stateText(protocol, this.view.getUint8(at + CONNECTION_STATE), isTemplate),
-      expiresSeconds: Math.floor(leftMs / 1000),
+      expiresSeconds: Math.floor(this.leftMs(at) / 1000),
       clientAddress: this.address(family, at + CONNECTION_CLIENT16), clientPort: this.view.getUint16(at + CONNECTION_CLIENT_PORT),
       virtualAddress: this.address(family, at + CONNECTION_VIRTUAL16), virtualPort: this.view.getUint16(at + CONNECTION_VIRTUAL_PORT),
       serverFamily, serverAddress: this.address(serverFamily, at + CONNECTION_SERVER16),
-      serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), persistenceEngine: "", persistenceData: "",
+      serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), ...this.note(isTemplate ? this.word(at + CONNECTION_EXTRA) : 0),
     };
+  }
+
+  /** The text a template is found by, and the persistence engine that reads such texts. */
+  private note(extra: number): { persistenceEngine: string; persistenceData: string } {
+    if (extra === 0) return { persistenceEngine: "", persistenceData: "" };
+    const bytes = this.view.getUint8(EXTRAS_BASE + extra * EXTRA_BYTES + EXTRA_TEXT_BYTES);
+    let text = "";
+    for (let part = extra, offset = EXTRA_TEXT; text.length < bytes; offset = 0) {
+      const at = EXTRAS_BASE + part * EXTRA_BYTES;
+      const end = Math.min(EXTRA_NEXT, offset + bytes - text.length);
+      text += String.fromCharCode(...this.bytes.slice(at + offset, at + end));
+      part = this.word(at + EXTRA_NEXT);
+    }
+    return { persistenceEngine: "sip", persistenceData: text };
+  }
+
+  /** Until a connection's timer ends. Where others live by the connection it begins again, as Connection.outlive() has it. */
+  private leftMs(at: number): number {
+    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) | 0;
+    const leftMs = this.word(at + CONNECTION_TIMEOUT_MS) - Math.max(0, elapsedMs);
+    if (leftMs > 0) return leftMs;
+    return this.word(at + CONNECTION_CHILDREN) === 0 ? 0 : CONTROL_RETRY_MS - (-leftMs % CONTROL_RETRY_MS);
   }
 
   timeouts(): Timeouts {

@@ -24,7 +24,8 @@ const TUNNEL_SEGMENT_BYTES = MTU_BYTES - 20 - 40;
 const PLUG_MS = 10000;
 const PLUG_PAUSE_MS = 20;
 const CLIENTS = "lan-clients";
-const SERVERS = "lan-servers";
+/** The bridge of the servers' segment, in the namespace "wire". */
+export const SERVERS = "lan-servers";
 
 let built = 0;
 

@@ -19,7 +19,8 @@ const FIRST_REQUESTS = 12;
 const STEADY_PAUSE_MS = 100;
 const TABLE_PAUSE_MS = 1000;
 const SETTLE_MS = 100;
-const CLEAR = "\x1b[H\x1b[2J";
+/** Back to the first line of what was drawn last, and everything below wiped. */
+const redraw = (lines: number): string => (lines === 0 ? "" : `\x1b[${lines}A\x1b[J`);
 
 export interface StoryOptions {
   method: Method;
@@ -100,6 +101,7 @@ async function openDoor(client: Client, options: StoryOptions): Promise<Door | u
 async function stand(client: Client, tally: Tally, options: StoryOptions, url: string | undefined): Promise<void> {
   const endMs = options.seconds === undefined ? Infinity : Date.now() + options.seconds * 1000;
   let drawnMs = 0;
+  let drawnLines = 0;
   while (!options.until.aborted && Date.now() < endMs) {
     const report = await client.request({ url: `${SERVICE_URL}/` });
     tally.requests += report.requests;
@@ -108,7 +110,9 @@ async function stand(client: Client, tally: Tally, options: StoryOptions, url: s
     for (const [name, count] of Object.entries(report.failures)) tally.failures[name] = (tally.failures[name] ?? 0) + count;
     if (options.isTerminal && Date.now() - drawnMs >= TABLE_PAUSE_MS) {
       drawnMs = Date.now();
-      options.say(`${CLEAR}${await drawTable(options, "stats")}\n${tally.succeeded} of ${tally.requests} requests answered. ${url ?? ""}  Control-C ends.`);
+      const text = `${await drawTable(options, "stats")}\n${tally.succeeded} of ${tally.requests} requests answered. ${url ?? ""}  Control-C ends.`;
+      options.say(`${redraw(drawnLines)}${text}`);
+      drawnLines = text.split("\n").length;
     }
     await pause(STEADY_PAUSE_MS, undefined, { signal: options.until }).catch(() => undefined);
   }

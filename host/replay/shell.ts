@@ -159,7 +159,12 @@ async function runSysctl(words: readonly string[], director: Director): Promise<
       total.exitCode = 1;
       continue;
     }
-    if (value !== undefined) await director.request({ do: "sysctl-set", name, value: Number(value) });
+    const reply = value === undefined ? undefined : await director.request({ do: "sysctl-set", name, value: Number(value) });
+    if (reply?.ok === false) {
+      total.stderr += `sysctl: error setting key 'net.ipv4.vs.${name}': Invalid argument\n`;
+      total.exitCode = 1;
+      continue;
+    }
     total.stdout += `net.ipv4.vs.${name} = ${value ?? current}\n`;
   }
   return total;

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TcpState } from "../../assembly/abi/enums.js";
-import { setHelperPorts } from "../../host/engine/requests.js";
+import { setHelperPorts, setPort } from "../../host/engine/requests.js";
 import { Dialog, SIX } from "./ftp-dialog.js";
 import { ACK, RST, SYN } from "./segments.js";
-import { IN } from "../oracle/recording.js";
+import { IN, OUT } from "../oracle/recording.js";
 
 const PASSIVE = "227 Entering Passive Mode (10,0,2,11,195,80).\r\n";
 const REWRITTEN = "227 Entering Passive Mode (10,0,1,100,195,80).\r\n";
@@ -102,6 +102,20 @@ test("FTP: a reply that fills its frame leaves as two segments", async () => {
   assert.deepEqual(seen.map((segment) => segment.seq), [5001, 5001 + 1460]);
   assert.equal(seen.map((segment) => segment.text).join(""), text.replace("10,0,2,11", "10,0,1,100"));
   assert.equal(dialog.server({ seq: 5001 + 1460, ack: 1007, text: "226\r\n" }).seq, 5001 + 1461);
+});
+
+test("FTP: a reply that would outgrow its slot is dropped and counted, a shrinking one is not", async () => {
+  const dialog = await Dialog.open();
+  setPort(dialog.engine, OUT, "02:00:00:00:01:01", 9000);
+  setPort(dialog.engine, IN, "02:00:00:00:02:01", 9000);
+  dialog.login();
+  dialog.client({ seq: 1001, ack: 5001, text: "PASV\r\n" });
+  const slotText = 2112 - 66 - 54;
+  const reply = (numbers: string, bytes: number): string => `227 ${numbers},195,80)`.padEnd(bytes, "x");
+  assert.equal(dialog.server({ seq: 5001, ack: 1007, text: reply("10,0,2,11", slotText - 1) }).text.length, slotText);
+  assert.equal(dialog.send(IN, dialog.serverFrame({ seq: 8000, ack: 1007, text: reply("10,0,2,11", slotText) })).length, 0);
+  assert.equal(dialog.engine.drops()["HelperBad"], 1n);
+  assert.equal(dialog.server({ seq: 8000, ack: 1007, text: reply("110,110,110,110", 3000) }).text.length, 2995);
 });
 
 test("FTP: a wrong checksum cannot be mended by rewriting", async () => {

@@ -1,7 +1,6 @@
 // Every ipvsadm text of the recording: standard output, errors, exit codes, byte for byte.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Engine } from "../../host/engine/engine.js";
 import { EngineDirector } from "../../host/engine/director.js";
@@ -9,22 +8,8 @@ import { Records } from "../../host/engine/records.js";
 import { NO_NAMES, type CommandContext } from "../../host/cli/context.js";
 import { runIpvsadm } from "../../host/cli/ipvsadm.js";
 import { splitWords } from "../../host/cli/words.js";
-
-const root = new URL("../../../", import.meta.url);
-
-interface Recorded { command: string; exitCode: number; stdout: string; stderr: string }
-
-function readSection(name: string): Recorded[] {
-  const text = readFileSync(new URL("tests/oracle/recordings/cli.txt", root), "utf8");
-  const section = text.split(/^######## /m).find((part) => part.startsWith(name)) ?? "";
-  return section.split(/^\$ /m).slice(1).map((part) => {
-    const lines = part.split("\n");
-    const marked = (mark: string): string => lines.filter((line) => line.startsWith(mark)).map((line) => `${line.slice(1)}\n`).join("");
-    return {
-      command: lines[0] ?? "", exitCode: Number(/\[exit (\d+)\]/.exec(part)?.[1]), stdout: marked("|"), stderr: marked("!"),
-    };
-  });
-}
+import { loadEngine } from "../../host/load.js";
+import { readTexts } from "./texts.js";
 
 /** Not the program's own doing: other programs, the sync daemons, and tables by the kernel's hash order. */
 function isForeign(command: string): boolean {
@@ -32,8 +17,7 @@ function isForeign(command: string): boolean {
 }
 
 async function createContext(): Promise<CommandContext> {
-  const module = await WebAssembly.compile(readFileSync(new URL("build/engine.wasm", root)));
-  const engine = await Engine.create({ module });
+  const engine = await Engine.create({ module: await loadEngine() });
   const director = new EngineDirector(engine, new Records(engine.memory), {
     version: "test", ports: () => [], defaultForward: "masq", startedMs: Date.now(),
   });
@@ -60,7 +44,7 @@ for (const section of ["normal", "wrong"]) {
     const context = await createContext();
     let compared = 0;
     const differences: string[] = [];
-    for (const recorded of readSection(section)) {
+    for (const recorded of readTexts(section)) {
       if (isForeign(recorded.command)) continue;
       compared++;
       const result = await runRecorded(recorded.command, context);

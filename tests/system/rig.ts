@@ -22,7 +22,7 @@ export interface Outcome { status: number | null; stdout: string; stderr: string
 export interface RigOptions {
   rules?: readonly string[];
   /** Further fields of the configuration file. */
-  more?: object;
+  more?: Readonly<Record<string, unknown>>;
   /** Starts the programs on the servers; the laboratory's own HTTP servers without it. */
   startServers?(network: Network): Promise<unknown>;
 }
@@ -54,7 +54,7 @@ export class Rig {
     context.after(() => network.stop());
     await (options.startServers?.(network) ?? network.startServers());
     const socketPath = join(makeFolder(context), "lvsd.sock");
-    const director = await LabDirector.start(network, socketPath, options.rules ?? labRules(method, SERVERS), options.more);
+    const director = await LabDirector.start(network, socketPath, options.rules ?? labRules(method, SERVERS), { fields: options.more ?? {} });
     context.after(() => director.stop());
     return new Rig(network, director, await Client.start(network), socketPath);
   }

@@ -168,7 +168,7 @@ async function reloadUnderLoad(rig: Rig, method: Method): Promise<void> {
   rig.director.onLog((text) => (log += text));
   const kept = rig.client.request({ url: `${SERVICE_URL}/`, count: KEPT_REQUESTS, concurrency: KEPT, keepAlive: true }).finally(() => (isOver = true));
   const rules = [...labRules(method, 3).map((rule) => rule.replace("-w 3", "-w 9")), `-A -u ${VIRTUAL_ADDRESS}:53 -s rr`];
-  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { ...MORE, ...REUSE }));
+  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { fields: { ...MORE, ...REUSE } }));
   rig.director.signal("SIGHUP");
   assert.ok(await until(() => log.includes('"reloaded"'), SETTLE_MS), `after HUP: ${log}`);
   assert.equal(isOver, false, "the load was over before the reload");

@@ -15,7 +15,7 @@ import { addLocal, addService, setPort, setServer } from "../../host/engine/requ
 import { openTap } from "../../host/io/sys/tun.js";
 import { loadEngine } from "../../host/load.js";
 import { Pump } from "../../host/pump/pump.js";
-import { SLOT_BYTES, SLOTS } from "../../host/pump/slots.js";
+import { ARENA_BYTES } from "../../host/io/slots.js";
 import type { ServiceSpec } from "../../host/protocol.js";
 
 const PORT = 1;
@@ -24,7 +24,7 @@ const [, , tap = "", imagePath = "", mac = "", address = "", virtual = "", serve
 const say = (message: object): boolean => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const module = await loadEngine();
-const engine = await Engine.create({ module, bucketBits: 8, arenaBytes: SLOTS * SLOT_BYTES });
+const engine = await Engine.create({ module, bucketBits: 8, arenaBytes: ARENA_BYTES });
 setPort(engine, PORT, mac, 1500, PortFlag.Up | PortFlag.Vnet | PortFlag.Segments);
 addLocal(engine, PORT, address);
 addLocal(engine, PORT, `${virtual}/32`);
@@ -56,7 +56,7 @@ function spoil(): number {
 
 const descriptor = openTap(tap, { vnetHeader: true, offloads: true });
 const pump = new Pump({
-  module, memory: engine.memory, ports: [{ index: PORT, name: tap, descriptor }], imagePath,
+  module, memory: engine.memory, ports: [{ index: PORT, name: tap, descriptor }], imagePath, driver: "auto",
   onTrap: (report) => void say({ trap: report }),
   onFailure: (reason) => {
     say({ failure: reason });

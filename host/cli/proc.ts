@@ -1,0 +1,89 @@
+// What /proc/net/ip_vs* shows on a kernel director, for tools that read it: `lvsadm proc NAME`.
+
+import type { ConnectionRow, Counters, Rates, ServiceRow, Table } from "../protocol.js";
+import { parseAddress } from "../engine/address.js";
+import { banner } from "./print.js";
+
+/** Timers are in jiffies there; ours tick a hundred times a second. */
+const JIFFIES_PER_SECOND = 100;
+const FORWARD_TEXT = { masq: "Masq", local: "Local", tunnel: "Tunnel", route: "Route" };
+
+const hex = (value: number | bigint | string, width: number): string => BigInt(value).toString(16).toUpperCase().padStart(width);
+const port = (value: number): string => value.toString(16).toUpperCase().padStart(4, "0");
+
+/** 0A000164, or fd00:0001:0000:... in full. */
+function bare(address: string): string {
+  const bytes = parseAddress(address)?.bytes ?? new Uint8Array(16);
+  const text = Buffer.from(bytes).toString("hex");
+  return address.includes(":") ? text.replace(/.{4}(?=.)/g, "$&:") : text.slice(24).toUpperCase();
+}
+
+const endpoint = (address: string, number: number): string => `${address.includes(":") ? `[${bare(address)}]` : bare(address)}:${port(number)}`;
+
+function mask(service: ServiceRow): string {
+  if (service.family === 4) return bare(service.netmask);
+  // The kernel keeps the prefix length in network order there.
+  return Number(service.netmask).toString(16).toUpperCase().padStart(2, "0").padEnd(8, "0");
+}
+
+function serviceLine(service: ServiceRow): string {
+  const ops = service.onePacket ? "ops " : "";
+  const key = service.protocol === "fwmark" ? `FWM  ${service.fwmark.toString(16).toUpperCase().padStart(8, "0")}`
+    : `${service.protocol.toUpperCase().padEnd(4)} ${endpoint(service.address, service.port)}`;
+  const head = service.family === 6 && service.protocol !== "fwmark" ? `${key} ${service.scheduler} ` : `${key} ${service.scheduler} ${ops} `;
+  return service.persistent ? `${head}persistent ${service.timeoutSeconds * JIFFIES_PER_SECOND} ${mask(service)}\n` : `${head}\n`;
+}
+
+/** /proc/net/ip_vs: services in the director's order, their newest server first. */
+export function procTable(table: Table): string {
+  const lines = [`${banner(table.size)}Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n`];
+  for (const service of table.services) {
+    lines.push(serviceLine(service));
+    for (const server of service.servers) {
+      lines.push(`  -> ${endpoint(server.address, server.port)}      ${FORWARD_TEXT[server.forward].padEnd(7)} ` +
+        `${String(server.weight).padEnd(6)} ${String(server.activeConnections).padEnd(10)} ${String(server.inactiveConnections).padEnd(10)}\n`);
+    }
+  }
+  return lines.join("");
+}
+
+function figures(row: Counters | Rates, first: number): string {
+  return `${hex(row.connections, first)} ${hex(row.inPackets, 8)} ${hex(row.outPackets, 8)} ${hex(row.inBytes, 16)} ${hex(row.outBytes, 16)}\n`;
+}
+
+/** /proc/net/ip_vs_stats: sums and rates of everything, in hexadecimal. */
+export function procStats(table: Table): string {
+  return "   Total Incoming Outgoing         Incoming         Outgoing\n" +
+    "   Conns  Packets  Packets            Bytes            Bytes\n" +
+    `${figures(table.total.counters, 8)}\n` +
+    " Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n" +
+    figures(table.total.rates, 8);
+}
+
+/** /proc/net/ip_vs_stats_percpu: the director counts as one. */
+export function procStatsPerCpu(table: Table): string {
+  const row = figures(table.total.counters, 8);
+  return "       Total Incoming Outgoing         Incoming         Outgoing\n" +
+    "CPU    Conns  Packets  Packets            Bytes            Bytes\n" +
+    `  0 ${row}  ~ ${row}\n` +
+    "     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n" +
+    figures(table.total.rates, 12);
+}
+
+function connectionKey(row: ConnectionRow): string {
+  return `${row.protocol.padEnd(3)} ${bare(row.clientAddress)} ${port(row.clientPort)} ${bare(row.virtualAddress)} ${port(row.virtualPort)} ` +
+    `${bare(row.serverAddress)} ${port(row.serverPort)} ${row.state.padEnd(11)}`;
+}
+
+/** /proc/net/ip_vs_conn */
+export function procConnections(rows: readonly ConnectionRow[]): string {
+  const engine = (row: ConnectionRow): string => (row.persistenceEngine === "" ? "" : ` ${row.persistenceEngine} ${row.persistenceData}`);
+  return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n" +
+    rows.map((row) => `${connectionKey(row)} ${String(row.expiresSeconds).padStart(7)}${engine(row)}\n`).join("");
+}
+
+/** /proc/net/ip_vs_conn_sync: every connection here was opened here. */
+export function procConnectionsSync(rows: readonly ConnectionRow[]): string {
+  return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n" +
+    rows.map((row) => `${connectionKey(row)} LOCAL  ${String(row.expiresSeconds).padStart(7)}\n`).join("");
+}

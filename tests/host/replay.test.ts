@@ -1,0 +1,102 @@
+// `lvsd replay` as an operator runs it: scenarios and captures, and what is not understood.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { readCapture, writeCapture } from "../../host/io/pcap.js";
+import { buildTcp, describe as describeFrame } from "../../host/lab/frames.js";
+
+const root = new URL("../../../", import.meta.url);
+const program = fileURLToPath(new URL("build/host/daemon/main.js", root));
+const config = fileURLToPath(new URL("tests/oracle/director.yaml", root));
+const SYN = buildTcp({
+  macTo: "02:00:00:00:01:01", macFrom: "02:00:00:00:01:c1", source: "10.0.1.50", sourcePort: 40000, target: "10.0.1.100", targetPort: 80, flags: 2,
+});
+const hex = Buffer.from(SYN).toString("hex");
+
+function replay(words: string[], input = ""): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, [program, "replay", "--config", config, ...words], { input, encoding: "utf8" });
+}
+
+const lines = (...events: object[]): string => events.map((event) => JSON.stringify(event)).join("\n");
+
+test("inputs are echoed in order, frames follow what caused them; bare lines work too", () => {
+  const scenario = lines(
+    { cmd: "set -e; ipvsadm -A -t 10.0.1.100:80 -s rr\nipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m" },
+    { ev: "noise", if: "out", hex: "00" },
+    { if: "out", frame: hex },
+    { ev: "advance", s: 30 },
+    { ev: "cmd", cmd: "ipvsadm -Lnc" },
+    { ev: "advance", s: 31 },
+    { ev: "cmd", cmd: "ipvsadm -Lnc" },
+  );
+  const done = replay(["-"], scenario);
+  assert.equal(done.stderr, "");
+  assert.equal(done.status, 0);
+  const events = done.stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual(events.map((event) => event["ev"]), ["cmd", "in", "out", "advance", "cmd", "advance", "cmd"]);
+  assert.equal(events[0]?.["rc"], 0);
+  assert.equal(describeFrame(Buffer.from(String(events[2]?.["hex"]), "hex")), "10.0.1.50:40000 > 10.0.2.11:8080");
+  assert.match(String(events[4]?.["stdout"]), /TCP 00:30 {2}SYN_RECV {4}10\.0\.1\.50:40000/);
+  assert.doesNotMatch(String(events[6]?.["stdout"]), /SYN_RECV/);
+});
+
+test("the same scenario gives the same bytes", () => {
+  const scenario = lines({ cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr" }, { if: "out", frame: hex }, { ev: "advance", s: 5 }, { if: "out", frame: hex });
+  assert.equal(replay(["-"], scenario).stdout, replay(["-"], scenario).stdout);
+});
+
+const BAD: [string, string, RegExp][] = [
+  ["no JSON", "{", /^lvsd: line 2: this is not JSON$/m],
+  ["a shell's command", '{"cmd":"ipvsadm -Ln; reboot"}', /^lvsd: line 2: only ipvsadm/m],
+  ["a redirection", '{"cmd":"ipvsadm -Ln >/etc/passwd"}', /line 2: only ipvsadm/],
+  ["an unknown event", '{"ev":"dance"}', /line 2: there is no event "dance"/],
+  ["an unknown port", '{"ev":"in","if":"eth0","hex":"00"}', /line 2: if is none of the ports out, in/],
+  ["odd hexadecimals", '{"ev":"in","if":"out","hex":"abc"}', /line 2: the frame is not a text of hexadecimal bytes/],
+  ["a monster", `{"ev":"in","if":"out","hex":"${"00".repeat(70000)}"}`, /line 2: the frame is longer than 65549 bytes/],
+  ["time going backwards", '{"ev":"advance","s":-1}', /line 2: s is not a number of seconds/],
+  ["an open quotation mark", '{"cmd":"ipvsadm -A -t \'10.0.1.100:80"}', /line 2: a quotation mark is not closed/],
+];
+
+for (const [what, line, expected] of BAD) {
+  test(`${what}: line and reason, exit 2, nothing done`, () => {
+    const done = replay(["-"], `{"cmd":"ipvsadm -Ln"}\n${line}`);
+    assert.equal(done.status, 2);
+    assert.equal(done.stdout, "");
+    assert.match(done.stderr, expected);
+    assert.doesNotMatch(done.stderr, /\bat .*\.js:/);
+  });
+}
+
+test("a command that fails says so in its echo, and set -e stops the rest of its line", () => {
+  const done = replay(["-"], lines({ cmd: "set -e; ipvsadm -D -t 10.0.1.100:80; ipvsadm -A -t 10.0.1.100:80" }, { cmd: "ipvsadm -Sn" }));
+  const [failed, saved] = done.stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.deepEqual([failed?.["rc"], failed?.["stderr"]], [255, "No such service\n"]);
+  assert.equal(saved?.["stdout"], "");
+});
+
+test("captures: frames of a port's file in, what comes out of the other into a file, with its time", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lvs-pcap-"));
+  try {
+    const rules = join(folder, "director.yaml");
+    writeFileSync(rules, `${readFileSync(config, "utf8")}rules:\n  - -A -t 10.0.1.100:80 -s rr\n  - -a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m\n`);
+    writeFileSync(join(folder, "in.pcap"), writeCapture([{ seconds: 1000.5, bytes: SYN }, { seconds: 1001, bytes: SYN }]));
+    const done = spawnSync(process.execPath, [program, "replay", "--config", rules, "--pcap", `out=${join(folder, "in.pcap")}`,
+      "--write", `in=${join(folder, "out.pcap")}`], { encoding: "utf8" });
+    assert.equal(done.stderr, "");
+    assert.equal(done.stdout, "2 frames in, out: 0 from out, 2 from in\n");
+    const sent = readCapture(readFileSync(join(folder, "out.pcap")));
+    assert.deepEqual(sent.map((one) => one.seconds), [1000.5, 1001]);
+    assert.equal(describeFrame(sent[0]?.bytes ?? new Uint8Array(54)), "10.0.1.50:40000 > 10.0.2.11:8080");
+    writeFileSync(join(folder, "cut.pcap"), writeCapture([{ seconds: 1, bytes: SYN }]).slice(0, 60));
+    const cut = replay(["--pcap", `out=${join(folder, "cut.pcap")}`]);
+    assert.equal(cut.status, 2);
+    assert.match(cut.stderr, /cut\.pcap: frame 1 is cut off/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,17 @@
+// The recorded texts of the real ipvsadm: each command with what it printed and how it ended.
+
+import { readFileSync } from "node:fs";
+
+export interface RecordedText { command: string; exitCode: number; stdout: string; stderr: string }
+
+const file = new URL("../../../tests/oracle/recordings/cli.txt", import.meta.url);
+
+/** Commands of one section: "normal", "wrong" or "with traffic". */
+export function readTexts(name: string): RecordedText[] {
+  const section = readFileSync(file, "utf8").split(/^######## /m).find((part) => part.startsWith(name)) ?? "";
+  return section.split(/^\$ /m).slice(1).map((part) => {
+    const lines = part.split("\n");
+    const marked = (mark: string): string => lines.filter((line) => line.startsWith(mark)).map((line) => `${line.slice(1)}\n`).join("");
+    return { command: lines[0] ?? "", exitCode: Number(/\[exit (\d+)\]/.exec(part)?.[1]), stdout: marked("|"), stderr: marked("!") };
+  });
+}
