@@ -15,7 +15,7 @@ import { sweepNeighbors } from "./link/neighbor";
 import { now, setNow, state } from "./memory";
 import { sweepReassemblies } from "./packet/fragment";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
-import { releaseServers } from "./control";
+import { releaseServers } from "./service/removed";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 

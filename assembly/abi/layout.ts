@@ -43,6 +43,7 @@ export const CONTROL_MEMBERS: u32 = 176;
 export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc's destinations has come to
 export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
 export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
+export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
@@ -89,9 +90,12 @@ export const TCP_TABLE_BYTES: u32 = 2 * 3 * 4 * 16;
 // [direction 3][event 10][state 16]
 export const SCTP_TABLE: u32 = TCP_TABLE + 0x200;
 export const SCTP_TABLE_BYTES: u32 = 3 * 10 * 16;
+// eight tables of 256 words for SCTP's checksum, written by init()
+export const CRC_TABLE: u32 = TCP_TABLE + 0x1000;
+export const CRC_TABLE_BYTES: u32 = 8 * 256 * 4;
 
 // ---------------------------------------------------------------------------- port records, 64 B
-export const PORTS_BASE: u32 = TCP_TABLE + 0x1000;
+export const PORTS_BASE: u32 = CRC_TABLE + CRC_TABLE_BYTES;
 export const PORT_BYTES: u32 = 64;
 export const PORT_MAC: u32 = 0; //                 6 B, then 2 B of zero
 export const PORT_FLAGS: u32 = 8; //               u32 PortFlag
@@ -220,6 +224,8 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
+export const SERVER_PATH_MTU: u32 = 116; //        u32 to a tunnel's end, as a router has told; 0 unknown
+export const SERVER_PATH_MTU_MS: u32 = 120; //     u32 when it did
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 
@@ -326,6 +332,8 @@ export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last look
 export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
 export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
+export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
+export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;

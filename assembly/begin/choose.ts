@@ -26,7 +26,7 @@ export function open(packet: Packet, index: u32): u32 {
     deliver(packet);
     return REFUSED;
   }
-  if (service.has(ServiceFlag.Persistent)) return openPersistent(packet, index);
+  if (service.has(ServiceFlag.Persistent)) return openPersistent(packet, index, 0);
   if (service.fwmark == 0 && packet.targetPort != service.port) return 0;
   let server = schedule(index, packet.source, packet.sourcePort, packet.target);
   if (server == 0) return 0;

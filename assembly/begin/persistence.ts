@@ -1,10 +1,11 @@
 // Persistence: a template remembers which server a client (or its net) was given, so that its next
 // connections go there too.
 
-import { CONTROL_BASE } from "../abi/layout";
+import { STATE_TEMPLATE } from "../abi/layout";
 import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
-import { callId, callIdBytes } from "../helper/sip";
 import { openTo, REFUSED } from "./open";
+import { callId, callIdBytes } from "../helper/sip";
+import { state } from "../memory";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
@@ -18,10 +19,12 @@ import { closeConnection, openConnection } from "../connection/open";
 import { insert, lookupTemplate, remove } from "../connection/table";
 
 const FTP_CONTROL: u32 = 21 << 8; // network order
-const SCRATCH: usize = <usize>CONTROL_BASE + 0x400; // two addresses: the client's net, the virtual key
 
-/** Opens a connection of a persistent service: by its template, or with a new one. */
-export function openPersistent(packet: Packet, index: u32): u32 {
+/**
+ * Opens a connection of a persistent service: by its template, or with a new one. It leads to the template's
+ * server, or, when a server has spoken first, to that `speaker`.
+ */
+export function openPersistent(packet: Packet, index: u32, speaker: u32): u32 {
   let service = Service.at(index);
   let note: usize = 0;
   if (service.engine != 0) {
@@ -33,8 +36,8 @@ export function openPersistent(packet: Packet, index: u32): u32 {
     }
   }
   let noteBytes = note != 0 ? callIdBytes : 0;
-  let client = SCRATCH;
-  let virtual = SCRATCH + 16;
+  let client = state + STATE_TEMPLATE;
+  let virtual = client + 16;
   maskClient(service, packet, client);
   let protocol = <u32>packet.protocol;
   let virtualPort = <u32>packet.targetPort;
@@ -53,7 +56,7 @@ export function openPersistent(packet: Packet, index: u32): u32 {
   let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort, note, noteBytes);
   if (template != 0 && (!isAlive(template) || !usable(template))) template = 0;
   if (template == 0) {
-    let server = schedule(index, packet.source, packet.sourcePort, packet.target);
+    let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
     if (server == 0) return 0;
     let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
     template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
@@ -66,7 +69,7 @@ export function openPersistent(packet: Packet, index: u32): u32 {
   record.touch();
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
-  let opened = openTo(packet, index, record.server, flags);
+  let opened = openTo(packet, index, speaker != 0 ? speaker : record.server, flags);
   if (opened == REFUSED) return REFUSED;
   Connection.at(opened).control = template;
   record.children++;

@@ -20,7 +20,7 @@ import { assure, INPUT, INPUT_ONLY, OUTPUT } from "../state/advance";
 import { advanceTcp } from "../state/tcp";
 import { countIn, countOut } from "../stats";
 import { secureTcp } from "../sysctl";
-import { amend } from "../wire/checksum";
+import { amend, fold32 } from "../wire/checksum";
 
 // An ordinary packet has no options: its fields lie at fixed places of the frame. Offsets given to a load
 // as its last argument cost nothing, so everything is reached from the frame's beginning.
@@ -60,11 +60,10 @@ export function expressToServer(packet: Packet, connection: Connection): bool {
   if (method == <u32>Forward.Nat) {
     store<u32>(frame, connection.serverAddress, IP_TARGET);
     store<u16>(frame, connection.serverPort, TARGET_PORT);
-    oneHopLess(frame);
-    amend(frame + IP_CHECKSUM, connection.ipDeltaIn);
+    rewriteHops(frame, connection.ipDeltaIn);
     amendTransport(packet, frame, connection.l4DeltaIn);
   } else {
-    oneHopLess(frame);
+    store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
     let checksum = <u32>load<u16>(frame, IP_CHECKSUM) + 1;
     store<u16>(frame, <u16>(checksum + (checksum >> 16)), IP_CHECKSUM);
   }
@@ -82,8 +81,7 @@ export function expressToClient(packet: Packet, connection: Connection): bool {
   let frame = <usize>packet.frame;
   store<u32>(frame, connection.virtual, IP_SOURCE);
   store<u16>(frame, connection.virtualPort, SOURCE_PORT);
-  oneHopLess(frame);
-  amend(frame + IP_CHECKSUM, connection.ipDeltaOut);
+  rewriteHops(frame, connection.ipDeltaOut);
   amendTransport(packet, frame, connection.l4DeltaOut);
   leave(packet, neighbor);
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
@@ -93,6 +91,7 @@ export function expressToClient(packet: Packet, connection: Connection): bool {
 }
 
 /** The timeout of a connection that this packet leaves in its state; 0 when there is more to it. */
+@inline
 function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32): u32 {
   let frame = <usize>packet.frame;
   if (packet.protocol == <u8>Protocol.Udp) {
@@ -105,6 +104,7 @@ function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32)
 }
 
 /** The next hop's record when the packet can leave to it at once; 0 when anything must happen before. */
+@inline
 function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize {
   // 0 is not looked up yet, 0xffff is the director itself.
   if (hop - 1 >= 0xfffe) return 0;
@@ -119,15 +119,21 @@ function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize 
   return fresh ? neighbor : 0;
 }
 
+@inline
 function touch(connection: Connection, timeout: u32): void {
   connection.lastMs = now;
   connection.timeoutMs = timeout;
 }
 
-function oneHopLess(frame: usize): void {
-  store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
+/** One hop less and the header's checksum, which share a word; the difference knows of the hop. */
+@inline
+function rewriteHops(frame: usize, difference: u32): void {
+  let word = load<u32>(frame, IP_HOPS);
+  let checksum = ~fold32((~word >> 16) + difference);
+  store<u32>(frame, ((word & 0xffff) - 1) | (checksum << 16), IP_HOPS);
 }
 
+@inline
 function amendTransport(packet: Packet, frame: usize, difference: u32): void {
   if (packet.protocol == <u8>Protocol.Tcp) return amend(frame + TCP_CHECKSUM, difference);
   amend(frame + UDP_CHECKSUM, difference);
@@ -135,6 +141,7 @@ function amendTransport(packet: Packet, frame: usize, difference: u32): void {
 }
 
 /** Hardware addresses, the virtio header where the port wants one, and the entry of the transmit list. */
+@inline
 function leave(packet: Packet, neighbor: usize): void {
   let frame = <usize>packet.frame;
   store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));

@@ -7,6 +7,7 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
 import { isOwn } from "../link/local";
 import { nextHop } from "../link/route";
+import { largestPiece } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
 
@@ -37,8 +38,12 @@ function refresh(connection: Connection): void {
   connection.hopOut = 0;
 }
 
-/** Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame. */
+/**
+ * Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame; of the largest
+ * piece, for an IPv6 datagram that came in pieces. IPv4 counts the whole, as the kernel does.
+ */
 export function wireBytes(packet: Packet): u32 {
+  if (packet.family == 6 && packet.has(PacketFlag.Reassembled)) return largestPiece(packet);
   if (!packet.has(PacketFlag.Segments)) return packet.ipBytes;
   let header = packet.protocol == <u8>Protocol.Tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8;
   return packet.l4 - packet.l3 + header + packet.segmentBytes;

@@ -8,6 +8,7 @@ import { Server } from "../service/server";
 import { sysctl } from "../sysctl";
 import { encapsulate, shimBytes } from "./encapsulate";
 import { refuseSize, takeHop, wireBytes } from "./hop";
+import { pathMtu } from "./pathmtu";
 import { tunnelSegments } from "./segment";
 
 /** Encapsulates and sends. Too large a packet that may not be cut is refused with the inner MTU. */
@@ -15,7 +16,7 @@ export function forwardTunnel(packet: Packet, connection: Connection, hop: u32):
   let server = Server.at(connection.server);
   let family = <u32>server.family;
   let overhead = shimBytes(server) + (family == 4 ? 20 : 40);
-  let mtu = hopMtu(hop) - overhead;
+  let mtu = pathMtu(server, hopMtu(hop)) - overhead;
   let whole = mayNotCut(packet);
   takeHop(packet);
   if (wireBytes(packet) > mtu && whole) {

@@ -1,6 +1,6 @@
 // The engine against others on the same frames: one interleaved run for each number of flows.
 
-import { CONTROL_BASE, CONTROL_GROUP } from "../../assembly/abi/layout.js";
+import { CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD } from "../../assembly/abi/layout.js";
 import { BATCH_MAX, GROUP_MAX } from "../../assembly/abi/limits.js";
 import { interleave, type Contestant } from "../lib/interleave.js";
 import type { Report, Settings } from "../lib/settings.js";
@@ -28,11 +28,18 @@ async function compare(module: WebAssembly.Module, library: Library | undefined,
     world.engine.view.setUint32(CONTROL_BASE + CONTROL_GROUP, group, true);
     return world.engine.receive(frames, nowMs);
   };
+  const byLongRoad: Receive = (frames, nowMs) => {
+    world.engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, 1, true);
+    const sent = grouped(GROUP_MAX)(frames, nowMs);
+    world.engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, 0, true);
+    return sent;
+  };
   const natives = library ? [true, false].map((staged) => new NativeRival(library, world, servers, staged)) : [];
   const naive = new NaiveRival(world, servers);
   const contestants = [
     path("the engine", settings.batches, grouped(GROUP_MAX)),
     path("the engine, a frame at a time", settings.batches, grouped(1)),
+    path("the engine, the long road", settings.batches, byLongRoad),
     ...natives.map((native, index) => path(index === 0 ? "C, staged alike" : "C, a frame at a time", settings.batches, native.receive)),
     path("naive JavaScript", FEW, naive.receive),
   ];

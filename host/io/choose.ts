@@ -1,6 +1,6 @@
 // Which driver moves the frames: the one asked for, or the fastest that this machine allows.
 
-import type { Driver, DriverChoice, Place } from "./driver.js";
+import { DriverError, type Driver, type DriverChoice, type Place } from "./driver.js";
 import { TapDriver } from "./tap.js";
 import { UringDriver } from "./uring.js";
 
@@ -14,8 +14,9 @@ export function chooseDriver(choice: DriverChoice, place: Place): Chosen {
     const driver = new UringDriver(place);
     return { driver, name: "uring", why: choice === "uring" ? "the configuration says so" : "this machine allows it" };
   } catch (error) {
+    if (error instanceof DriverError) throw error;
     const problem = (error as Error).message;
-    if (choice === "uring") throw new Error(`driver uring: ${problem}; with "driver: auto" the director does without`);
+    if (choice === "uring") throw new DriverError(`driver uring: ${problem}; with "driver: auto" the director does without`);
     return { driver: new TapDriver(place), name: "tap", why: `uring is not to be had: ${problem}` };
   }
 }

@@ -39,6 +39,14 @@ export interface Place {
   refused(port: number, errno: number): void;
 }
 
+/** No new start would help: a device is gone for good, or the driver asked for is not to be had. */
+export class DriverError extends Error {}
+
+/** What a read that can never succeed again means. */
+export function deviceGone(name: string, errno: number): DriverError {
+  return new DriverError(`${name}: the device was taken away (reading fails with errno ${errno})`);
+}
+
 /** Longest wait: a stop or a timer is never later than this. */
 export const WAIT_MS = 50;
 

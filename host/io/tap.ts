@@ -7,14 +7,13 @@ import { FrameFlag } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { addressOf, errno, poll, POLL_IN, read, write } from "./sys/libc.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
-import { WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
 
 const EAGAIN = 11;
 const EINTR = 4;
 /** The interface is down: nothing comes, nothing goes, and it may come up again. */
 const EIO = 5;
-const EBADFD = 77;
 
 /** Frames of one port in one batch, so that no port waits for another's flood. */
 const SHARE_FRAMES = 64;
@@ -58,7 +57,7 @@ export class TapDriver implements Driver {
     if (bytes >= 0) return bytes;
     const failure = errno();
     if (failure === EAGAIN || failure === EINTR || failure === EIO) return 0;
-    throw new Error(`reading from ${device.name} failed with errno ${failure}${failure === EBADFD ? ": the device was taken away" : ""}`);
+    throw deviceGone(device.name, failure);
   }
 
   flush(count: number): void {

@@ -7,8 +7,8 @@ import { FrameFlag } from "../../assembly/abi/enums.js";
 import { addressOf } from "./sys/libc.js";
 import { Ring } from "./sys/uring.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
-import { WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
-import { frameOf, RING_AT, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
+import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
 
 const TAG_READ = 1;
 const TAG_WRITE = 2;
@@ -57,7 +57,7 @@ export class UringDriver implements Driver {
   /** Throws a SystemError when this machine has no io_uring that can do it. */
   constructor(private readonly place: Place) {
     const { engine, devices } = place;
-    this.ring = new Ring(engine.bytes, engine.arenaBase + RING_AT);
+    this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
     const slots = Math.min(SHARE_SLOTS, Math.floor(SLOTS / devices.length));
     this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, free: 0, isReading: false, pauseTurns: 0, errno: 0 }));
     try {
@@ -131,12 +131,19 @@ export class UringDriver implements Driver {
 
   close(): void {
     this.isClosing = true;
+    try {
+      this.endReads();
+    } finally {
+      this.ring.close();
+    }
+  }
+
+  /** Whatever is under way would go on into memory that the next driver uses. */
+  private endReads(): void {
     if (this.ring.full) this.submit(0);
     this.ring.cancelAll(TAG_CANCEL);
     const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.ports.some((port) => port.isReading);
-    // Whatever is under way would read into memory that the next ring uses.
     for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
-    this.ring.close();
   }
 
   private submit(completions: number): void {
@@ -185,7 +192,7 @@ export class UringDriver implements Driver {
       this.release(slot);
     }
     if (result >= 0 || result === -ENOBUFS || result === -ECANCELED || this.isClosing) return;
-    if ([EBADF, EBADFD, EFAULT].includes(-result)) throw new Error(`reading from ${port.name} failed with errno ${-result}: the device was taken away`);
+    if ([EBADF, EBADFD, EFAULT].includes(-result)) throw deviceGone(port.name, -result);
     port.errno = -result;
     port.pauseTurns = PAUSE_TURNS;
   }

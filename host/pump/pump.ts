@@ -35,6 +35,7 @@ export class Pump implements Performer<Promise<number>> {
   private readonly trapsMs: number[] = [];
   private worker: Worker | undefined;
   private exited: Promise<void> = Promise.resolve();
+  private isReady = false;
   private nextId = 1;
   private traps = 0;
   /** The driver that moves the frames, and why it is this one. */
@@ -58,8 +59,11 @@ export class Pump implements Performer<Promise<number>> {
         switch (report.kind) {
           case "ready":
             this.driver = { name: report.driver, why: report.why };
+            this.isReady = true;
             return resolve();
-          case "unable": return reject(new Error(report.reason));
+          case "unable":
+            if (this.isReady) this.options.onFailure(report.reason);
+            return reject(new Error(report.reason));
           case "done": return this.settle(report.id, report.code);
           case "trap": return void this.recover(report.stack);
         }
@@ -106,7 +110,7 @@ export class Pump implements Performer<Promise<number>> {
       this.options.onFailure(`the engine trapped ${TRAPS_MAX + 1} times in ${TRAPS_WINDOW_MS / 1000} s; the last image is ${image}`);
       return;
     }
-    if (Atomics.load(this.words, WORD_STOP) === 0) await this.start().catch((error: Error) => this.options.onFailure(error.message));
+    if (Atomics.load(this.words, WORD_STOP) === 0) await this.start().catch(() => undefined); // onFailure has been told
   }
 
   private failWaiting(reason: string): void {

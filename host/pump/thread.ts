@@ -3,7 +3,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Engine } from "../engine/engine.js";
 import { chooseDriver, type Chosen } from "../io/choose.js";
-import type { Driver } from "../io/driver.js";
+import { DriverError, type Driver } from "../io/driver.js";
 import {
   monotonicMs, WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORD_TURNS, type PumpReport, type PumpRequest, type PumpStart,
 } from "./words.js";
@@ -56,32 +56,26 @@ function report(message: PumpReport): void {
 }
 
 function openDriver(engine: Engine, start: PumpStart, words: Int32Array): Chosen {
-  return chooseDriver(start.driver, {
-    engine, devices: start.ports, wake: start.wake,
-    refused: (port, errno) => {
-      Atomics.add(words, WORD_REFUSED + port, 1);
-      Atomics.store(words, WORD_ERRNOS + port, errno);
-    },
-  });
+  const refused = (port: number, errno: number): void => {
+    Atomics.add(words, WORD_REFUSED + port, 1);
+    Atomics.store(words, WORD_ERRNOS + port, errno);
+  };
+  return chooseDriver(start.driver, { engine, devices: start.ports, wake: start.wake, refused });
 }
 
 async function main(start: PumpStart): Promise<void> {
   const engine = await Engine.attach(start.module, start.memory, start.worker);
   const words = new Int32Array(start.words);
-  let chosen: Chosen;
+  const { driver, name, why } = openDriver(engine, start, words);
   try {
-    chosen = openDriver(engine, start, words);
-  } catch (error) {
-    report({ kind: "unable", reason: (error as Error).message });
-    return;
-  }
-  try {
-    report({ kind: "ready", driver: chosen.name, why: chosen.why });
-    new Pump(engine, chosen.driver, words).run();
+    report({ kind: "ready", driver: name, why });
+    new Pump(engine, driver, words).run();
   } finally {
-    chosen.driver.close();
+    driver.close();
   }
 }
 
-main(workerData as PumpStart).catch((error: unknown) =>
-  report({ kind: "trap", stack: error instanceof Error ? error.stack ?? error.message : String(error) }));
+main(workerData as PumpStart).catch((error: unknown) => {
+  if (error instanceof DriverError) return report({ kind: "unable", reason: error.message });
+  report({ kind: "trap", stack: error instanceof Error ? error.stack ?? error.message : String(error) });
+});

@@ -29,7 +29,7 @@ export interface PumpRequest { id: number; operation: number; record: Uint8Array
 
 export type PumpReport =
   | { kind: "ready"; driver: string; why: string }
-  /** The driver asked for cannot be had: starting again would not help. */
+  /** A DriverError: starting again would not help. */
   | { kind: "unable"; reason: string }
   | { kind: "done"; id: number; code: number }
   | { kind: "trap"; stack: string };

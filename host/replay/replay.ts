@@ -6,7 +6,8 @@ import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { setPort } from "../engine/requests.js";
-import { runScript } from "./shell.js";
+import type { CommandResult } from "../cli/context.js";
+import { runScript, type Script } from "./shell.js";
 import type { Input } from "./scenario.js";
 
 const SLOT_HEADROOM_BYTES = 66;
@@ -80,6 +81,14 @@ export class Replay {
     return setPort(this.engine, port.index, port.mac, mtuBytes, PORT_UP) >= 0;
   }
 
+  /** Runs commands; answers what they said and what was sent because of them. */
+  async command(script: Script): Promise<{ result: CommandResult; frames: EmittedFrame[] }> {
+    // What the last input sent is still listed; a listing command would not clear it.
+    this.engine.receive(0, this.nowMs);
+    const result = await runScript(script, { director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu) });
+    return { result, frames: this.taken() };
+  }
+
   /** Does one input and answers the lines that tell about it: the echo, then what was sent. */
   async play(input: Input): Promise<object[]> {
     const { fields, atSeconds } = input.line;
@@ -88,8 +97,8 @@ export class Replay {
     if (input.kind === "advance") frames.push(...this.advance(input.seconds));
     else if (input.kind === "frame") frames.push(...this.receive(input.port, input.bytes));
     else {
-      const result = await runScript(input.script, { director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu) });
-      frames.push(...this.taken());
+      const { result, frames: sent } = await this.command(input.script);
+      frames.push(...sent);
       echo = { ...fields, rc: result.exitCode, stdout: result.stdout, stderr: result.stderr };
     }
     const named = "ev" in echo ? echo : { ev: input.kind === "command" ? "cmd" : input.kind === "frame" ? "in" : "advance", ...echo };

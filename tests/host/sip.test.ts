@@ -103,3 +103,42 @@ test("room for calls: as many as there are extras, then refused and counted; all
   assert.equal(exchange.drops["ExtraFull"], 2n);
   assert.equal(say(exchange, "198.18.0.1", message("call-0")), say(exchange, "198.18.0.1", message("call-0")), "known calls go on");
 });
+
+/** Where a server's datagram to the client comes from, as the client sees it. */
+function hear(exchange: Exchange, n: number, client: string, text: Uint8Array): string | undefined {
+  const [sent] = exchange.fromServer(n, buildUdp(`10.0.2.${10 + n}`, 5060, client, 5060, text));
+  if (!sent) return undefined;
+  assert.equal(sent.port, "out");
+  const frame = Buffer.from(sent.bytes);
+  return `${frame.subarray(26, 30).join(".")}:${frame.readUInt16BE(34)}`;
+}
+
+test("an answer leaves with the virtual address, with -o as without", async () => {
+  for (const options of ["-o", ""]) {
+    const exchange = await Exchange.begin(...service(options));
+    assert.equal(say(exchange, "198.18.0.1", message("one@call")), 3);
+    assert.equal(hear(exchange, 3, "198.18.0.1", message("one@call")), "10.0.1.100:5060");
+    assert.equal((await exchange.rows()).length, options === "-o" ? 1 : 2);
+    assert.match((await exchange.rows()).join("\n"), /ASSURED +198\.18\.0\.1:0 /, "the client is real");
+    exchange.pass(400);
+    assert.deepEqual(await exchange.rows(), []);
+  }
+});
+
+test("a server that calls a client is the one that hears the client's part of the call", async () => {
+  const exchange = await Exchange.begin(...service("-o"));
+  for (const n of [1, 2, 3, 1]) {
+    const call = message(`from-${n}@server`);
+    assert.equal(hear(exchange, n, "198.18.0.7", call), "10.0.1.100:5060");
+    assert.equal(say(exchange, "198.18.0.7", call), n);
+  }
+  const totals = await exchange.run("ipvsadm -Ln --stats");
+  assert.match(totals, /-> 10\.0\.2\.11:5060 +4 +2 +2 /, "counted as any connection");
+});
+
+test("what a server says outside of any call is routed as it is, and so is what other services' servers say", async () => {
+  const exchange = await Exchange.begin(...service("-o"), "ipvsadm -A -u 10.0.1.100:53 -s rr -o", "ipvsadm -a -u 10.0.1.100:53 -r 10.0.2.14:5060 -m");
+  assert.equal(hear(exchange, 1, "198.18.0.7", Buffer.from("\r\n\r\n")), "10.0.2.11:5060");
+  assert.equal(hear(exchange, 4, "198.18.0.7", message("one@call")), "10.0.2.14:5060");
+  assert.deepEqual(await exchange.rows(), []);
+});

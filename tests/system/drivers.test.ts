@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -14,9 +14,12 @@ import type { DriverChoice } from "../../host/io/driver.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector, labRules } from "../../host/lab/director.js";
+import { Namespace } from "../../host/lab/namespace.js";
 import { Network, SERVICE_URL } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
+import { firstLine } from "../../host/lab/process.js";
 import type { PortRow, Status } from "../../host/protocol.js";
+import { ringProblem } from "./ringprobe.js";
 
 followOutside();
 const capability = canBuild();
@@ -26,6 +29,9 @@ const HANGUPS = 50;
 const IDLE_MS = 5000;
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux
 const IDLE_SHARE_MAX = 0.01;
+
+const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
+const WITHOUT_RING = fileURLToPath(new URL("withoutring.js", import.meta.url));
 
 const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
@@ -141,6 +147,59 @@ function suite(driver: Exclude<DriverChoice, "auto">): void {
     const report = await client.request({ url: SERVICE_URL, count: 300, concurrency: 16 });
     assert.deepEqual([report.succeeded, report.failures], [300, {}]);
   });
+
+  it("ends with one clear word when a device is taken away", async () => {
+    log = "";
+    network.wire.ip(["link del dev lvs-in"]);
+    for (let turn = 0; turn < 250 && !log.includes("cannot go on"); turn++) await pause(20);
+    assert.match(log, /lvs-in: the device was taken away/);
+    assert.doesNotMatch(log, /trapped/);
+  });
+}
+
+/** lvsd alone, in a namespace without wires; what it wrote until it was ready or ended, and its status then. */
+async function runAlone(driver: DriverChoice, withoutRing: boolean): Promise<{ exitCode: number | null; complaint: string; ports: PortRow[] }> {
+  const folder = mkdtempSync(join(tmpdir(), "lvs-drivers-"));
+  const socketPath = join(folder, "lvsd.sock");
+  const configFile = join(folder, "director.yaml");
+  writeFileSync(configFile, `control-socket: ${socketPath}\ndriver: ${driver}\nports: [{ name: a, device: lvs-a }, { name: b, device: lvs-b }]\n`);
+  const namespace = await Namespace.create("lvs-alone");
+  const words = [...(withoutRing ? [WITHOUT_RING] : []), LVSD, "--config", configFile];
+  const child = namespace.spawn(process.execPath, words, ["ignore", "pipe", "pipe"]);
+  let complaint = "";
+  child.stderr?.on("data", (part: Buffer) => (complaint += part.toString()));
+  const exit = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  try {
+    const started = await firstLine(child, "lvsd", 15_000).then(() => true, () => false);
+    const reply = started ? await new SocketDirector(socketPath).request({ do: "status" }) : undefined;
+    child.kill("SIGTERM");
+    return { exitCode: await exit, complaint, ports: reply?.ok ? reply.value.ports : [] };
+  } finally {
+    await namespace.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function choices(): void {
+  it("auto takes io_uring where the machine allows it", { skip: ringProblem() ?? false }, async () => {
+    const { exitCode, ports } = await runAlone("auto", false);
+    assert.deepEqual(ports.map((port) => [port.driver, port.driverReason]), [
+      ["uring", "this machine allows it"], ["uring", "this machine allows it"]]);
+    assert.equal(exitCode, 0);
+  });
+
+  it("auto takes read and write where io_uring is forbidden, and says so", async () => {
+    const { exitCode, ports } = await runAlone("auto", true);
+    assert.deepEqual(ports.map((port) => port.driver), ["tap", "tap"]);
+    assert.match(ports[0]?.driverReason ?? "", /^uring is not to be had: make an io_uring: .*EPERM.*kernel\.io_uring_disabled/);
+    assert.equal(exitCode, 0);
+  });
+
+  it("uring by name where it is forbidden is an error that says what to do", async () => {
+    const { exitCode, complaint, ports } = await runAlone("uring", true);
+    assert.deepEqual([exitCode, ports], [1, []]);
+    assert.match(complaint, /^lvsd: driver uring: make an io_uring: .*EPERM.*with "driver: auto" the director does without\n$/);
+  });
 }
 
 if (!capability.ok) {
@@ -152,5 +211,6 @@ if (!capability.ok) {
   });
 } else {
   describe("driver tap", () => suite("tap"));
-  describe("driver uring", () => suite("uring"));
+  describe("driver uring", { skip: ringProblem() ?? false }, () => suite("uring"));
+  describe("the choice of a driver", choices);
 }

@@ -1,0 +1,27 @@
+// The three sums of packets, written for reading: the tests' own, so that they can disagree with the engine.
+
+/** The one's complement sum of 16-bit words, folded (RFC 1071). A right header with its checksum sums to 0xffff. */
+export function sum(bytes: Uint8Array): number {
+  let total = 0;
+  for (let at = 0; at < bytes.length; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
+  return total;
+}
+
+/** A transport's bytes with the pseudo-header of its addresses before them (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+export function withPseudo(source: Uint8Array, target: Uint8Array, protocol: number, segment: Uint8Array): Uint8Array {
+  const tail = new Uint8Array(8);
+  new DataView(tail.buffer).setUint32(0, segment.length);
+  tail[7] = protocol;
+  return Buffer.concat([source, target, tail, segment]);
+}
+
+/** CRC32c, a bit at a time (RFC 9260 appendix A). */
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
