@@ -13,6 +13,7 @@ import { ConnectionFlag, Forward, FrameFlag, NeighborState, PortFlag, Protocol, 
 import { Connection } from "../connection/connection";
 import { timeoutMs } from "../connection/open";
 import { FRESH_MS, neighborAt } from "../link/neighbor";
+import { oneHopLess } from "./hop";
 import { now, state, transmitList } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
@@ -26,7 +27,6 @@ import { amend, fold32 } from "../wire/checksum";
 // as its last argument cost nothing, so everything is reached from the frame's beginning.
 const IP: usize = 14;
 const IP_HOPS: usize = IP + 8;
-const IP_CHECKSUM: usize = IP + 10;
 const IP_SOURCE: usize = IP + 12;
 const IP_TARGET: usize = IP + 16;
 const L4: usize = IP + 20;
@@ -63,9 +63,7 @@ export function expressToServer(packet: Packet, connection: Connection): bool {
     rewriteHops(frame, connection.ipDeltaIn);
     amendTransport(packet, frame, connection.l4DeltaIn);
   } else {
-    store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
-    let checksum = <u32>load<u16>(frame, IP_CHECKSUM) + 1;
-    store<u16>(frame, <u16>(checksum + (checksum >> 16)), IP_CHECKSUM);
+    oneHopLess(frame + IP);
   }
   leave(packet, neighbor);
   return true;

@@ -73,7 +73,15 @@ export function takeHop(packet: Packet): void {
     store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
     return;
   }
-  store<u8>(packet.l3, load<u8>(packet.l3, 8) - 1, 8);
-  let checksum = <u32>load<u16>(packet.l3, 10) + 1;
-  store<u16>(packet.l3, <u16>(checksum + (checksum >> 16)), 10);
+  oneHopLess(packet.l3);
+}
+
+/**
+ * An IPv4 header with one hop less. The hop is the low byte of its word, so its checksum rises by one; of
+ * the two zeros it becomes 0x0000 and never 0xffff, as a fresh sum would (RFC 1624 section 3).
+ */
+export function oneHopLess(header: usize): void {
+  store<u8>(header, load<u8>(header, 8) - 1, 8);
+  let checksum = <u32>load<u16>(header, 10) + 1;
+  store<u16>(header, <u16>(checksum + (checksum >= 0xffff ? 1 : 0)), 10);
 }

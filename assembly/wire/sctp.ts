@@ -18,7 +18,7 @@ export function initCrc(): void {
     for (let bit: u32 = 0; bit < 8; bit++) crc = (crc >> 1) ^ (POLYNOMIAL & (0 - (crc & 1)));
     store<u32>(CRC_TABLE + (byte << 2), crc);
   }
-  for (let place: usize = CRC_TABLE; place < CRC_TABLE + 7 * NEXT_TABLE; place += 4) {
+  for (let place: usize = CRC_TABLE; place < <usize>CRC_TABLE + 7 * NEXT_TABLE; place += 4) {
     let before = load<u32>(place);
     store<u32>(place, (before >> 8) ^ load<u32>(CRC_TABLE + ((before & 0xff) << 2)), NEXT_TABLE);
   }
@@ -26,7 +26,7 @@ export function initCrc(): void {
 
 /** What a byte does to a checksum that `table` more bytes follow. */
 function entry(byte: u32, table: usize): u32 {
-  return load<u32>(CRC_TABLE + table * NEXT_TABLE + (<usize>byte << 2));
+  return load<u32>(<usize>CRC_TABLE + table * NEXT_TABLE + (<usize>byte << 2));
 }
 
 /** CRC32c of `bytes` bytes. */

@@ -139,13 +139,13 @@ static void scan(const rival *own, const uint8_t *memory, const entry *from, pac
   to->ordinary = 1;
 }
 
-/** The connection that the packet's client opened, or record 0, which is nobody's. */
-static connection *find(const rival *own, const uint8_t *memory, const packet *one) {
+/** The connection that the packet's client opened, or record 0, which is nobody's. The first of its hash, unless `exact`. */
+static connection *find(const rival *own, const uint8_t *memory, const packet *one, int exact) {
   const uint8_t *ip = memory + one->frame + 14;
   for (uint32_t at = one->hash & own->place_mask; own->places[at].index != 0; at = (at + 1) & own->place_mask) {
     if (own->places[at].hash != one->hash) continue;
     connection *candidate = &own->connections[own->places[at].index];
-    if (own->staged) return candidate;
+    if (!exact) return candidate;
     if (candidate->client == load32(ip + 12) && candidate->client_port == load16(ip + 20)) return candidate;
   }
   return &own->connections[0];
@@ -160,6 +160,8 @@ static void count(counter *one, uint32_t bytes) {
 static uint32_t forward(rival *own, uint8_t *memory, const packet *one, entry *out, uint32_t sent, uint32_t cause, uint32_t now_ms) {
   uint8_t *frame = memory + one->frame, *ip = frame + 14, *tcp = ip + 20;
   connection *found = one->found;
+  // Two clients of one hash: rare, so the stages do not look.
+  if (own->staged && (found->client != load32(ip + 12) || found->client_port != load16(tcp))) found = find(own, memory, one, 1);
   if (!one->ordinary || found->client != load32(ip + 12) || found->virtual_address != load32(ip + 16) ||
     found->client_port != load16(tcp) || found->virtual_port != load16(tcp + 2) || found->protocol != 6) return sent;
   const neighbor *hop = &own->neighbors[found->neighbor];
@@ -194,7 +196,7 @@ uint32_t rival_receive(uintptr_t handle, uintptr_t base, uint32_t list, uint32_t
     packet *packets = own->packets;
     for (uint32_t i = 0; i < some; i++) scan(own, memory, &in[first + i], &packets[i]);
     if (own->staged) for (uint32_t i = 0; i < some; i++) touched += own->places[packets[i].hash & own->place_mask].hash;
-    for (uint32_t i = 0; i < some; i++) packets[i].found = find(own, memory, &packets[i]);
+    for (uint32_t i = 0; i < some; i++) packets[i].found = find(own, memory, &packets[i], !own->staged);
     if (own->staged) for (uint32_t i = 0; i < some; i++) touched += packets[i].found->client;
     own->touched = touched;
     for (uint32_t i = 0; i < some; i++) sent = forward(own, memory, &packets[i], out, sent, first + i, now_ms);
