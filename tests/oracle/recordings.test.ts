@@ -16,7 +16,7 @@ function isWanted(name: string, { index, kernel, engine }: Difference): boolean 
   return WANTED[name]?.includes(index) === true && kernel.length === 0 && engine.length === 1;
 }
 
-const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp"];
+const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp", "answers"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 for (const name of asked ?? RECORDINGS) {
