@@ -19,7 +19,6 @@ export const INPUT_ONLY: u32 = 2;
 
 const FLAG_SYN: u32 = 0x02;
 const FLAG_RST: u32 = 0x04;
-const FLAG_ACK: u32 = 0x10;
 
 /** Moves a connection on. `from` is FROM_CLIENT or FROM_SERVER. */
 export function advance(packet: Packet, connection: Connection, from: u32): void {
@@ -77,7 +76,8 @@ export function assure(connection: Connection): void {
 export function isNewConnection(packet: Packet, schedule: bool): bool {
   if (packet.protocol == <u8>Protocol.Tcp) {
     let flags = <u32>load<u8>(packet.l4, 13);
-    if (!schedule) return (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST)) == FLAG_SYN;
+    // Whoever sends a SYN is done with the old connection, whatever else it says.
+    if (!schedule) return (flags & FLAG_SYN) != 0;
     if (flags & FLAG_RST) return false;
     return (flags & FLAG_SYN) != 0 || sysctl(Sysctl.SloppyTcp) != 0;
   }

@@ -17,7 +17,7 @@ function isWanted(name: string, { index, kernel, engine }: Difference): boolean 
 }
 
 const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp", "sysctls", "timeouts",
-  "defense", "persistence"];
+  "defense", "persistence", "answers"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 for (const name of asked ?? RECORDINGS) {
