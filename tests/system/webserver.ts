@@ -24,10 +24,11 @@ export const hasCurl = lacking("curl") === false;
 /** For a test's name. */
 export const WITH = `${hasNginx ? "nginx" : "the laboratory's server"} and ${hasCurl ? "curl" : "the laboratory's client"}`;
 
-// One process: a worker of its own would change its user, which a user namespace does not allow.
+// One process: a worker of its own would change its user, which a user namespace does not allow; and it gives
+// its folders to its user, who has to be one that exists there.
 function configuration(name: string, port: number): string {
   const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((one) => `${one}_temp_path ${one};`).join(" ");
-  return `daemon off; master_process off; pid nginx.pid; error_log stderr;
+  return `user root root; daemon off; master_process off; pid nginx.pid; error_log stderr;
 events { worker_connections 1024; }
 http {
   access_log off; keepalive_requests 100000; client_max_body_size 64m; ${places}
