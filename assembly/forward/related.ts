@@ -44,7 +44,8 @@ export function related(packet: Packet): bool {
     copyAddress(SCRATCH + 16, inner + 24);
   }
   let ports = inner + headerBytes;
-  if (!isBalanced(protocol) || ports + 8 > packet.end) return false;
+  // The ports are enough: behind a header with options routers send no more than four bytes of the rest.
+  if (!isBalanced(protocol) || ports + 4 > packet.end) return false;
   let source = SCRATCH;
   let target = SCRATCH + 16;
 
