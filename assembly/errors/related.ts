@@ -59,14 +59,8 @@ export function related(packet: Packet): bool {
     copyAddress(target, inner + 24);
   }
   let ports = inner + headerBytes;
-<<<<<<< HEAD:assembly/errors/related.ts
-  if (!isBalanced(protocol) || ports + 8 > packet.end) return false;
-=======
   // The ports are enough: behind a header with options routers send no more than four bytes of the rest.
   if (!isBalanced(protocol) || ports + 4 > packet.end) return false;
-  let source = SCRATCH;
-  let target = SCRATCH + 16;
->>>>>>> h2:assembly/forward/related.ts
 
   // From the servers' side: about what the client sent, as the director forwarded it.
   let index = lookup(FROM_SERVER, family, protocol, source, load<u16>(ports), target, load<u16>(ports, 2));
