@@ -13,7 +13,7 @@ import {
   REQUEST_WEIGHT, RATE_VALUE, SERVER_BYTES, SERVICE_BYTES, STATE_CAUSE,
 } from "./abi/layout";
 import { MARKS_MAX, PORTS_MAX, SERVICES_MAX, WORKERS_MAX, BUCKET_BITS_MAX, BUCKET_BITS_MIN } from "./abi/limits";
-import { ControlError, Forward, Operation, ServerFlag, ServiceFlag, Sysctl, TcpState, UdpState } from "./abi/enums";
+import { ControlError, Forward, LocalKind, Operation, ServerFlag, ServiceFlag, Sysctl, TcpState, UdpState } from "./abi/enums";
 import { TIMEOUTS_UDP } from "./abi/layout";
 import { decideDefences, DEFENCE_MODE_MAX, isDefence } from "./defence/level";
 import { addLocal, findLocal, portAt, removeLocal } from "./link/local";
@@ -425,12 +425,13 @@ function localAdd(): i32 {
   let port = inbound();
   if (!isFamily(family()) || port >= PORTS_MAX) return <i32>ControlError.Invalid;
   let address = R + REQUEST_ADDRESS;
-  let whole = (load<u32>(R, REQUEST_FLAGS) & 1) != 0;
-  if (!whole && findLocal(address) != 0) return <i32>ControlError.Exists;
-  let index = addLocal(family(), address, bits(REQUEST_PREFIX), port, whole);
+  let kind = load<u32>(R, REQUEST_FLAGS) & 3;
+  if (kind > <u32>LocalKind.Transparent) return <i32>ControlError.Invalid;
+  if (kind == <u32>LocalKind.Address && findLocal(address) != 0) return <i32>ControlError.Exists;
+  let index = addLocal(family(), address, bits(REQUEST_PREFIX), port, kind);
   if (index == 0) return <i32>ControlError.Full;
   routesChanged();
-  if (whole || port == 0 || bits(REQUEST_PREFIX) == 128) return <i32>index;
+  if (kind != <u32>LocalKind.Address || port == 0 || bits(REQUEST_PREFIX) == 128) return <i32>index;
   // As in a kernel, an address brings the route to its subnet.
   memory.fill(R + REQUEST_SERVER_ADDRESS, 0, 16);
   let route = addRoute(family(), address, bits(REQUEST_PREFIX), R + REQUEST_SERVER_ADDRESS, port);

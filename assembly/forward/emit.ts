@@ -3,7 +3,7 @@
 import {
   CONTROL_BASE, CONTROL_ROUTE_GENERATION, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_MTU,
 } from "../abi/layout";
-import { DropReason, FrameFlag, PortFlag, Protocol } from "../abi/enums";
+import { DropReason, Forward, FrameFlag, PortFlag, Protocol } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
@@ -11,7 +11,7 @@ import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
-import { sendPieces } from "../packet/fragment";
+import { largestPiece, sendPieces } from "../packet/fragment";
 import { drop } from "../stats";
 import { fold64, sum } from "../wire/checksum";
 import { sendSegments } from "./segment";
@@ -22,7 +22,9 @@ export const HOP_LOCAL: u32 = 0xffff;
 /** The neighbour towards a connection's server, remembered in the connection until routes change. */
 export function hopToServer(connection: Connection): u32 {
   refresh(connection);
-  if (connection.hopIn == 0) {
+  if (connection.hopIn == 0 && connection.forward == <u32>Forward.Bypass) {
+    connection.hopIn = <u16>nextHop(connection.family, connection.virtual16);
+  } else if (connection.hopIn == 0) {
     let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
     connection.hopIn = <u16>(isLocal(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
   }
@@ -51,8 +53,12 @@ export function hopMtu(hop: u32): u32 {
   return load<u32>(neighborAt(hop), NEIGHBOR_MTU);
 }
 
-/** Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame. */
+/**
+ * Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame; of the largest
+ * piece, for an IPv6 datagram that came in pieces. IPv4 counts the whole, as the kernel does.
+ */
 export function wireBytes(packet: Packet): u32 {
+  if (packet.family == 6 && packet.has(PacketFlag.Reassembled)) return largestPiece(packet);
   if (!packet.has(PacketFlag.Segments)) return packet.ipBytes;
   let header = packet.protocol == <u8>Protocol.Tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8;
   return packet.l4 - packet.l3 + header + packet.segmentBytes;

@@ -137,6 +137,11 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u32>(record, 0, 4);
 }
 
+/** Bytes of the largest IP packet that a reassembled datagram came in. */
+export function largestPiece(packet: Packet): u32 {
+  return load<u32>(<usize>packet.reassembly, 64);
+}
+
 /** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
 export function sendPieces(packet: Packet, hop: u32): void {
   let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;

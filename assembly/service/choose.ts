@@ -1,15 +1,17 @@
 // A service decides: which server a new connection gets, and what to do when none is free.
 
-import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums";
+import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { openConnection } from "../connection/open";
 import { openPersistent } from "../connection/persistence";
 import { isShed } from "../defence/level";
 import { deliver } from "../forward/toserver";
+import { isTransparent } from "../link/local";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { countConnection, drop } from "../stats";
+import { sysctl } from "../sysctl";
 import { Server } from "./server";
 import { Service } from "./service";
 
@@ -52,6 +54,20 @@ export function openTo(packet: Packet, index: u32, server: u32, flags: u32): u32
   if (opened == 0) return REFUSED;
   countConnection(server, index);
   return opened;
+}
+
+/**
+ * No server of a firewall mark is free, and the packet was for somebody else: with cache_bypass it goes there after
+ * all, as if no cache were in between. Answers the connection, 0 when that is not wanted, or REFUSED.
+ */
+export function openBypass(packet: Packet, index: u32): u32 {
+  let service = Service.at(index);
+  if (sysctl(Sysctl.CacheBypass) == 0 || service.fwmark == 0 || !isTransparent(packet.target)) return 0;
+  let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
+    ? <u32>ConnectionFlag.OnePacket : 0;
+  let opened = openConnection(packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
+    packet.targetPort, 0, 0, flags, packet.mark);
+  return opened == 0 ? REFUSED : opened;
 }
 
 /** Nobody can serve this packet: the client is told port unreachable, for TCP too (as the kernel). */
