@@ -1,8 +1,9 @@
 // The way of a packet, from the wire and back, top to bottom.
 
 import {
-  BUCKET_INDICES, CONNECTION_CLIENT, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_PROTOCOL,
-  CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_GROUP, STATE_CAUSE, STATE_TOUCHED,
+  BUCKET_INDICES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_PROTOCOL,
+  CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD,
+  STATE_CAUSE, STATE_TOUCHED,
 } from "./abi/layout";
 import { GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, PortFlag, Protocol, Sysctl } from "./abi/enums";
@@ -13,15 +14,16 @@ import { advance, isNewConnection } from "./state/advance";
 import { closeConnection, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
-import { mayReuse } from "./connection/reuse";
+import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
-import { isIcmpError, related } from "./forward/related";
+import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
+import { expressToClient, expressToServer } from "./forward/express";
 import { forwardToClient } from "./forward/nat";
+import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
-import { refuseHops, takeHop } from "./forward/emit";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, parseRest, readPorts, scan } from "./packet/parse";
@@ -29,7 +31,9 @@ import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, portFlags, transmitCount } from "./packet/slot";
 import { setNow, state } from "./memory";
-import { open, openBypass, refuse, REFUSED } from "./service/choose";
+import { open, refuse } from "./begin/choose";
+import { openBypass, REFUSED } from "./begin/open";
+import { openOutward } from "./begin/outward";
 import { findService } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countIn, countOut, drop } from "./stats";
@@ -60,19 +64,43 @@ function handleGroup(first: u32, count: u32): void {
     let index = load<u32>(<usize>packet.bucket + (<usize>place << 2), BUCKET_INDICES);
     packet.connection = <u32>changetype<usize>(Connection.at(index));
   }
-  for (let i: u32 = 0; i < count; i++) touched += load<u32>(Packet.at(i).connection);
+  for (let i: u32 = 0; i < count; i++) {
+    let packet = Packet.at(i);
+    touched += load<u32>(packet.connection);
+    if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);
+  }
   store<u32>(state, touched, STATE_TOUCHED);
-  for (let i: u32 = 0; i < count; i++) handle(Packet.at(i));
+  let express = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) == 0;
+  for (let i: u32 = 0; i < count; i++) {
+    let packet = Packet.at(i);
+    if (packet.has(PacketFlag.Ordinary) && handleOrdinary(packet, express)) continue;
+    handle(packet);
+  }
 }
 
-/** One packet, with what the stages found. */
+/** An ordinary packet whose connection the stages found; false, and nothing done, for any other. */
+function handleOrdinary(packet: Packet, express: bool): bool {
+  let candidate = changetype<Connection>(<usize>packet.connection);
+  if ((portFlags(packet.port) & <u32>PortFlag.Up) == 0 || !isOf(packet, candidate)) return false;
+  if (packet.has(PacketFlag.ToLocal)) {
+    if (express && expressToServer(packet, candidate)) return true;
+    store<u32>(state, packet.cause, STATE_CAUSE);
+    toServer(packet, candidate);
+    return true;
+  }
+  // Where NAT hides nothing, the server's packets have a longer way.
+  if (candidate.forward != <u32>Forward.Nat) return false;
+  if (express && expressToClient(packet, candidate)) return true;
+  store<u32>(state, packet.cause, STATE_CAUSE);
+  toClient(packet, candidate);
+  return true;
+}
+
+/** One packet, looked at from the beginning. */
 function handle(packet: Packet): void {
   store<u32>(state, packet.cause, STATE_CAUSE);
   if (packet.has(PacketFlag.Ordinary)) {
     if (portFlags(packet.port) & <u32>PortFlag.Up) {
-      let candidate = changetype<Connection>(<usize>packet.connection);
-      if (isClients(packet, candidate)) return toServer(packet, candidate);
-      if (isServers(packet, candidate)) return toClient(packet, candidate);
       packet.fillAddresses();
       return internet(packet);
     }
@@ -87,25 +115,22 @@ function handle(packet: Packet): void {
 
 const NOT_FAST: u32 = <u32>ConnectionFlag.Template | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Helped;
 
-/** True when an ordinary packet was sent by this connection's client. */
-function isClients(packet: Packet, connection: Connection): bool {
+/**
+ * True when an ordinary packet was sent by this connection's client, or, when it is not for us, by its server.
+ *
+ * Both keys of a connection, the client's and the server's, lie in the order in which a packet of that side
+ * has its addresses and ports, the second 16 bytes after the first. Protocol and flags share a word.
+ */
+function isOf(packet: Packet, connection: Connection): bool {
   let record = changetype<usize>(connection);
-  if (!packet.has(PacketFlag.ToLocal)) return false;
-  return load<u64>(record, CONNECTION_CLIENT) == load<u64>(packet.l3, 12) &&
-    load<u32>(record, CONNECTION_CLIENT_PORT) == load<u32>(packet.l4) &&
-    load<u8>(record, CONNECTION_PROTOCOL) == packet.protocol &&
-    (<u32>load<u16>(record, CONNECTION_FLAGS) & NOT_FAST) == 0;
+  let key = record + (packet.has(PacketFlag.ToLocal) ? CONNECTION_CLIENT : CONNECTION_SERVER_ADDRESS);
+  let addresses = load<u64>(key) ^ load<u64>(packet.l3, 12);
+  let ports = load<u32>(key, CONNECTION_CLIENT_PORT) ^ load<u32>(packet.l4);
+  let rest = (load<u32>(record, CONNECTION_PROTOCOL) & (0xff | NOT_FAST << 16)) ^ <u32>packet.protocol;
+  return (addresses | <u64>(ports | rest)) == 0;
 }
-
-/** True when an ordinary packet was sent by this connection's server, and NAT must hide it. */
-function isServers(packet: Packet, connection: Connection): bool {
-  let record = changetype<usize>(connection);
-  if (packet.has(PacketFlag.ToLocal)) return false;
-  return load<u64>(record, CONNECTION_SERVER_ADDRESS) == load<u64>(packet.l3, 12) &&
-    load<u32>(record, CONNECTION_SERVER_PORT) == load<u32>(packet.l4) &&
-    load<u8>(record, CONNECTION_PROTOCOL) == packet.protocol &&
-    (<u32>load<u16>(record, CONNECTION_FLAGS) & (NOT_FAST | <u32>ConnectionFlag.ForwardMask)) == 0;
-}
+if (CONNECTION_SERVER_PORT - CONNECTION_SERVER_ADDRESS != CONNECTION_CLIENT_PORT - CONNECTION_CLIENT) ERROR("the keys differ in shape");
+if (CONNECTION_FLAGS != CONNECTION_PROTOCOL + 2) ERROR("protocol and flags are no longer one word");
 
 /** Any IP packet, looked at from the beginning. Addresses are filled, ports not yet. */
 function internet(packet: Packet): void {
@@ -204,6 +229,13 @@ function fromServer(packet: Packet): void {
     countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
     advance(packet, connection, FROM_SERVER);
     return routePacket(packet);
+  }
+  let begun = openOutward(packet);
+  if (begun == REFUSED) return;
+  if (begun != 0) {
+    toClient(packet, Connection.at(begun));
+    if (Connection.at(begun).has(ConnectionFlag.OnePacket)) closeConnection(begun);
+    return;
   }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
     findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {

@@ -28,6 +28,7 @@ function add(at: usize, packetsOffset: usize, bytesOffset: usize, bytes: u32): v
 }
 
 /** A packet from a client: counted at the server, its service and in all, but not without a server. `bytes` is the IP length. */
+@inline
 export function countIn(server: u32, service: u32, bytes: u32): void {
   if (server == 0) return;
   add(serverCounter(server), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
@@ -36,6 +37,7 @@ export function countIn(server: u32, service: u32, bytes: u32): void {
 }
 
 /** A packet from a real server. */
+@inline
 export function countOut(server: u32, service: u32, bytes: u32): void {
   add(serverCounter(server), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
   add(serviceCounter(service), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);

@@ -13,9 +13,9 @@ import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
 import { now, setNow, state } from "./memory";
-import { sweepReassemblies } from "./packet/fragment";
+import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
-import { releaseServers } from "./control";
+import { releaseServers } from "./service/removed";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 

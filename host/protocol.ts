@@ -109,8 +109,13 @@ export interface PortRow {
   mtu: number;
   device: string;
   driver: string;
+  /** Why it is this driver. */
+  driverReason: string;
   up: boolean;
   addresses: string[];
+  /** Frames its device would not take, and the name of the last error ("" when there was none). */
+  refusedFrames: number;
+  refusedError: string;
 }
 
 export interface NeighborRow {

@@ -1,7 +1,7 @@
 // Makes a checkout ready to run: installs packages and builds, each only when something changed.
 // `npm start`, `npm test` and `npm run bench` call it first, so that a fresh clone needs nothing else.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -54,7 +54,14 @@ function buildHost() {
   if (stamp(".host") >= changed) return;
   run("Building the host", process.execPath, [binary("tsc"), "-p", "tsconfig.json"]);
   nameExtensions();
+  allowPrograms();
   mark(".host");
+}
+
+/** Programs can be called by a symbolic link of any name, also without npm having linked them. */
+function allowPrograms() {
+  const { bin } = JSON.parse(readFileSync(at("package.json"), "utf8"));
+  for (const file of new Set(Object.values(bin))) chmodSync(at(file), 0o755);
 }
 
 /** abi/ is written without file extensions, as asc wants it; Node wants them. */

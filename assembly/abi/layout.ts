@@ -43,6 +43,7 @@ export const CONTROL_MEMBERS: u32 = 176;
 export const CONTROL_SCHEDULE_SWEEP: u32 = 184; // u32 service the sweep of lblc's destinations has come to
 export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or members for which there was no room
 export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
+export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
@@ -89,9 +90,12 @@ export const TCP_TABLE_BYTES: u32 = 2 * 3 * 4 * 16;
 // [direction 3][event 10][state 16]
 export const SCTP_TABLE: u32 = TCP_TABLE + 0x200;
 export const SCTP_TABLE_BYTES: u32 = 3 * 10 * 16;
+// eight tables of 256 words for SCTP's checksum, written by init()
+export const CRC_TABLE: u32 = TCP_TABLE + 0x1000;
+export const CRC_TABLE_BYTES: u32 = 8 * 256 * 4;
 
 // ---------------------------------------------------------------------------- port records, 64 B
-export const PORTS_BASE: u32 = TCP_TABLE + 0x1000;
+export const PORTS_BASE: u32 = CRC_TABLE + CRC_TABLE_BYTES;
 export const PORT_BYTES: u32 = 64;
 export const PORT_MAC: u32 = 0; //                 6 B, then 2 B of zero
 export const PORT_FLAGS: u32 = 8; //               u32 PortFlag
@@ -275,7 +279,11 @@ export const EXTRA_BYTES: u32 = 64;
 export const EXTRA_OUT: u32 = 0; //                the server's bytes
 export const EXTRA_IN: u32 = 12; //                the client's bytes
 export const EXTRA_MODE: u32 = 24; //              u32 FtpMode
-export const EXTRA_NEXT: u32 = 28; //              u32 free list
+// or, of a template, the text its persistence engine finds it by
+export const EXTRA_TEXT_HASH: u32 = 0; //          u32
+export const EXTRA_TEXT_BYTES: u32 = 4; //         u8
+export const EXTRA_TEXT: u32 = 5; //               up to EXTRA_NEXT, going on at the beginning of the next extra
+export const EXTRA_NEXT: u32 = 60; //              u32 next extra of a text; free list
 /** Each worker has its own part of the region: no locks. */
 export const EXTRAS_WORKER: u32 = EXTRAS_MAX / WORKERS_MAX | 0;
 
@@ -320,10 +328,12 @@ export const STATE_PENDING_ORDER: u32 = 44; //     u32
 export const STATE_EXTRA_FREE: u32 = 48; //        u32 first free extra, 0 none
 export const STATE_EXTRA_FRESH: u32 = 52; //       u32 extras of this worker ever taken
 export const STATE_AWAITED: u32 = 56; //           u32 connections whose client's port is not yet known
-export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last looked at buckets
 export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
 export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
+export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
+export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
+export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;

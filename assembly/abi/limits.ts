@@ -43,6 +43,8 @@ export const BUCKET_BITS_MAX: u32 = 22;
 export const CONNECTIONS_PER_BUCKET: u32 = 4;
 /** Connections with sequence deltas or persistence data (FTP, SIP). */
 export const EXTRAS_MAX: u32 = 65536;
+/** Bytes of the text a persistence engine may find a template by: what the kernel keeps. */
+export const TEXT_BYTES_MAX: u32 = 255;
 
 /** A controlling connection whose time is over while others live by it is looked at again after this long. */
 export const CONTROL_RETRY_MS: u32 = 60000;

@@ -6,11 +6,11 @@ import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
-import { OWN_FRAME_BYTES, ownFrame, portFlags } from "../packet/slot";
+import { ownFrame, portFlags } from "../packet/slot";
 import { PortFlag, FrameFlag } from "../abi/enums";
 import { drop } from "../stats";
 import { state } from "../memory";
-import { checksum, fold64, sum } from "../wire/checksum";
+import { checksum } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
 
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
@@ -46,7 +46,9 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
   let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 28);
   let ip = <usize>frame + 14;
   store<u16>(frame, 0x0008, 12);
-  header4(ip, 0xc0, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
+  // The precedence of internetwork control, the rest as the packet's (RFC 1812 section 4.3.2.5).
+  let service = 0xc0 | (<u32>load<u8>(packet.l3, 1) & 0x1e);
+  header4(ip, service, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
   let icmp = ip + 20;
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);
@@ -75,24 +77,4 @@ function isError(packet: Packet): bool {
   if (packet.l4 + 8 > packet.end) return true;
   let type = <u32>load<u8>(packet.l4);
   return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
-}
-
-/** Answers an echo request in place. */
-export function sendEcho(packet: Packet): void {
-  if (fold64(sum(packet.l4, packet.end - packet.l4)) != 0xffff) return drop(DropReason.IcmpBad);
-  let hop = nextHop(4, packet.source);
-  if (hop == 0) return drop(DropReason.NoRoute);
-  let bytes = packet.end - packet.l4;
-  let whole = bytes + 34 <= OWN_FRAME_BYTES;
-  if (!whole || packet.has(PacketFlag.Reassembled)) return drop(DropReason.NoBuffer);
-  let frame = ownFrame();
-  if (frame == 0) return;
-  let ip = <usize>frame + 14;
-  store<u16>(frame, 0x0008, 12);
-  header4(ip, load<u8>(packet.l3, 1), 20 + bytes, <u32>Protocol.Icmp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
-  let icmp = ip + 20;
-  memory.copy(icmp, packet.l4, bytes);
-  store<u32>(icmp, 0);
-  store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
-  sendOwn(hop, frame, 34 + bytes);
 }

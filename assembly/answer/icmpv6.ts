@@ -4,7 +4,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
-import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, set16, set32 } from "../wire/field";
@@ -52,21 +52,4 @@ function finish(ip: usize, bytes: u32): void {
 function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmpv6) return false;
   return packet.l4 + 8 > packet.end || load<u8>(packet.l4) < 128;
-}
-
-export function sendEcho6(packet: Packet): void {
-  let bytes = packet.end - packet.l4;
-  let pseudo = pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
-  if (fold64(sum(packet.l4, bytes) + pseudo) != 0xffff) return drop(DropReason.IcmpBad);
-  let hop = nextHop(6, packet.source);
-  if (hop == 0) return drop(DropReason.NoRoute);
-  if (bytes + 54 > OWN_FRAME_BYTES) return drop(DropReason.NoBuffer);
-  let frame = ownFrame();
-  if (frame == 0) return;
-  header6(frame, bytes, <u32>Protocol.Icmpv6, packet.target, packet.source);
-  let icmp = <usize>frame + 54;
-  memory.copy(icmp, packet.l4, bytes);
-  store<u32>(icmp, 129);
-  finish(<usize>frame + 14, bytes);
-  sendOwn(hop, frame, 54 + bytes);
 }

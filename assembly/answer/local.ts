@@ -6,8 +6,9 @@ import { FROM_CLIENT, lookup } from "../connection/table";
 import { Packet } from "../packet/packet";
 import { advanceReset } from "../state/advance";
 import { drop } from "../stats";
-import { sendEcho, sendIcmpError } from "./icmp";
-import { sendEcho6, sendIcmpv6Error } from "./icmpv6";
+import { answerEcho } from "./echo";
+import { sendIcmpError } from "./icmp";
+import { sendIcmpv6Error } from "./icmpv6";
 import { isIntact, sendReset } from "./reset";
 
 const ECHO: u8 = 8;
@@ -16,10 +17,10 @@ const ECHO6: u8 = 128;
 export function answerLocal(packet: Packet): void {
   switch (<i32>packet.protocol) {
     case Protocol.Icmp:
-      if (packet.family == 4 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return sendEcho(packet);
+      if (packet.family == 4 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return answerEcho(packet);
       return drop(DropReason.LocalConsumed);
     case Protocol.Icmpv6:
-      if (packet.family == 6 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return sendEcho6(packet);
+      if (packet.family == 6 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return answerEcho(packet);
       return drop(DropReason.LocalConsumed);
     case Protocol.Tcp: return resetLocal(packet);
     case Protocol.Udp:

@@ -43,12 +43,15 @@ export function sendReset(packet: Packet): bool {
   let ipBytes: u32 = packet.family == 4 ? 20 : 40;
   if (packet.family == 4) {
     store<u16>(frame, 0x0008, 12);
-    header4(ip, 0, 40, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+    // The segment's service, but for the congestion bits.
+    header4(ip, load<u8>(packet.l3, 1) & 0xfc, 40, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
     store<u32>(ip, 0x00400000, 4); // identification 0, don't fragment
     store<u16>(ip, 0, 10);
     store<u16>(ip, <u16>~fold64(sum(ip, 20)), 10);
   } else {
     header6(frame, 20, <u32>Protocol.Tcp, packet.target, packet.source);
+    // Version and traffic class as they came, but for the congestion bits: bytes 0x6t 0xt0.
+    store<u16>(ip, load<u16>(packet.l3) & 0xc0ff);
   }
   let reset = ip + ipBytes;
   store<u16>(reset, packet.targetPort);

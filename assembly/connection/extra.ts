@@ -1,4 +1,5 @@
-// What few connections need beyond their record: sequence shifts and a helper's memory. Taken at first need.
+// What few connections need beyond their record: sequence shifts and a helper's memory, or a template's text.
+// Taken at first need.
 
 import {
   EXTRAS_BASE, EXTRAS_WORKER, EXTRA_BYTES, EXTRA_IN, EXTRA_MODE, EXTRA_NEXT, EXTRA_OUT, STATE_EXTRA_FREE,
@@ -18,11 +19,12 @@ export class Extra {
   inShift: i32; //     16
   inBefore: i32; //    20
   mode: u32; //        24  an FtpMode
-  next: u32; //        28
-  spare0: u64; //      32
-  spare1: u64; //      40
-  spare2: u64; //      48
-  spare3: u64; //      56
+  spare0: u32; //      28
+  spare1: u64; //      32
+  spare2: u64; //      40
+  spare3: u64; //      48
+  spare4: u32; //      56
+  next: u32; //        60  0 the last
 
   static at(index: u32): Extra {
     return changetype<Extra>(<usize>EXTRAS_BASE + <usize>index * EXTRA_BYTES);
@@ -41,7 +43,12 @@ function first(): u32 {
 
 /** The connection's extra, taken now when it has none; 0 (counted) when there is no room. */
 export function extraOf(connection: Connection): u32 {
-  if (connection.extra != 0) return connection.extra;
+  if (connection.extra == 0) connection.extra = takeExtra();
+  return connection.extra;
+}
+
+/** A zeroed extra; 0 (counted) when there is no room. */
+export function takeExtra(): u32 {
   let index = load<u32>(state, STATE_EXTRA_FREE);
   if (index != 0) {
     store<u32>(state, Extra.at(index).next, STATE_EXTRA_FREE);
@@ -56,14 +63,15 @@ export function extraOf(connection: Connection): u32 {
     index = first() + fresh;
   }
   memory.fill(changetype<usize>(Extra.at(index)), 0, EXTRA_BYTES);
-  connection.extra = index;
   return index;
 }
 
+/** Gives back what a connection has: one extra, or all that its text lies in. */
 export function giveExtra(connection: Connection): void {
-  let index = connection.extra;
-  if (index == 0) return;
-  Extra.at(index).next = load<u32>(state, STATE_EXTRA_FREE);
-  store<u32>(state, index, STATE_EXTRA_FREE);
+  if (connection.extra == 0) return;
+  let last = Extra.at(connection.extra);
+  while (last.next != 0) last = Extra.at(last.next);
+  last.next = load<u32>(state, STATE_EXTRA_FREE);
+  store<u32>(state, connection.extra, STATE_EXTRA_FREE);
   connection.extra = 0;
 }

@@ -113,21 +113,6 @@ export function closeConnection(index: u32): void {
 }
 
 /**
- * A client begins anew where this connection was. It ends now, or, while it controls others, when they
- * have ended: until then it keeps its record, and under port 65535 nobody finds it.
- */
-export function retireConnection(index: u32): void {
-  let connection = Connection.at(index);
-  if (connection.children == 0) return closeConnection(index);
-  remove(index);
-  connection.clientPort = connection.clientPortAgain = 0;
-  connection.virtualPort = connection.serverPort = 0xffff;
-  connection.clear(ConnectionFlag.Helped);
-  giveExtra(connection);
-  insert(index);
-}
-
-/**
  * Ends a connection before its time. What controlled it goes too, unless others need it or, of a template, the
  * client has been seen to be real.
  */
@@ -143,6 +128,21 @@ export function dropConnection(index: u32): void {
 function isNeeded(control: Connection): bool {
   if (control.children != 0) return true;
   return control.has(ConnectionFlag.Template) && control.state == <u8>TemplateState.Assured;
+}
+
+/**
+ * A client begins anew where this connection was. It ends now, or, while it controls others, when they
+ * have ended: until then it keeps its record, and under port 65535 nobody finds it.
+ */
+export function retireConnection(index: u32): void {
+  let connection = Connection.at(index);
+  if (connection.children == 0) return closeConnection(index);
+  remove(index);
+  connection.clientPort = connection.clientPortAgain = 0;
+  connection.virtualPort = connection.serverPort = 0xffff;
+  connection.clear(ConnectionFlag.Helped);
+  giveExtra(connection);
+  insert(index);
 }
 
 /** Moves a connection between its server's active and inactive counts. */

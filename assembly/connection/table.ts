@@ -12,6 +12,7 @@ import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
 import { bucketMask, buckets, connections, connectionsMax, seed, state } from "../memory";
 import { Connection } from "./connection";
+import { hashNote, hasNote, noteHash } from "./note";
 
 /** The hash of a connection: protocol, client address (folded), client port. Nothing else. */
 export function hashClient(client: u32, clientPort: u32, protocol: u32): u32 {
@@ -91,9 +92,14 @@ function countAwaited(connection: Connection, change: u32): void {
   if (connection.has(ConnectionFlag.NoClientPort)) store<u32>(state, load<u32>(state, STATE_AWAITED) + change, STATE_AWAITED);
 }
 
-/** The template of a client (its net) at a virtual address. `protocol` is 0 for marks. */
-export function lookupTemplate(family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32): u32 {
-  let hash = hashClient(foldAddress(client), 0, protocol);
+/**
+ * The template of a client (its net) at a virtual address. `protocol` is 0 for marks. With `noteBytes`, the one
+ * that also has this text.
+ */
+export function lookupTemplate(
+  family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32, note: usize, noteBytes: u32,
+): u32 {
+  let hash = hashClient(foldAddress(client) ^ (noteBytes != 0 ? hashNote(note, noteBytes) : 0), 0, protocol);
   let tag = tagOf(hash);
   let bucket = bucketOf(hash);
   for (let step: u32 = 0; step <= bucketMask; step++) {
@@ -103,7 +109,8 @@ export function lookupTemplate(family: u32, protocol: u32, client: usize, virtua
       let connection = Connection.at(index);
       if (connection.has(ConnectionFlag.Template) && <u32>connection.protocol == protocol &&
         connection.clientPort == 0 && <u32>connection.virtualPort == virtualPort && connection.family == family &&
-        sameAddress(connection.client16, client) && sameAddress(connection.virtual16, virtual)) return index;
+        sameAddress(connection.client16, client) && sameAddress(connection.virtual16, virtual) &&
+        hasNote(connection, note, noteBytes)) return index;
       found &= found - 1;
     }
     if (load<u32>(bucket, BUCKET_OVERFLOW) == 0) return 0;
@@ -137,10 +144,20 @@ export function give(index: u32): void {
   store<u32>(state, load<u32>(state, STATE_USED) - 1, STATE_USED);
 }
 
+/**
+ * The hash a connection lies under: its client's. A template with a text lies apart by that too, since one
+ * client, a proxy, may have thousands of calls.
+ */
+function homeHash(connection: Connection): u32 {
+  let client = foldAddress(connection.client16);
+  if (connection.has(ConnectionFlag.Template)) client ^= noteHash(connection);
+  return hashClient(client, connection.clientPort, connection.protocol);
+}
+
 /** Puts a connection into the table, by its client and protocol. */
 export function insert(index: u32): void {
   let connection = Connection.at(index);
-  let hash = hashClient(foldAddress(connection.client16), connection.clientPort, connection.protocol);
+  let hash = homeHash(connection);
   let bucket = bucketOf(hash);
   // At most half of all places are ever taken (CONNECTIONS_PER_BUCKET of BUCKET_PLACES): this ends.
   let empty = matches(bucket, 0);
@@ -166,7 +183,7 @@ export function remove(index: u32): void {
   let place = <usize>(connection.home % BUCKET_PLACES);
   store<u16>(bucket + (place << 1), 0);
   store<u32>(bucket + (place << 2), 0, BUCKET_INDICES);
-  let hash = hashClient(foldAddress(connection.client16), connection.clientPort, connection.protocol);
+  let hash = homeHash(connection);
   let passed = bucketOf(hash);
   while (passed != bucket) {
     store<u32>(passed, load<u32>(passed, BUCKET_OVERFLOW) - 1, BUCKET_OVERFLOW);

@@ -9,7 +9,9 @@ import { amend, amendPartial, difference32, fold64, pseudo4, pseudo6, sum } from
 import { copyAddress } from "../wire/field";
 import { refreshCrc } from "../wire/sctp";
 import { helpToClient } from "../helper/table";
-import { emit, hopMtu, hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./emit";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "./emit";
+import { hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./hop";
 import { sendInSegments } from "./segment";
 
 /** Where the checksum lies in a TCP and in a UDP header. */

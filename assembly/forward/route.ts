@@ -6,7 +6,9 @@ import { Packet } from "../packet/packet";
 import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
-import { emit, hopMtu, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./emit";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "./emit";
+import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 
 export function routePacket(packet: Packet): void {
   if (packet.family == 6 && (load<u16>(packet.target) & 0xc0ff) == 0x80fe) return drop(DropReason.NoRoute);

@@ -11,8 +11,8 @@ import { drop } from "../stats";
 import { checksum, fold64, sum } from "../wire/checksum";
 import { get16, get32, set16, set32 } from "../wire/field";
 import { pseudoOf } from "../answer/reset";
-import { emit } from "./emit";
-import { encapsulate } from "./tunnel";
+import { encapsulate } from "./encapsulate";
+import { send } from "./send";
 
 const FIN_PSH: u8 = 0x09;
 const CWR: u8 = 0x80;
@@ -57,7 +57,7 @@ function cut(packet: Packet, connection: Connection | null, hop: u32): void {
     segment.flags &= ~(<u32>PacketFlag.Segments | <u32>PacketFlag.Partial | <u32>PacketFlag.Reassembled);
     writeHeaders(segment, packet, offset, offset + bytes == total, count);
     if (connection) encapsulate(segment, connection, hop);
-    else emit(segment, hop);
+    else send(segment, hop);
     count++;
   }
 }

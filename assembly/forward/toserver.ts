@@ -9,10 +9,10 @@ import { helpToServer } from "../helper/table";
 import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
-import {
-  completeChecksum, emit, HOP_LOCAL, hopMtu, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes,
-  writeVirtio,
-} from "./emit";
+import { hopMtu } from "../link/neighbor";
+import { emit } from "./emit";
+import { HOP_LOCAL, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { completeChecksum, writeVirtio } from "./send";
 import { rewriteToServer } from "./nat";
 import { forwardTunnel } from "./tunnel";
 

@@ -1,30 +1,15 @@
-// VS-TUN: the client's packet travels inside another one. Written in front of it, in the slot's headroom.
+// VS-TUN: the client's packet travels inside another one.
 
-import { STATE_IDENTIFICATION } from "../abi/layout";
-import { DropReason, Protocol, Sysctl, TunnelFlag, TunnelType } from "../abi/enums";
+import { Sysctl } from "../abi/enums";
 import { Connection } from "../connection/connection";
-import { hopPort } from "../link/route";
-import { sourceFor } from "../link/local";
+import { hopMtu } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
-import { drop } from "../stats";
-import { checksum, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
-import { copyAddress, set16 } from "../wire/field";
-import { seed, state } from "../memory";
-import { mix } from "../base/hash";
 import { sysctl } from "../sysctl";
-import { completeChecksum, emit, hopMtu, refuseSize, takeHop, wireBytes } from "./emit";
+import { encapsulate, shimBytes } from "./encapsulate";
+import { refuseSize, takeHop, wireBytes } from "./hop";
 import { pathMtu } from "./pathmtu";
 import { tunnelSegments } from "./segment";
-
-const ETHERNET_BYTES: u32 = 14;
-
-/** Bytes of the header between the outer IP header and the inner packet. */
-function shimBytes(server: Server): u32 {
-  if (server.tunnelType == <u8>TunnelType.Gue) return 8 + 4;
-  if (server.tunnelType == <u8>TunnelType.Gre) return server.tunnelFlags & <u8>TunnelFlag.Checksum ? 8 : 4;
-  return 0;
-}
 
 /** Encapsulates and sends. Too large a packet that may not be cut is refused with the inner MTU. */
 export function forwardTunnel(packet: Packet, connection: Connection, hop: u32): void {
@@ -45,109 +30,4 @@ export function forwardTunnel(packet: Packet, connection: Connection, hop: u32):
 /** With pmtu_disc (the default) the inner packet's "don't fragment" counts; IPv6 is never cut underway. */
 function mayNotCut(packet: Packet): bool {
   return packet.family == 6 || (sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(packet.l3, 6) & 0x40) != 0);
-}
-
-/** Puts the outer headers before one packet (its hop already taken) and sends it. */
-export function encapsulate(packet: Packet, connection: Connection, hop: u32): void {
-  let server = Server.at(connection.server);
-  let source = sourceFor(server.family, hopPort(hop), server.address);
-  if (source == 0) return drop(DropReason.NoRoute);
-  if (packet.has(PacketFlag.Partial)) completeChecksum(packet);
-  let inner = packet.family;
-  let service: u32;
-  let hops: u32;
-  let whole: bool;
-  if (inner == 4) {
-    service = load<u8>(packet.l3, 1);
-    hops = load<u8>(packet.l3, 8);
-    whole = sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(packet.l3, 6) & 0x40) != 0;
-  } else {
-    service = (<u32>bswap<u16>(load<u16>(packet.l3)) >> 4) & 0xff;
-    hops = load<u8>(packet.l3, 7);
-    whole = true;
-  }
-  let shim = shimBytes(server);
-  let outer = packet.l3 - shim - (server.family == 4 ? 20 : 40);
-  let protocol: u32 = server.tunnelType == <u8>TunnelType.Gue ? <u32>Protocol.Udp
-    : server.tunnelType == <u8>TunnelType.Gre ? <u32>Protocol.Gre
-    : inner == 4 ? <u32>Protocol.IpIp : <u32>Protocol.Ipv6;
-  if (server.tunnelType == <u8>TunnelType.Gre) writeGre(packet, server, inner);
-  if (server.family == 4) writeOuter4(outer, packet.end, service, hops, whole, protocol, source, server);
-  else writeOuter6(outer, packet.end, service, hops, protocol, source, server);
-  if (server.tunnelType == <u8>TunnelType.Gue) writeGue(packet, server, inner, source, connection);
-  packet.l4 = packet.l3 - shim;
-  packet.l3 = outer;
-  packet.frame = outer - ETHERNET_BYTES;
-  packet.family = server.family;
-  packet.protocol = <u8>protocol;
-  store<u16>(packet.frame, server.family == 4 ? 0x0008 : 0xdd86, 12);
-  packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
-  emit(packet, hop);
-}
-
-function writeOuter4(
-  at: usize, end: u32, service: u32, hops: u32, whole: bool, protocol: u32, source: usize, server: Server,
-): void {
-  store<u8>(at, 0x45);
-  store<u8>(at, <u8>service, 1);
-  set16(at + 2, end - <u32>at);
-  let identification: u32 = 0;
-  if (!whole) {
-    identification = load<u32>(state, STATE_IDENTIFICATION) + 1;
-    store<u32>(state, identification, STATE_IDENTIFICATION);
-  }
-  set16(at + 4, identification);
-  store<u16>(at, whole ? 0x0040 : 0, 6);
-  store<u8>(at, <u8>hops, 8);
-  store<u8>(at, <u8>protocol, 9);
-  store<u16>(at, 0, 10);
-  store<u32>(at, load<u32>(source, 12), 12);
-  store<u32>(at, load<u32>(server.address, 12), 16);
-  store<u16>(at, <u16>checksum(at, 20), 10);
-}
-
-function writeOuter6(at: usize, end: u32, service: u32, hops: u32, protocol: u32, source: usize, server: Server): void {
-  store<u32>(at, bswap<u32>(0x60000000 | (service << 20)));
-  set16(at + 4, end - <u32>at - 40);
-  store<u8>(at, <u8>protocol, 6);
-  store<u8>(at, <u8>hops, 7);
-  copyAddress(at + 8, source);
-  copyAddress(at + 24, server.address);
-}
-
-/** GRE (RFC 2784): flags, protocol, and the checksum over header and payload when asked for. */
-function writeGre(packet: Packet, server: Server, inner: u32): void {
-  let type: u32 = inner == 4 ? 0x0008 : 0xdd86;
-  if ((server.tunnelFlags & <u8>TunnelFlag.Checksum) == 0) {
-    let at = <usize>packet.l3 - 4;
-    store<u16>(at, 0);
-    store<u16>(at, <u16>type, 2);
-    return;
-  }
-  let at = <usize>packet.l3 - 8;
-  store<u16>(at, 0x0080);
-  store<u16>(at, <u16>type, 2);
-  store<u32>(at, 0, 4);
-  store<u16>(at, <u16>checksum(at, packet.end - <u32>at), 4);
-}
-
-/** GUE variant 0: UDP, then four bytes naming the inner protocol. Its source port is a hash of the flow. */
-function writeGue(packet: Packet, server: Server, inner: u32, source: usize, connection: Connection): void {
-  let gue = <usize>packet.l3 - 4;
-  store<u8>(gue, 0);
-  store<u8>(gue, <u8>(inner == 4 ? Protocol.IpIp : Protocol.Ipv6), 1);
-  store<u16>(gue, 0, 2);
-  let udp = gue - 8;
-  let bytes = packet.end - <u32>udp;
-  let flow = mix(connection.client, (<u32>connection.clientPort << 16) | connection.virtualPort, seed);
-  set16(udp, 0xc000 | (flow & 0x3fff));
-  store<u16>(udp, server.tunnelPort, 2);
-  set16(udp + 4, bytes);
-  store<u16>(udp, 0, 6);
-  if (server.tunnelFlags == <u8>TunnelFlag.None) return;
-  let pseudo = server.family == 4
-    ? pseudo4(load<u32>(source, 12), load<u32>(server.address, 12), <u32>Protocol.Udp, bytes)
-    : pseudo6(source, server.address, <u32>Protocol.Udp, bytes);
-  let value = ~fold64(sum(udp, bytes) + pseudo) & 0xffff;
-  store<u16>(udp, <u16>(value == 0 ? 0xffff : value), 6);
 }

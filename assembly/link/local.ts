@@ -7,8 +7,11 @@ import {
 } from "../abi/layout";
 import { LocalKind } from "../abi/enums";
 import { LOCALS_MAX } from "../abi/limits";
-import { foldAddress, mix } from "../base/hash";
+import { foldAddress } from "../base/hash";
 import { copyAddress, sameAddress, samePrefix } from "../wire/field";
+
+const LOCALS_HASH_BITS: u32 = 12;
+if (LOCALS_HASH_PLACES != 1 << 12) ERROR("LOCALS_HASH_BITS no longer fits LOCALS_HASH_PLACES");
 
 export function portAt(port: u32): usize {
   return <usize>PORTS_BASE + <usize>port * PORT_BYTES;
@@ -22,8 +25,12 @@ function localAt(index: u32): usize {
   return <usize>LOCALS_BASE + <usize>index * LOCAL_BYTES;
 }
 
+/**
+ * One product is enough here: nobody but the operator puts addresses into this table. Its upper bits, as
+ * those know all bits of the word.
+ */
 function place(word: u32): u32 {
-  return mix(word, 0, 3) & (LOCALS_HASH_PLACES - 1);
+  return (word * 0x9e3779b1) >> (32 - LOCALS_HASH_BITS);
 }
 
 /** True when an IPv4 address (as on the wire) is exactly one of the director's. The fast road's question. */
@@ -31,8 +38,7 @@ export function isLocal4(address: u32): bool {
   let at = place(address);
   let index = <u32>load<u16>(LOCALS_HASH + at * 2);
   while (index != 0) {
-    if (load<u32>(localAt(index), LOCAL_ADDRESS + 12) == address &&
-      load<u32>(localAt(index), LOCAL_ADDRESS + 8) == 0xffff0000) return true;
+    if (load<u64>(localAt(index), LOCAL_ADDRESS + 8) == (<u64>address << 32 | 0xffff0000)) return true;
     at = (at + 1) & (LOCALS_HASH_PLACES - 1);
     index = load<u16>(LOCALS_HASH + at * 2);
   }
@@ -62,6 +68,15 @@ export function isLocal(address: usize): bool {
       samePrefix(local, address, load<u8>(local, LOCAL_PREFIX))) return true;
   }
   return false;
+}
+
+/** True for a server that is the director itself: by one of its addresses, or as 127.0.0.1 or ::1. */
+export function isOwn(address: usize): bool {
+  if (load<u64>(address) == 0) {
+    if (load<u32>(address, 8) == 0xffff0000 && load<u8>(address, 12) == 127) return true;
+    if (load<u64>(address, 8) == bswap<u64>(1)) return true;
+  }
+  return isLocal(address);
 }
 
 /** True when a packet to this address was only taken in on its way to somebody else. */

@@ -14,13 +14,12 @@ import { append, ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { copyAddress, sameAddress } from "../wire/field";
 import { now, state } from "../memory";
-import { askArp } from "./arp";
-import { askNdp } from "./ndp";
+import { askArp, askNdp } from "./ask";
 import { portAt } from "./local";
-import { routesChanged } from "./route";
+import { routesChanged } from "./generation";
 
 /** How long an answer is believed without asking again. */
-const FRESH_MS: u32 = 30000;
+export const FRESH_MS: u32 = 30000;
 const RETRY_MS: u32 = 1000;
 const TRIES_MAX: u32 = 3;
 /** Frames longer than this do not wait: they are super-frames, and TCP sends them again. */
@@ -235,4 +234,14 @@ export function sweepNeighbors(): void {
     if (tries >= TRIES_MAX) free(index);
     else ask(index);
   }
+}
+
+/** The MTU of the port a neighbour is reached by. */
+export function hopMtu(hop: u32): u32 {
+  return load<u32>(<usize>NEIGHBORS_BASE + <usize>hop * NEIGHBOR_BYTES, NEIGHBOR_MTU);
+}
+
+/** What that port can do: PortFlag. */
+export function hopChannel(hop: u32): u32 {
+  return load<u32>(<usize>NEIGHBORS_BASE + <usize>hop * NEIGHBOR_BYTES, NEIGHBOR_CHANNEL);
 }

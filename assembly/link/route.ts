@@ -1,21 +1,17 @@
 // Where a target is reached: longest prefix, then the gateway's or the target's own neighbour record.
 
 import {
-  CONTROL_BASE, CONTROL_ROUTES_USED, CONTROL_ROUTE_GENERATION, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_PORT,
+  CONTROL_BASE, CONTROL_ROUTES_USED, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_PORT,
   ROUTES_BASE, ROUTE_BYTES, ROUTE_FAMILY, ROUTE_GATEWAY, ROUTE_PORT, ROUTE_PREFIX,
 } from "../abi/layout";
 import { ControlError } from "../abi/enums";
 import { ROUTES_MAX } from "../abi/limits";
 import { copyAddress, isZeroAddress, sameAddress, samePrefix } from "../wire/field";
 import { touchNeighbor } from "./neighbor";
+import { routesChanged } from "./generation";
 
 function routeAt(index: u32): usize {
   return <usize>ROUTES_BASE + <usize>index * ROUTE_BYTES;
-}
-
-/** Everything remembered of routes and neighbours is out of date. */
-export function routesChanged(): void {
-  store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION) + 1, CONTROL_ROUTE_GENERATION);
 }
 
 /** The route with the longest prefix, the first among equals; 0 when there is none. */

@@ -1,29 +1,28 @@
-// Datagrams that come in pieces: put together before a connection is looked for, cut again on the way
-// out with the sizes they came in (as the kernel: recordings udp_icmp, dr).
+// Datagrams that come in pieces: put together before a connection is looked for. The sizes they came in are
+// kept, so that they can leave so again (as the kernel: recordings udp_icmp, dr).
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
-//          64 largest piece | 128 pieces: offset u16, bytes u16, in order of offset
+//          64 largest piece | 68 IPv6: where in the header the next one is named | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
 import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
-import { hopMtu } from "../forward/emit";
-import { sendOwn } from "../answer/icmp";
 import { now } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
-import { OWN_FRAME_BYTES, ownFrame } from "./slot";
 import { Packet, PacketFlag } from "./packet";
 
-const PIECES: usize = 128;
-const PAYLOAD: usize = 4096;
+export const RECORD_PIECES: usize = 52;
+export const RECORD_HEADER_BYTES: usize = 56;
+export const RECORD_NEXT_AT: usize = 68;
+export const PIECES: usize = 128;
+export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
-const TIMEOUT_MS: u32 = 30000;
 
-function recordAt(index: u32): usize {
+export function recordAt(index: u32): usize {
   return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
 }
 
@@ -76,6 +75,7 @@ export function reassemble(packet: Packet): bool {
     memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
     if (packet.family == 6) {
       store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
+      store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
     }
   }
   let total = load<u32>(record, 48);
@@ -137,79 +137,25 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u32>(record, 0, 4);
 }
 
-/** Bytes of the largest IP packet that a reassembled datagram came in. */
+/** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
+export function forgetPieces(packet: Packet): void {
+  if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
+}
+
+/** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */
+export function pieceCount(packet: Packet): u32 {
+  return load<u32>(packet.reassembly, 52);
+}
+
+export function pieceOffset(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2));
+}
+
+export function pieceBytes(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2), 2);
+}
+
+/** Bytes of the largest packet it came in. */
 export function largestPiece(packet: Packet): u32 {
-  return load<u32>(<usize>packet.reassembly, 64);
-}
-
-/** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
-export function sendPieces(packet: Packet, hop: u32): void {
-  let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
-  let dataAt = packet.l3 + headerBytes;
-  let total = packet.end - dataAt;
-  let room = (hopMtu(hop) - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
-  let record = <usize>packet.reassembly;
-  if (packet.has(PacketFlag.Reassembled) && load<u32>(record, 64) <= hopMtu(hop) && dataAt == packet.l4) {
-    let count = load<u32>(record, 52);
-    for (let piece: u32 = 0; piece < count; piece++) {
-      let at = record + PIECES + (<usize>piece << 2);
-      sendPiece(packet, hop, headerBytes, load<u16>(at), load<u16>(at, 2), total);
-    }
-    return;
-  }
-  for (let offset: u32 = 0; offset < total; offset += room) {
-    sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
-  }
-}
-
-function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
-  let extra: u32 = packet.family == 6 ? 8 : 0;
-  if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
-  let frame = ownFrame();
-  if (frame == 0) return;
-  let l3 = <usize>frame + 14;
-  let more: u32 = offset + bytes < total ? 1 : 0;
-  memory.copy(frame, packet.frame, 14 + headerBytes);
-  memory.copy(l3 + headerBytes + extra, packet.l3 + headerBytes + offset, bytes);
-  if (packet.family == 4) {
-    if (offset != 0) blankOptions(l3, headerBytes);
-    set16(l3 + 2, headerBytes + bytes);
-    let before = get16(packet.l3 + 6);
-    set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more << 13)) | ((before & 0x1fff) + (offset >> 3)));
-    store<u16>(l3, 0, 10);
-    store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
-  } else {
-    let fragment = l3 + 40;
-    store<u8>(fragment, load<u8>(l3, 6));
-    store<u8>(fragment, 0, 1);
-    set16(fragment + 2, offset | more);
-    store<u32>(fragment, packet.fragmentId, 4);
-    store<u8>(l3, 44, 6);
-    set16(l3 + 4, 8 + bytes);
-  }
-  sendOwn(hop, frame, 14 + headerBytes + extra + bytes);
-}
-
-/** Options that are not to be copied become "no operation" in later pieces (RFC 791 section 3.1). */
-function blankOptions(l3: usize, headerBytes: u32): void {
-  let at = l3 + 20;
-  let end = l3 + headerBytes;
-  while (at < end) {
-    let type = <u32>load<u8>(at);
-    if (type == 0) return;
-    let bytes: usize = type == 1 ? 1 : <usize>load<u8>(at, 1);
-    if (bytes == 0 || (type != 1 && bytes < 2) || at + bytes > end) return;
-    if (type != 1 && (type & 0x80) == 0) memory.fill(at, 1, bytes);
-    at += bytes;
-  }
-}
-
-/** Each tick: datagrams whose pieces never came are given up. */
-export function sweepReassemblies(): void {
-  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
-    let record = recordAt(index);
-    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < TIMEOUT_MS) continue;
-    store<u32>(record, 0, 4);
-    drop(DropReason.ReassemblyTimeout);
-  }
+  return load<u32>(packet.reassembly, 64);
 }

@@ -1,6 +1,7 @@
 // What parsing learns of a frame. One record for each frame of a group; later steps take only this.
 
 import { PACKET_BYTES } from "../abi/layout";
+import { GROUP_MAX } from "../abi/limits";
 import { copyAddress, mapAddress } from "../wire/field";
 import { packets } from "../memory";
 
@@ -26,6 +27,8 @@ export enum PacketFlag {
   Own = 256,
   /** Stands for the packet inside an ICMP error: only the first eight bytes of its transport header are there. */
   Embedded = 512,
+  /** IPv6: its connection is looked at beyond the first line. */
+  Wide = 1024,
 }
 
 @unmanaged
@@ -94,6 +97,15 @@ export class Packet {
       copyAddress(this.target, this.l3 + 24);
     }
   }
+}
+/** The record behind the group's that segments do not use. */
+const STAND_IN: u32 = GROUP_MAX + 1;
+
+/** A copy of a packet's record, to be changed into that of a packet that does not exist. There is one at a time. */
+export function standIn(packet: Packet): Packet {
+  let copy = Packet.at(STAND_IN);
+  memory.copy(changetype<usize>(copy), changetype<usize>(packet), PACKET_BYTES);
+  return copy;
 }
 if (offsetof<Packet>() != PACKET_BYTES) ERROR("Packet no longer fills PACKET_BYTES");
 if (offsetof<Packet>("sourceHigh") != 64) ERROR("source moved");

@@ -13,9 +13,9 @@ import { advanceSctp, firstChunk, sctpActive, SCTP_ABORT, SCTP_INIT } from "./sc
 import { advanceTcp, tcpActive } from "./tcp";
 
 /** Rows of the state tables: the client spoke, the server spoke, only the client is ever seen. */
-const INPUT: u32 = 0;
-const OUTPUT: u32 = 1;
-const INPUT_ONLY: u32 = 2;
+export const INPUT: u32 = 0;
+export const OUTPUT: u32 = 1;
+export const INPUT_ONLY: u32 = 2;
 
 const FLAG_SYN: u32 = 0x02;
 const FLAG_RST: u32 = 0x04;
@@ -67,7 +67,7 @@ function moveTcp(connection: Connection, flags: u32, direction: u32): void {
 }
 
 /** A template whose connection is really used is marked, so that defences keep it. */
-function assure(connection: Connection): void {
+export function assure(connection: Connection): void {
   if (connection.control == 0) return;
   let control = Connection.at(connection.control);
   if (control.has(ConnectionFlag.Template)) control.state = <u8>TemplateState.Assured;

@@ -1,6 +1,6 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
+import type { ConnectionRow, PortRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
@@ -47,13 +47,20 @@ function describe(status: Status): string {
     `lvs-wasm ${status.version}, up ${status.uptimeSeconds} s, ${status.workers} worker${status.workers === 1 ? "" : "s"}`,
     `connections ${status.connectionsUsed} of ${status.connectionsMax} (2^${Math.log2(status.buckets)} buckets)`,
     "ports",
-    ...status.ports.map((port) => `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`),
+    ...status.ports.flatMap(describePort),
     "neighbours",
     ...status.neighbors.map((one) => `  ${one.address.padEnd(24)} ${one.mac}  ${one.port}  ${one.state}`),
     Object.keys(status.drops).length === 0 ? "no frame was dropped" : "dropped frames",
     ...Object.entries(status.drops).map(([reason, count]) => `  ${reason.padEnd(24)} ${count}`),
   ];
   return lines.map((line) => `${line}\n`).join("");
+}
+
+function describePort(port: PortRow): string[] {
+  const line = `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`;
+  const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
+  if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
+  return lines;
 }
 
 async function findService(text: string, context: CommandContext): Promise<ServiceRow> {

@@ -1,13 +1,12 @@
 // A configuration put into an engine: ports, addresses, routes, neighbours, marks, settings, rules.
 
-import { PortFlag } from "../../assembly/abi/enums.js";
+import { LocalKind, PortFlag } from "../../assembly/abi/enums.js";
 import type { Director } from "../protocol.js";
 import { NO_NAMES, type Names } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
 import { splitWords } from "../cli/words.js";
 import type { Performer } from "../engine/engine.js";
-import { LocalKind } from "../../assembly/abi/enums.js";
-import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setPort, setSysctl } from "../engine/requests.js";
+import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import { ConfigError, type Config, type PortConfig, type RuleLine } from "./config.js";
 
@@ -31,6 +30,7 @@ export async function applyNetwork(engine: Performer, config: Config, modeOf: (p
   for (const one of config.neighbors) await check(addNeighbor(engine, one.port, one.address, one.mac), `neighbour ${one.address}`);
   for (const one of config.routes) await check(addRoute(engine, one.port, one.to, one.via), `the route to ${one.to}`);
   await applyMarks(engine, config);
+  await check(setHelperPorts(engine, config.ftpPorts), `ftp-ports ${config.ftpPorts.join(", ")}`);
   for (const [name, value] of Object.entries(config.sysctls)) {
     const sysctl = SYSCTLS.get(name);
     if (sysctl !== undefined) await check(setSysctl(engine, sysctl, value), `sysctl ${name}`);

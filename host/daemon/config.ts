@@ -8,6 +8,7 @@ import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 import type { ForwardName, MarkRule } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
+import type { DriverChoice } from "../io/driver.js";
 import { configSchema, type ConfigText, type PortText } from "./schema.js";
 
 export interface PortConfig {
@@ -31,6 +32,7 @@ export interface Config {
   socketPath: string | undefined;
   tableBits: number;
   defaultForward: ForwardName;
+  driver: DriverChoice;
   logLevel: "debug" | "info" | "warn" | "error";
   ports: PortConfig[];
   routes: { to: string; via: string | undefined; port: number }[];
@@ -39,6 +41,7 @@ export interface Config {
   neighbors: { address: string; mac: string; port: number }[];
   marks: { rule: MarkRule; port: number }[];
   sysctls: Record<string, number>;
+  ftpPorts: number[];
   rules: RuleLine[];
 }
 
@@ -118,7 +121,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
   };
   const config: Config = {
     file: locator.file, socketPath: text["control-socket"], tableBits: text["table-bits"],
-    defaultForward: FORWARDS[text["default-forward"]], logLevel: text["log-level"],
+    defaultForward: FORWARDS[text["default-forward"]], driver: text.driver, logLevel: text["log-level"],
     ports: text.ports.map((port, index) => portConfig(port, index + 1)),
     routes: text.routes.map((route, index) => ({
       to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,
@@ -129,7 +132,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
     marks: text.marks.map((mark, index) => ({
       rule: markRule(mark), port: mark.port === undefined ? 0 : portAt(mark.port, ["marks", index, "port"]),
     })),
-    sysctls: text.sysctl, rules: ruleLines(text.rules, locator),
+    sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: ruleLines(text.rules, locator),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;

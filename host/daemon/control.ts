@@ -1,6 +1,6 @@
 // The control socket: HTTP with JSON on a Unix socket that only its owner may open.
 
-import { existsSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Director } from "../protocol.js";
@@ -25,11 +25,14 @@ function isAlive(path: string): Promise<boolean> {
 
 /** Serves a director at a path. Throws a SocketError when another director is there. */
 export async function serveControl(path: string, director: Director): Promise<FastifyInstance> {
-  if (existsSync(path)) {
+  const before = lstatSync(path, { throwIfNoEntry: false });
+  if (before) {
+    if (!before.isSocket()) throw new SocketError(`${path} is there and is not a socket: choose another control-socket`);
     if (await isAlive(path)) throw new SocketError(`another director answers at ${path}: stop it first, or choose another control-socket`);
     unlinkSync(path); // left behind by a director that was killed
   }
-  const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX });
+  // An administrator's idle connection must not keep a director from stopping.
+  const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
   server.post("/control", async (incoming, outgoing) => {
     const read = readRequest(incoming.body);
     if ("problem" in read) return outgoing.code(400).send({ ok: false, error: "invalid", detail: read.problem });
@@ -38,13 +41,13 @@ export async function serveControl(path: string, director: Director): Promise<Fa
   server.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     reply.code(error.statusCode ?? 500).send({ ok: false, error: "invalid", detail: error.message }));
   // The socket must never be open to others, not even between bind and chmod.
-  const before = process.umask(0o177);
+  const mask = process.umask(0o177);
   try {
     await server.listen({ path });
   } catch (error) {
     throw new SocketError(`cannot listen at ${path}: ${(error as NodeJS.ErrnoException).code === "EACCES" ? "you may not write there" : (error as Error).message}`);
   } finally {
-    process.umask(before);
+    process.umask(mask);
   }
   return server;
 }

@@ -1,6 +1,7 @@
 // A running director: devices open, pump turning, control socket served, until it is told to stop.
 
 import { readFileSync } from "node:fs";
+import { getSystemErrorMap } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { PortFlag } from "../../assembly/abi/enums.js";
@@ -9,11 +10,11 @@ import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
+import { ARENA_BYTES } from "../io/slots.js";
 import { close } from "../io/sys/libc.js";
 import { openTap } from "../io/sys/tun.js";
 import { loadEngine } from "../load.js";
 import { Pump } from "../pump/pump.js";
-import { SLOT_BYTES, SLOTS } from "../pump/slots.js";
 import type { PortRow } from "../protocol.js";
 import { applyNetwork, applyRules, type PortMode } from "./apply.js";
 import { ConfigError, readConfig, type Config, type PortConfig } from "./config.js";
@@ -38,6 +39,8 @@ export function packageVersion(): string {
 }
 
 export class Daemon {
+  private reloading = Promise.resolve();
+
   private constructor(
     private config: Config, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
     private readonly open: OpenPort[], private readonly pump: Pump, private readonly director: EngineDirector,
@@ -51,21 +54,22 @@ export class Daemon {
     const module = await loadEngine();
     await tableOf(module, config);
     const engine = await Engine.create({
-      module, bucketBits: config.tableBits, arenaBytes: SLOTS * SLOT_BYTES, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
+      module, bucketBits: config.tableBits, arenaBytes: ARENA_BYTES, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
     });
     const open = openPorts(config);
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
       const records = new Records(engine.memory);
-      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config) };
-      await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const pump = new Pump({
-        module, memory: engine.memory, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
+        module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
         ports: open.map(({ port, descriptor }) => ({ index: port.index, name: port.device, descriptor })),
         onTrap: ({ stack, image }) => log.error({ stack, image }, "the engine trapped; its thread starts again over the same memory"),
       });
+      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump) };
+      await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
+      log.info({ driver: pump.driver.name, why: pump.driver.why }, "the driver is chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
         throw error;
@@ -79,8 +83,13 @@ export class Daemon {
     }
   }
 
-  /** Reads the configuration again; a mistake in it changes nothing. */
-  async reload(): Promise<void> {
+  /** Reads the configuration again; a mistake in it changes nothing. One after the other, however often it is asked. */
+  reload(): Promise<void> {
+    this.reloading = this.reloading.then(() => this.reloadOnce());
+    return this.reloading;
+  }
+
+  private async reloadOnce(): Promise<void> {
     const { log } = this.options;
     try {
       const after = readConfig(this.options.configFile);
@@ -124,8 +133,16 @@ function modeOf(port: PortConfig): PortMode {
   return { flags: flags | PortFlag.Host, peerMac: port.peerMac ?? hostPeerMac(port) };
 }
 
-function portRows(config: Config): (PortRow | undefined)[] {
-  return [undefined, ...config.ports.map((port) => ({
-    name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: "tap", up: true, addresses: port.addresses,
-  }))];
+function portRows(config: Config, pump: Pump): (PortRow | undefined)[] {
+  return [undefined, ...config.ports.map((port) => {
+    const refused = pump.refused(port.index);
+    return {
+      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: pump.driver.name, driverReason: pump.driver.why,
+      up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
+    };
+  })];
+}
+
+function errorName(errno: number): string {
+  return errno === 0 ? "" : getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
 }

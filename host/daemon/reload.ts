@@ -7,7 +7,7 @@ import { planTable } from "./plan.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine, type Performer } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
-import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setSysctl } from "../engine/requests.js";
+import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import type { Director, Table } from "../protocol.js";
 
@@ -34,6 +34,7 @@ export function needsRestart(before: Config, after: Config): string[] {
   if (before.tableBits !== after.tableBits) reasons.push("table-bits");
   if (before.socketPath !== after.socketPath) reasons.push("control-socket");
   if (before.transparent.join() !== after.transparent.join()) reasons.push("transparent");
+  if (before.driver !== after.driver) reasons.push("driver");
   const ports = before.ports.length === after.ports.length && before.ports.every((port, index) => sameDevice(port, after.ports[index] as PortConfig));
   if (!ports) reasons.push("ports (devices, hardware addresses, MTU)");
   return reasons;
@@ -51,6 +52,7 @@ export async function reload(engine: Performer, director: Director, before: Conf
     await applyMarks(engine, after);
     changes.push("marks");
   }
+  if (before.ftpPorts.join() !== after.ftpPorts.join()) await step(`ftp-ports = ${after.ftpPorts.join(", ")}`, setHelperPorts(engine, after.ftpPorts));
   for (const [name, value] of Object.entries(after.sysctls)) {
     const sysctl = SYSCTLS.get(name);
     if (sysctl !== undefined && before.sysctls[name] !== value) await step(`sysctl ${name} = ${value}`, setSysctl(engine, sysctl, value));

@@ -3,7 +3,9 @@
 import { z } from "zod";
 import { parseAddress, parseMac } from "../engine/address.js";
 import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX } from "../../assembly/abi/limits.js";
+import { HELPER_PORTS_COUNT } from "../../assembly/abi/layout.js";
 import { SYSCTLS } from "../engine/names.js";
+import { DRIVER_CHOICES } from "../io/driver.js";
 
 function isPrefix(text: string): boolean {
   const [address = "", bits, ...more] = text.split("/");
@@ -58,6 +60,8 @@ export const configSchema = z.strictObject({
   "control-socket": z.string().min(1).optional(),
   "table-bits": z.number().int().min(BUCKET_BITS_MIN).max(BUCKET_BITS_MAX).default(12),
   "default-forward": z.enum(["nat", "tun", "dr"]).default("nat"),
+  /** How frames go between devices and engine; auto: uring where the kernel allows it, else tap. */
+  "driver": z.enum(DRIVER_CHOICES).default("auto"),
   "log-level": z.enum(["debug", "info", "warn", "error"]).default("warn"),
   "ports": z.array(port).min(1, "needs at least one port").max(PORTS_MAX - 1),
   "routes": z.array(route).default([]),
@@ -66,6 +70,8 @@ export const configSchema = z.strictObject({
   "neighbors": z.array(neighbor).default([]),
   "marks": z.array(mark).default([]),
   "sysctl": sysctl.default({}),
+  /** Virtual ports whose connections behind NAT are FTP. */
+  "ftp-ports": z.array(z.number().int().min(1).max(65535)).max(HELPER_PORTS_COUNT).default([21]),
   /** Lines of `ipvsadm -S`, or the name of a file of them. */
   "rules": z.union([z.array(z.string()), z.string()]).default([]),
 });

@@ -1,18 +1,55 @@
 // What the pump asks of a network: frames into slots of the engine's memory, frames out of it.
+//
+// A turn of the pump is   fill -> engine -> flush   for what has come, and   wait   at its end.
 
-import type { PortFlag } from "../../assembly/abi/enums.js";
+import type { SentFrame } from "../engine/engine.js";
 
-/** One port's device. Addresses are the process's own; nothing is copied on the way. */
+/** Moves the frames of all ports of one pump. Nothing is copied on the way but by the kernel. */
 export interface Driver {
-  /** To wait on until frames have come. */
-  readonly descriptor: number;
-  /** Bytes of virtio header before each frame, 0 or 10. */
-  readonly headerBytes: number;
-  /** What the engine may do with frames for this device. */
-  readonly flags: PortFlag;
-  /** Reads one frame, its header first; answers the bytes of both, or 0 when none is waiting. */
-  receive(address: number, roomBytes: number): number;
-  /** Writes one frame, its header first; false when the device would not take it. */
-  send(address: number, bytes: number): boolean;
+  /** Puts the frames that have come into the engine's receive list; how many. */
+  fill(): number;
+  /** Takes over the first `count` entries of the engine's transmit list, and the slots of the last fill. */
+  flush(count: number): void;
+  /** Returns when nothing flushed lies in the engine's own memory any more: it may be called again. */
+  settle(): void;
+  /** Sleeps until frames have come, the wake descriptor was written, or the longest wait is over. */
+  wait(): void;
+  /** Lets go of the devices, whose descriptors stay open. The memory may be used again. */
   close(): void;
 }
+
+/** The part of an engine that drivers see. */
+export interface FrameLists {
+  readonly arenaBase: number;
+  readonly bytes: Uint8Array;
+  enter(index: number, frame: number, bytes: number, port: number, flags: number): void;
+  sent(index: number): SentFrame;
+}
+
+/** A device that is open: a TAP with virtio headers, not blocking. */
+export interface Device { index: number; name: string; descriptor: number }
+
+/** What every driver works on. */
+export interface Place {
+  engine: FrameLists;
+  devices: readonly Device[];
+  /** An eventfd that ends a wait. */
+  wake: number;
+  /** A device would not take a frame. */
+  refused(port: number, errno: number): void;
+}
+
+/** No new start would help: a device is gone for good, or the driver asked for is not to be had. */
+export class DriverError extends Error {}
+
+/** What a read that can never succeed again means. */
+export function deviceGone(name: string, errno: number): DriverError {
+  return new DriverError(`${name}: the device was taken away (reading fails with errno ${errno})`);
+}
+
+/** Longest wait: a stop or a timer is never later than this. */
+export const WAIT_MS = 50;
+
+/** The ways frames can go; `auto` takes the fastest that this machine allows. */
+export const DRIVER_CHOICES = ["auto", "tap", "uring"] as const;
+export type DriverChoice = (typeof DRIVER_CHOICES)[number];

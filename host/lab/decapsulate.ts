@@ -1,10 +1,11 @@
 // Takes IPIP apart (RFC 2003) in a namespace whose kernel has no ipip device: by a BPF program where
-// one may be loaded, by a thread where not (an ordinary user's namespace).
+// one may be loaded, by a thread where not (an ordinary user's namespace). The thread knows all tunnels.
 
 import { spawnSync } from "node:child_process";
 import { Worker } from "node:worker_threads";
 import { attachIngress, type Instruction } from "../io/sys/bpf.js";
 import { SystemError } from "../io/sys/error.js";
+import { TunnelCounts } from "./unwrap.js";
 
 const DATA_AT = 76; // struct __sk_buff: where its packet begins, and ends four bytes on
 const ETHERTYPE_AT = 12;
@@ -50,14 +51,21 @@ export async function decapsulate(interfaceName: string): Promise<"bpf" | "threa
   } catch (error) {
     const refused = error instanceof SystemError && ["EPERM", "ENOSYS", "EINVAL"].includes(error.code);
     if (!refused) throw error;
-    await startThread(interfaceName);
+    await decapsulateAll(interfaceName);
     return "thread";
   }
 }
 
-function startThread(interfaceName: string): Promise<void> {
+/** Takes every kind of tunnel apart, by a thread; answers what it counts. */
+export async function decapsulateAll(interfaceName: string): Promise<TunnelCounts> {
+  const counts = TunnelCounts.create();
+  await startThread(interfaceName, counts);
+  return counts;
+}
+
+function startThread(interfaceName: string, counts: TunnelCounts): Promise<void> {
   const stop = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(new URL("decapsulator.js", import.meta.url), { workerData: { interfaceName, stop } });
+  const worker = new Worker(new URL("decapsulator.js", import.meta.url), { workerData: { interfaceName, stop, counts: counts.shared } });
   // The thread waits in system calls, which nothing can interrupt: it has to be told.
   process.once("exit", () => Atomics.store(stop, 0, 1));
   worker.unref();

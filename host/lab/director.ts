@@ -28,11 +28,20 @@ export function labRules(method: Method, servers: number): string[] {
   return rules;
 }
 
+/** What a configuration of the laboratory has beyond the usual. */
+export interface LabExtra {
+  /** More addresses of the ports. */
+  out?: readonly string[];
+  in?: readonly string[];
+  /** More fields of the file. */
+  fields?: Readonly<Record<string, unknown>>;
+}
+
 /** The configuration file for a laboratory's network. */
-export function labConfig(network: Network, socketPath: string, rules: readonly string[]): string {
+export function labConfig(network: Network, socketPath: string, rules: readonly string[], extra: LabExtra = {}): string {
   const { method } = network;
-  const ports: object[] = [{ name: "out", device: TAP_OUT, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`] }];
-  if (method === "nat") ports.push({ name: "in", device: TAP_IN, addresses: [`${DIRECTOR_INNER_ADDRESS}/24`] });
+  const ports: object[] = [{ name: "out", device: TAP_OUT, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`, ...extra.out ?? []] }];
+  if (method === "nat") ports.push({ name: "in", device: TAP_IN, addresses: [`${DIRECTOR_INNER_ADDRESS}/24`, ...extra.in ?? []] });
   if (method === "local") {
     ports.push({
       "name": "host", "device": TAP_HOST, "kind": "host", "namespace": network.director.path, "peer-mac": HOST_KERNEL_MAC,
@@ -40,17 +49,17 @@ export function labConfig(network: Network, socketPath: string, rules: readonly 
     });
   }
   const forward = { nat: "nat", dr: "dr", tun: "tun", local: "nat" }[method];
-  return stringify({ "control-socket": socketPath, "default-forward": forward, ports, rules });
+  return stringify({ "control-socket": socketPath, "default-forward": forward, ports, rules, ...extra.fields });
 }
 
 /** A running lvsd inside the laboratory's wires, so that its TAPs appear where the bridges are. */
 export class LabDirector {
   private constructor(private readonly child: ChildProcess, private readonly folder: string, readonly configFile: string) {}
 
-  static async start(network: Network, socketPath: string, rules: readonly string[]): Promise<LabDirector> {
+  static async start(network: Network, socketPath: string, rules: readonly string[], extra: LabExtra = {}): Promise<LabDirector> {
     const folder = mkdtempSync(join(tmpdir(), "lvs-lab-"));
     const configFile = join(folder, "director.yaml");
-    writeFileSync(configFile, labConfig(network, socketPath, rules));
+    writeFileSync(configFile, labConfig(network, socketPath, rules, extra));
     const program = fileURLToPath(new URL("../daemon/main.js", import.meta.url));
     // Whatever ends us ends it too: it holds the laboratory's wires.
     const words = ["--pdeathsig", "TERM", process.execPath, program, "--config", configFile];

@@ -59,8 +59,13 @@ export class Namespace {
 
   /** What `ip` prints here. */
   show(words: readonly string[]): string {
-    const done = this.run("ip", words, "");
-    if (done.status !== 0) throw new Error(`${this.name}: ip ${words.join(" ")}: ${done.stderr.trim()}`);
+    return this.output("ip", words);
+  }
+
+  /** What a program prints here; it has to succeed. */
+  output(program: string, words: readonly string[]): string {
+    const done = this.run(program, words, "");
+    if (done.status !== 0) throw new Error(`${this.name}: ${program} ${words.join(" ")}: ${done.stderr.trim()}`);
     return done.stdout;
   }
 

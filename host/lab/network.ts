@@ -24,7 +24,8 @@ const TUNNEL_SEGMENT_BYTES = MTU_BYTES - 20 - 40;
 const PLUG_MS = 10000;
 const PLUG_PAUSE_MS = 20;
 const CLIENTS = "lan-clients";
-const SERVERS = "lan-servers";
+/** The bridge of the servers' segment, in the namespace "wire". */
+export const SERVERS = "lan-servers";
 
 let built = 0;
 
@@ -89,12 +90,16 @@ export class Network {
     if (this.method === "local") this.plugHost(tune);
   }
 
-  /** Starts the real servers' HTTP program in every server's namespace. */
-  async startServers(): Promise<Program[]> {
-    const port = String(serverPort(this.method));
+  /** Where the real servers' programs run: the director's own network for the local node. */
+  get homes(): Namespace[] {
+    return this.method === "local" ? [this.director] : this.servers;
+  }
+
+  /** Starts the real servers' HTTP program in every server's namespace; on another port it leaves the usual one free. */
+  async startServers(onPort = serverPort(this.method)): Promise<Program[]> {
+    const port = String(onPort);
     const local = this.method === "local";
-    const namespaces = local ? [this.director] : this.servers;
-    const started = await Promise.all(namespaces.map((namespace, index) => {
+    const started = await Promise.all(this.homes.map((namespace, index) => {
       const name = local ? "director" : `server${index + 1}`;
       const words = ["--name", name, "--port", port];
       if (this.decapsulators[index] === true) words.push("--decapsulate", "eth0");

@@ -5,8 +5,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { EngineRequest, Performer } from "../engine/engine.js";
 import { addressOf, checked, close, eventfd, write } from "../io/sys/libc.js";
-import { WORD_PENDING, WORD_REFUSED, WORD_STOP, WORDS, type PumpReport, type PumpStart } from "./words.js";
-import { SLOTS } from "./slots.js";
+import { WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORDS, type PumpReport, type PumpStart } from "./words.js";
 
 const EFD_NONBLOCK = 0x800;
 const EFD_CLOEXEC = 0x80000;
@@ -18,6 +17,7 @@ export interface PumpOptions {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
   ports: PumpStart["ports"];
+  driver: PumpStart["driver"];
   /** Where memory images of traps go: this path, then ".1", ".2", ... */
   imagePath: string;
   onTrap(report: { stack: string; image: string }): void;
@@ -35,15 +35,18 @@ export class Pump implements Performer<Promise<number>> {
   private readonly trapsMs: number[] = [];
   private worker: Worker | undefined;
   private exited: Promise<void> = Promise.resolve();
+  private isReady = false;
   private nextId = 1;
   private traps = 0;
+  /** The driver that moves the frames, and why it is this one. */
+  driver = { name: "none", why: "not started" };
 
   constructor(private readonly options: PumpOptions) {}
 
   /** Starts the thread; resolves when it takes frames. */
   start(): Promise<void> {
-    const { module, memory, ports } = this.options;
-    const workerData: PumpStart = { module, memory, ports, wake: this.wake, worker: 0, words: this.words.buffer as SharedArrayBuffer, slots: SLOTS };
+    const { module, memory, ports, driver } = this.options;
+    const workerData: PumpStart = { module, memory, ports, driver, wake: this.wake, worker: 0, words: this.words.buffer as SharedArrayBuffer };
     const worker = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: "pump" });
     this.worker = worker;
     this.exited = new Promise((resolve) => worker.once("exit", () => resolve()));
@@ -53,16 +56,24 @@ export class Pump implements Performer<Promise<number>> {
         this.options.onFailure(`the data plane's thread ended: ${error.message}`);
       });
       worker.on("message", (report: PumpReport) => {
-        if (report.kind === "ready") resolve();
-        else if (report.kind === "done") this.settle(report.id, report.code);
-        else void this.recover(report.stack);
+        switch (report.kind) {
+          case "ready":
+            this.driver = { name: report.driver, why: report.why };
+            this.isReady = true;
+            return resolve();
+          case "unable":
+            if (this.isReady) this.options.onFailure(report.reason);
+            return reject(new Error(report.reason));
+          case "done": return this.settle(report.id, report.code);
+          case "trap": return void this.recover(report.stack);
+        }
       });
     });
   }
 
-  /** Frames that devices would not take. */
-  get refusedFrames(): number {
-    return Atomics.load(this.words, WORD_REFUSED) >>> 0;
+  /** Frames that a port's device would not take, and the error number of the last of them. */
+  refused(port: number): { frames: number; errno: number } {
+    return { frames: Atomics.load(this.words, WORD_REFUSED + port) >>> 0, errno: Atomics.load(this.words, WORD_ERRNOS + port) };
   }
 
   perform(request: EngineRequest): Promise<number> {
@@ -99,7 +110,7 @@ export class Pump implements Performer<Promise<number>> {
       this.options.onFailure(`the engine trapped ${TRAPS_MAX + 1} times in ${TRAPS_WINDOW_MS / 1000} s; the last image is ${image}`);
       return;
     }
-    if (Atomics.load(this.words, WORD_STOP) === 0) await this.start();
+    if (Atomics.load(this.words, WORD_STOP) === 0) await this.start().catch(() => undefined); // onFailure has been told
   }
 
   private failWaiting(reason: string): void {

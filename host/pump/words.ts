@@ -1,13 +1,17 @@
 // The few words that the pump's thread and its supervisor share besides the engine's memory.
 
+import { PORTS_MAX } from "../../assembly/abi/limits.js";
+import type { Device, DriverChoice } from "../io/driver.js";
+
 export const WORD_STOP = 0;
 /** Requests posted and not yet taken. */
 export const WORD_PENDING = 1;
 /** Rises with every turn of the loop. */
 export const WORD_TURNS = 2;
-/** Frames a device would not take. */
-export const WORD_REFUSED = 3;
-export const WORDS = 8;
+/** By port: frames its device would not take, and the error number of the last of them. */
+export const WORD_REFUSED = 8;
+export const WORD_ERRNOS = WORD_REFUSED + PORTS_MAX;
+export const WORDS = WORD_ERRNOS + PORTS_MAX;
 
 /** What the thread is started with. */
 export interface PumpStart {
@@ -15,16 +19,18 @@ export interface PumpStart {
   memory: WebAssembly.Memory;
   words: SharedArrayBuffer;
   worker: number;
-  ports: { index: number; name: string; descriptor: number }[];
+  ports: Device[];
+  driver: DriverChoice;
   /** An eventfd that ends a wait. */
   wake: number;
-  slots: number;
 }
 
 export interface PumpRequest { id: number; operation: number; record: Uint8Array }
 
 export type PumpReport =
-  | { kind: "ready" }
+  | { kind: "ready"; driver: string; why: string }
+  /** A DriverError: starting again would not help. */
+  | { kind: "unable"; reason: string }
   | { kind: "done"; id: number; code: number }
   | { kind: "trap"; stack: string };
 

@@ -29,7 +29,8 @@ export class Replay {
     const director = new EngineDirector(engine, new Records(engine.memory), {
       version: "replay", defaultForward: config.defaultForward, startedMs: Date.now(),
       ports: () => [undefined, ...config.ports.map((port) => ({
-        name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", up: true, addresses: port.addresses,
+        name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", driverReason: "recorded inputs",
+        up: true, addresses: port.addresses, refusedFrames: 0, refusedError: "",
       }))],
     });
     const replay = new Replay(engine, director, config);

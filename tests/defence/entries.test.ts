@@ -7,10 +7,13 @@ import { Sysctl } from "../../assembly/abi/enums.js";
 import { SERVER_ACTIVE, SERVER_INACTIVE } from "../../assembly/abi/layout.js";
 import { Records } from "../../host/engine/records.js";
 import { setSysctl } from "../../host/engine/requests.js";
+import { buildTcp } from "../../host/lab/frames.js";
+import { Exchange } from "../host/exchange.js";
 import { Farm } from "../oracle/farm.js";
 
 const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
 const ALWAYS = 3;
+const SYN = 0x02;
 const ACK = 0x10;
 const SYN_ACK = 0x12;
 const VIRTUAL = "10.0.1.100";
@@ -76,4 +79,24 @@ test("of the idle whose client sent n packets, each n-th that is looked at goes"
   assert.ok(gone(2) > 15 && gone(2) < 35, `${gone(2)} of 60 with two packets are gone`);
   assert.ok(gone(8) > 1 && gone(8) < 15, `${gone(8)} of 60 with eight packets are gone`);
   assert.ok(farm.serverWord(1, SERVER_ACTIVE) + farm.serverWord(1, SERVER_INACTIVE) === clients(farm).length, "the server's counts followed");
+});
+
+test("a half-open connection takes its template along, unless others need it or the client is real", async () => {
+  const exchange = await Exchange.begin("ipvsadm -A -t 10.0.1.100:80 -s rr -p 3600", "ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m");
+  const send = (source: string, sourcePort: number, flags: number): void => {
+    exchange.fromClient(buildTcp({
+      macTo: "02:00:00:00:01:01", macFrom: "02:00:00:00:01:fe", source, sourcePort, target: VIRTUAL, targetPort: 80, flags,
+    }).subarray(14));
+  };
+  for (const source of ["198.18.0.1", "198.18.0.2"]) for (const port of [40000, 40001]) send(source, port, SYN);
+  send("198.18.0.2", 40000, ACK);
+  assert.equal((await exchange.rows()).length, 6, "four connections, two templates");
+  await exchange.run("sysctl -w net.ipv4.vs.drop_entry=3");
+  for (let minute = 0; minute < 10; minute++) {
+    exchange.pass(50);
+    send("198.18.0.2", 40000, ACK); // it is not idle
+    send("198.18.0.1", 40000, ACK); // of no connection any more: no SYN
+  }
+  const left = (await exchange.rows()).map((row) => row.split(/ +/).slice(2, 4).join(" "));
+  assert.deepEqual(left.sort(), ["ASSURED 198.18.0.2:0", "ESTABLISHED 198.18.0.2:40000"]);
 });

@@ -35,11 +35,16 @@ export const OUT = 1;
 export const IN = 2;
 export const PORTS = new Set(["out", "in"]);
 
-const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+/** The network of director.yaml, for the engine and for a kernel. */
+export const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+
+let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** A director with the recordings' network and an empty table. */
 export async function createRecordedDirector(arenaBytes?: number): Promise<Replay> {
-  return Replay.create(await loadEngine(), recordedConfig(), arenaBytes);
+  // Compiled once: a fuzzer asks for thousands of directors.
+  compiled ??= loadEngine();
+  return Replay.create(await compiled, recordedConfig(), arenaBytes);
 }
 
 /** Gives an engine the recordings' network. */

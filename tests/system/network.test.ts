@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readlinkSync } from "node:fs";
-import { describe, it, type TestContext } from "node:test";
+import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import {
   CLIENT_ADDRESS, DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, HOST_KERNEL_MAC, HOST_PORT_ADDRESS, VIRTUAL_ADDRESS,
   serverAddress,
 } from "../../host/lab/addresses.js";
-import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import { Client } from "../../host/lab/client.js";
 import { Door } from "../../host/lab/door.js";
 import { buildTcp, isIntact } from "../../host/lab/frames.js";
@@ -19,10 +18,9 @@ import { patternBytes } from "../../host/lab/pattern.js";
 import { close } from "../../host/io/sys/libc.js";
 import { openTap } from "../../host/io/sys/tun.js";
 import { firstLine } from "../../host/lab/process.js";
+import { inNamespaces } from "./inside.js";
 import { ETHERNET_BYTES, TapEnd, addressAt, macAt, wrap } from "./tapend.js";
 
-followOutside();
-const capability = canBuild();
 const SYN = 0x02;
 const SYN_ACK = 0x12;
 const ICMP = 1;
@@ -229,13 +227,4 @@ function assertAnswer(frame: Buffer | undefined, mac: string, clientPort: number
   assert.ok(isIntact(frame));
 }
 
-if (!capability.ok) {
-  it("a laboratory in namespaces", { skip: capability.why }, () => undefined);
-} else if (capability.needsUserNamespace) {
-  it("a laboratory in namespaces, as the root of a user namespace", async () => {
-    delete process.env["NODE_TEST_CONTEXT"];
-    assert.equal(await runInside([fileURLToPath(import.meta.url)], "empty"), 0);
-  });
-} else {
-  describe("a laboratory in namespaces", tests);
-}
+inNamespaces("a laboratory in namespaces", import.meta.url, tests);

@@ -36,7 +36,7 @@ describe("the TCP table", () => {
   it("has the client's rows", () => {
     row(NORMAL, 0, SYN, "SR ES ES SR SR SR SR SR SR SR SR");
     row(NORMAL, 0, FIN, "CL CW SS TW TW TW CL CW LA LI TW");
-    row(NORMAL, 0, ACK, "CL ES SS ES FW TW CL CW CL LI ES");
+    row(NORMAL, 0, ACK, "ES ES SS ES FW TW CL CW CL LI ES");
     row(NORMAL, 0, RST, "CL CL CL SR CL CL CL CL LA LI SR");
   });
 
@@ -50,14 +50,14 @@ describe("the TCP table", () => {
   it("has the rows of a client whose server is never seen", () => {
     row(NORMAL, 2, SYN, "SR ES ES SR SR SR SR SR SR SR SR");
     row(NORMAL, 2, FIN, "CL FW SS TW FW TW CL CW LA LI TW");
-    row(NORMAL, 2, ACK, "CL ES SS ES FW TW CL CW CL LI ES");
+    row(NORMAL, 2, ACK, "ES ES SS ES FW TW CL CW CL LI ES");
     row(NORMAL, 2, RST, "CL CL CL SR CL CL CL CL LA LI CL");
   });
 
   it("has the client's rows under secure_tcp", () => {
     row(SECURE, 0, SYN, "SR ES ES SR SR SR SR SR SR SR SA");
     row(SECURE, 0, FIN, "CL CW SS TW TW TW CL CW LA LI SA");
-    row(SECURE, 0, ACK, "CL ES SS SR FW TW CL CW CL LI SA");
+    row(SECURE, 0, ACK, "ES ES SS SR FW TW CL CW CL LI SA");
     row(SECURE, 0, RST, "CL CL CL SR CL CL CL CL LA LI CL");
   });
 
@@ -71,7 +71,7 @@ describe("the TCP table", () => {
   it("has the rows of a client alone under secure_tcp", () => {
     row(SECURE, 2, SYN, "SA ES ES SR SA SA SA SA SA SA SA");
     row(SECURE, 2, FIN, "CL FW SS TW FW TW CL CW LA LI TW");
-    row(SECURE, 2, ACK, "CL ES SS ES FW TW CL CW CL LI ES");
+    row(SECURE, 2, ACK, "ES ES SS ES FW TW CL CW CL LI ES");
     row(SECURE, 2, RST, "CL CL CL SR CL CL CL CL LA LI CL");
   });
 

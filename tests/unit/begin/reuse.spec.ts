@@ -2,7 +2,7 @@
 
 import { ConnectionFlag, Protocol, SctpState, Sysctl, TcpState } from "../../../assembly/abi/enums";
 import { Connection } from "../../../assembly/connection/connection";
-import { mayReuse } from "../../../assembly/connection/reuse";
+import { mayReuse } from "../../../assembly/begin/reuse";
 import { take } from "../../../assembly/connection/table";
 import { Server } from "../../../assembly/service/server";
 import { setSysctl } from "../../../assembly/sysctl";

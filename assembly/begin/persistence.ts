@@ -1,27 +1,43 @@
 // Persistence: a template remembers which server a client (or its net) was given, so that its next
 // connections go there too.
 
-import { CONTROL_BASE } from "../abi/layout";
-import { ConnectionFlag, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
-import { openTo, REFUSED } from "../service/choose";
+import { STATE_TEMPLATE } from "../abi/layout";
+import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
+import { openTo, REFUSED } from "./open";
+import { callId, callIdBytes } from "../helper/sip";
+import { state } from "../memory";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
+import { drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
-import { Connection } from "./connection";
-import { closeConnection, openConnection } from "./open";
-import { insert, lookupTemplate, remove } from "./table";
+import { Connection } from "../connection/connection";
+import { keepNote } from "../connection/note";
+import { closeConnection, openConnection } from "../connection/open";
+import { insert, lookupTemplate, remove } from "../connection/table";
 
 const FTP_CONTROL: u32 = 21 << 8; // network order
-const SCRATCH: usize = <usize>CONTROL_BASE + 0x400; // two addresses: the client's net, the virtual key
 
-/** Opens a connection of a persistent service: by its template, or with a new one. */
-export function openPersistent(packet: Packet, index: u32): u32 {
+/**
+ * Opens a connection of a persistent service: by its template, or with a new one. It leads to the template's
+ * server, or, when a server has spoken first, to that `speaker`.
+ */
+export function openPersistent(packet: Packet, index: u32, speaker: u32): u32 {
   let service = Service.at(index);
-  let client = SCRATCH;
-  let virtual = SCRATCH + 16;
+  let note: usize = 0;
+  if (service.engine != 0) {
+    note = callId(packet);
+    if (note == 0) {
+      // Without what the engine looks for it cannot be told where it belongs: silence, as in the kernel.
+      drop(DropReason.HelperBad);
+      return REFUSED;
+    }
+  }
+  let noteBytes = note != 0 ? callIdBytes : 0;
+  let client = state + STATE_TEMPLATE;
+  let virtual = client + 16;
   maskClient(service, packet, client);
   let protocol = <u32>packet.protocol;
   let virtualPort = <u32>packet.targetPort;
@@ -37,30 +53,38 @@ export function openPersistent(packet: Packet, index: u32): u32 {
     }
   }
 
-  let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort);
+  let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort, note, noteBytes);
   if (template != 0 && (!isAlive(template) || !usable(template))) template = 0;
-  let server: u32;
   if (template == 0) {
-    server = schedule(index, packet.source, packet.sourcePort, packet.target);
+    let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
     if (server == 0) return 0;
     let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
     template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
       <u32>ConnectionFlag.Template, packet.mark);
-    if (template == 0) return REFUSED;
+    if (template == 0 || (note != 0 && !label(template, note, noteBytes))) return REFUSED;
     // Later connections only start the timer anew: a template that has outlived it keeps its minute.
     Connection.at(template).timeoutMs = service.timeoutS * 1000;
-  } else {
-    server = Connection.at(template).server;
   }
   let record = Connection.at(template);
   record.touch();
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
-  let opened = openTo(packet, index, server, flags);
+  let opened = openTo(packet, index, speaker != 0 ? speaker : record.server, flags);
   if (opened == REFUSED) return REFUSED;
   Connection.at(opened).control = template;
   record.children++;
   return opened;
+}
+
+/** Gives a new template the text it shall be found by. False, and the template is gone, when there is no room. */
+function label(index: u32, note: usize, bytes: u32): bool {
+  remove(index);
+  if (!keepNote(Connection.at(index), note, bytes)) {
+    closeConnection(index);
+    return false;
+  }
+  insert(index);
+  return true;
 }
 
 /** The client's net, by the service's granularity. */

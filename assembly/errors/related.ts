@@ -4,26 +4,24 @@ import { ConnectionFlag, DropReason, Forward, Protocol, Sysctl } from "../abi/en
 import { Connection } from "../connection/connection";
 import { closeConnection } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
-import { CONTROL_BASE, PACKET_BYTES } from "../abi/layout";
-import { GROUP_MAX } from "../abi/limits";
-import { packets } from "../memory";
+import { STATE_EMBEDDED } from "../abi/layout";
+import { state } from "../memory";
 import { markOf } from "../packet/mark";
-import { Packet, PacketFlag } from "../packet/packet";
+import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
-import { isFtpData, open, REFUSED } from "../service/choose";
+import { isFtpData, open } from "../begin/choose";
+import { REFUSED } from "../begin/open";
 import { Server } from "../service/server";
 import { findService } from "../service/service";
 import { countIn, countOut, drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
-import { emit, hopMtu, hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "./emit";
-import { tellClient, tunnelledConnection } from "./pathmtu";
-import { forwardTunnel } from "./tunnel";
-
-const SCRATCH: usize = <usize>CONTROL_BASE + 0x440; // the embedded packet's two addresses
-/** The packet record behind the group's that segments do not use. */
-const EMBEDDED_PLACE: u32 = GROUP_MAX + 1;
+import { hopMtu } from "../link/neighbor";
+import { emit } from "../forward/emit";
+import { hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { forwardTunnel } from "../forward/tunnel";
+import { tellClient, tunnelledConnection } from "./tunnelled";
 
 /** Errors that speak of a connection: unreachable, source quench, time exceeded; all of ICMPv6's errors. */
 export function isIcmpError(packet: Packet): bool {
@@ -36,6 +34,8 @@ export function isIcmpError(packet: Packet): bool {
 /** Handles an error about a connection's packet; false when it belongs to none. */
 export function related(packet: Packet): bool {
   let inner = <usize>packet.l4 + 8;
+  let source = state + STATE_EMBEDDED;
+  let target = source + 16;
   let family = <u32>packet.family;
   let headerBytes: u32 = 40;
   let protocol: u32;
@@ -44,24 +44,22 @@ export function related(packet: Packet): bool {
     headerBytes = (<u32>load<u8>(inner) & 15) << 2;
     if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
     if (load<u16>(inner, 6) & 0xff1f) return false;
-    let tunnelled = tunnelledConnection(packet, inner, SCRATCH);
+    let tunnelled = tunnelledConnection(packet, inner, source);
     if (tunnelled != 0) {
       if (isIntact(packet)) tellClient(packet, tunnelled, inner);
       return true;
     }
     protocol = load<u8>(inner, 9);
-    mapAddress(SCRATCH, load<u32>(inner, 12));
-    mapAddress(SCRATCH + 16, load<u32>(inner, 16));
+    mapAddress(source, load<u32>(inner, 12));
+    mapAddress(target, load<u32>(inner, 16));
   } else {
     if (inner + 40 > packet.end) return false;
     protocol = load<u8>(inner, 6);
-    copyAddress(SCRATCH, inner + 8);
-    copyAddress(SCRATCH + 16, inner + 24);
+    copyAddress(source, inner + 8);
+    copyAddress(target, inner + 24);
   }
   let ports = inner + headerBytes;
   if (!isBalanced(protocol) || ports + 8 > packet.end) return false;
-  let source = SCRATCH;
-  let target = SCRATCH + 16;
 
   // From the servers' side: about what the client sent, as the director forwarded it.
   let index = lookup(FROM_SERVER, family, protocol, source, load<u16>(ports), target, load<u16>(ports, 2));
@@ -87,19 +85,18 @@ export function related(packet: Packet): bool {
  */
 function openEmbedded(packet: Packet, protocol: u32, ports: usize): u32 {
   let mark = markOf(packet);
-  let service = findService(packet.family, mark, protocol, SCRATCH, load<u16>(ports));
+  let service = findService(packet.family, mark, protocol, state + STATE_EMBEDDED, load<u16>(ports));
   if (service == 0) return 0;
   // The embedded packet went to the client, so its ends are the other way round.
-  let embedded = changetype<Packet>(packets + <usize>EMBEDDED_PLACE * PACKET_BYTES);
-  memory.copy(changetype<usize>(embedded), changetype<usize>(packet), PACKET_BYTES);
+  let embedded = standIn(packet);
   embedded.set(PacketFlag.Embedded);
   embedded.protocol = <u8>protocol;
   embedded.mark = mark;
   embedded.l4 = <u32>ports;
   embedded.sourcePort = load<u16>(ports, 2);
   embedded.targetPort = load<u16>(ports);
-  copyAddress(embedded.source, SCRATCH + 16);
-  copyAddress(embedded.target, SCRATCH);
+  copyAddress(embedded.source, state + STATE_EMBEDDED + 16);
+  copyAddress(embedded.target, state + STATE_EMBEDDED);
   if (isFtpData(embedded)) return 0;
   let index = open(embedded, service);
   if (index != 0) return index;

@@ -3,7 +3,7 @@
 import { ConnectionFlag, Protocol, SctpState, Sysctl, TcpState } from "../abi/enums";
 import { Server } from "../service/server";
 import { sysctl } from "../sysctl";
-import { Connection } from "./connection";
+import { Connection } from "../connection/connection";
 
 /** As the kernel: conn_reuse_mode bit 1 for closed states, bit 2 also for FIN_WAIT without output. */
 export function mayReuse(connection: Connection): bool {

@@ -1,0 +1,124 @@
+// Real servers of a service: added, edited, deleted; a removed one comes back to its connections.
+
+import {
+  CONTROL_BASE, CONTROL_SERVERS_USED, REQUEST_BASE, REQUEST_FORWARD, REQUEST_LOWER, REQUEST_SERVER_ADDRESS,
+  REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT, REQUEST_TUNNEL_TYPE,
+  REQUEST_UPPER, REQUEST_WEIGHT,
+} from "../abi/layout";
+import { ControlError, Forward, ServerFlag } from "../abi/enums";
+import { SERVICES_MAX } from "../abi/limits";
+import { clearCounters } from "./counters";
+import { family, isFamily, isUnicast, requested } from "./request";
+import { scheduleChanged } from "../schedule/table";
+import { nextOrder } from "../service/order";
+import { detach } from "../service/removed";
+import { Server, linkServer, takeServer } from "../service/server";
+import { Service } from "../service/service";
+import { copyAddress, sameAddress } from "../wire/field";
+
+const R: usize = REQUEST_BASE;
+
+function checkServer(service: Service): i32 {
+  let kind = <u32>load<u8>(R, REQUEST_SERVER_FAMILY);
+  let forward = <u32>load<u8>(R, REQUEST_FORWARD);
+  if (!isFamily(kind) || forward > <u32>Forward.Direct || !isUnicast(R + REQUEST_SERVER_ADDRESS)) return <i32>ControlError.Invalid;
+  if (kind != <u32>service.family && forward != <u32>Forward.Tunnel) return <i32>ControlError.AddressFamily;
+  if (load<u32>(R, REQUEST_WEIGHT) > <u32>i32.MAX_VALUE) return <i32>ControlError.Range;
+  if (load<u32>(R, REQUEST_LOWER) > load<u32>(R, REQUEST_UPPER)) return <i32>ControlError.Range;
+  return 0;
+}
+
+function isRequested(server: Server): bool {
+  return server.port == load<u16>(R, REQUEST_SERVER_PORT) && server.family == load<u8>(R, REQUEST_SERVER_FAMILY) &&
+    sameAddress(server.address, R + REQUEST_SERVER_ADDRESS);
+}
+
+function listed(service: Service): u32 {
+  let at = service.servers;
+  while (at != 0 && !isRequested(Server.at(at))) at = Server.at(at).next;
+  return at;
+}
+
+export function serverAdd(): i32 {
+  let index = requested();
+  if (index == 0) return <i32>ControlError.NoService;
+  let service = Service.at(index);
+  let error = checkServer(service);
+  if (error < 0) return error;
+  if (listed(service) != 0) return <i32>ControlError.ServerExists;
+  let at = removed(service);
+  if (at == 0) {
+    at = takeServer();
+    if (at == 0) return <i32>ControlError.Full;
+    clearCounters(SERVICES_MAX + at);
+    let fresh = Server.at(at);
+    copyAddress(fresh.address, R + REQUEST_SERVER_ADDRESS);
+    fresh.port = load<u16>(R, REQUEST_SERVER_PORT);
+    fresh.family = load<u8>(R, REQUEST_SERVER_FAMILY);
+    copyAddress(fresh.virtualAddress, service.address);
+    fresh.virtualPort = service.port;
+    fresh.protocol = service.protocol;
+    fresh.virtualFamily = service.family;
+    fresh.fwmark = service.fwmark;
+    linkServer(at);
+  }
+  let server = Server.at(at);
+  writeServer(server);
+  // Added anew, it begins with the weight it has now, though its record may remember another (mh).
+  server.lastWeight = server.weight;
+  server.flags = <u32>ServerFlag.Available;
+  server.idleMs = 0;
+  server.service = index;
+  server.order = nextOrder();
+  server.next = service.servers;
+  service.servers = at;
+  service.serversCount++;
+  scheduleChanged(index);
+  return <i32>at;
+}
+
+/** A record of the same server, removed earlier and kept for its connections. */
+export function removed(service: Service): u32 {
+  let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
+  for (let at: u32 = 1; at < used; at++) {
+    let server = Server.at(at);
+    if (server.family == 0 || server.service != 0 || !isRequested(server)) continue;
+    if (server.protocol != service.protocol || server.fwmark != service.fwmark || server.virtualFamily != service.family) continue;
+    if (service.fwmark != 0 || (server.virtualPort == service.port && sameAddress(server.virtualAddress, service.address))) return at;
+  }
+  return 0;
+}
+
+function writeServer(server: Server): void {
+  server.forward = load<u8>(R, REQUEST_FORWARD);
+  server.weight = load<u32>(R, REQUEST_WEIGHT);
+  if (server.weight != 0) server.lastWeight = server.weight;
+  server.upper = load<u32>(R, REQUEST_UPPER);
+  server.lower = load<u32>(R, REQUEST_LOWER);
+  server.tunnelType = load<u8>(R, REQUEST_TUNNEL_TYPE);
+  server.tunnelFlags = load<u8>(R, REQUEST_TUNNEL_FLAGS);
+  server.tunnelPort = load<u16>(R, REQUEST_TUNNEL_PORT);
+  if (server.upper == 0 || server.total < server.upper) server.flags &= ~<u32>ServerFlag.Overload;
+}
+
+export function serverEdit(): i32 {
+  let index = requested();
+  if (index == 0) return <i32>ControlError.NoService;
+  let service = Service.at(index);
+  let error = checkServer(service);
+  if (error < 0) return error;
+  let at = listed(service);
+  if (at == 0) return <i32>ControlError.NoServer;
+  writeServer(Server.at(at));
+  scheduleChanged(index);
+  return 0;
+}
+
+export function serverDelete(): i32 {
+  let index = requested();
+  if (index == 0) return <i32>ControlError.NoService;
+  let at = listed(Service.at(index));
+  if (at == 0) return <i32>ControlError.NoServer;
+  detach(index, at);
+  return 0;
+}

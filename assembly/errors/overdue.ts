@@ -1,0 +1,65 @@
+// A datagram whose pieces did not all come in time: its sender is told (RFC 792, RFC 4443 section 3.3).
+
+import { DropReason, Protocol } from "../abi/enums";
+import { REASSEMBLIES_MAX } from "../abi/limits";
+import { sendIcmpError } from "../answer/icmp";
+import { sendIcmpv6Error } from "../answer/icmpv6";
+import { isLocal } from "../link/local";
+import { now } from "../memory";
+import { PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
+import { Packet } from "../packet/packet";
+import { drop } from "../stats";
+import { set16 } from "../wire/field";
+
+const FRAGMENT_HEADER_BYTES: u32 = 8;
+const TIME_EXCEEDED4: u32 = 11;
+const TIME_EXCEEDED6: u32 = 3;
+const REASSEMBLY: u32 = 1;
+// As the kernel waits; RFC 8200 section 4.5 asks for the second.
+const TIMEOUT4_MS: u32 = 30000;
+const TIMEOUT6_MS: u32 = 60000;
+
+/** Each tick: datagrams whose pieces never came are given up. */
+export function sweepReassemblies(): void {
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    let record = recordAt(index);
+    let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
+    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < timeoutMs) continue;
+    tellOverdue(record);
+    store<u32>(record, 0, 4);
+    drop(DropReason.ReassemblyTimeout);
+  }
+}
+
+/** Tells about a record that is given up. Only the first piece can say whose the datagram was. */
+function tellOverdue(record: usize): void {
+  let headerBytes = load<u32>(record, RECORD_HEADER_BYTES);
+  if (headerBytes == 0 || load<u32>(record, RECORD_PIECES) == 0) return;
+  // Between frames no packet is in use.
+  let packet = Packet.at(0);
+  packet.family = load<u8>(record, 5);
+  packet.protocol = load<u8>(record, 4);
+  packet.flags = 0;
+  packet.l4 = <u32>(record + PAYLOAD);
+  packet.end = packet.l4 + <u32>load<u16>(record + PIECES, 2);
+  packet.l3 = packet.l4 - headerBytes;
+  if (packet.family == 6) restoreHeader6(packet, record, headerBytes);
+  packet.fillAddresses();
+  if (packet.family == 6) sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
+  // A router stays silent about datagrams it would only have passed on.
+  else if (isLocal(packet.target)) sendIcmpError(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
+}
+
+/** Puts the fragment header back, which the record's copy of the headers does without. */
+function restoreHeader6(packet: Packet, record: usize, headerBytes: u32): void {
+  let l3 = <usize>packet.l3 - FRAGMENT_HEADER_BYTES;
+  memory.copy(l3, packet.l3, headerBytes);
+  packet.l3 = <u32>l3;
+  let next = l3 + load<u32>(record, RECORD_NEXT_AT);
+  let fragment = <usize>packet.l4 - FRAGMENT_HEADER_BYTES;
+  store<u8>(fragment, load<u8>(next));
+  store<u8>(fragment, 0, 1);
+  set16(fragment + 2, 1); // offset 0, more to come
+  store<u32>(fragment, load<u32>(record), 4);
+  store<u8>(next, <u8>Protocol.Fragment);
+}

@@ -1,0 +1,163 @@
+// The express road: a packet that changes nothing about its connection but counters and times, and whose
+// next hop is known. Everything that could go otherwise is asked first, and then the packet takes the long
+// road (toserver.ts, nat.ts, emit.ts), which says what is right: a packet that comes through here leaves
+// the very same bytes and records (tests/oracle/express.test.ts).
+
+import {
+  CONTROL_BASE, CONTROL_ROUTE_GENERATION, ENTRY_BYTES, ENTRY_CAUSE, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, LIST_ENTRY_BYTES,
+  NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_PORT, NEIGHBOR_STATE, STATE_TRANSMIT_COUNT,
+  TIMEOUTS_UDP,
+} from "../abi/layout";
+import { TRANSMIT_MAX } from "../abi/limits";
+import { ConnectionFlag, Forward, FrameFlag, NeighborState, PortFlag, Protocol, UdpState } from "../abi/enums";
+import { Connection } from "../connection/connection";
+import { timeoutMs } from "../connection/open";
+import { FRESH_MS, neighborAt } from "../link/neighbor";
+import { now, state, transmitList } from "../memory";
+import { Packet, PacketFlag } from "../packet/packet";
+import { Server } from "../service/server";
+import { assure, INPUT, INPUT_ONLY, OUTPUT } from "../state/advance";
+import { advanceTcp } from "../state/tcp";
+import { countIn, countOut } from "../stats";
+import { secureTcp } from "../sysctl";
+import { amend, fold32 } from "../wire/checksum";
+
+// An ordinary packet has no options: its fields lie at fixed places of the frame. Offsets given to a load
+// as its last argument cost nothing, so everything is reached from the frame's beginning.
+const IP: usize = 14;
+const IP_HOPS: usize = IP + 8;
+const IP_CHECKSUM: usize = IP + 10;
+const IP_SOURCE: usize = IP + 12;
+const IP_TARGET: usize = IP + 16;
+const L4: usize = IP + 20;
+const SOURCE_PORT: usize = L4;
+const TARGET_PORT: usize = L4 + 2;
+const UDP_CHECKSUM: usize = L4 + 6;
+const TCP_FLAGS: usize = L4 + 13;
+const TCP_CHECKSUM: usize = L4 + 16;
+
+const ACK: u32 = 0x10;
+/** Reset, SYN, FIN and ACK: the flags that events are made of. */
+const EVENT_FLAGS: u32 = 0x17;
+/** What a virtio header says must be done before or while the frame leaves. */
+const UNFINISHED: u32 = <u32>PacketFlag.Partial | <u32>PacketFlag.Segments;
+
+/** A client's packet, by NAT or by direct routing. False, and nothing done, when it must take the long road. */
+export function expressToServer(packet: Packet, connection: Connection): bool {
+  let method = connection.forward;
+  if (method != <u32>Forward.Nat && method != <u32>Forward.Direct) return false;
+  let server = Server.at(connection.server);
+  if (!server.available) return false;
+  let direction = connection.has(ConnectionFlag.NoOutput) ? INPUT_ONLY : INPUT;
+  let timeout = steadyTimeoutMs(packet, connection, direction);
+  let neighbor = readyNeighbor(packet, connection, connection.hopIn);
+  if (timeout == 0 || neighbor == 0) return false;
+
+  countIn(connection.server, server.service, packet.ipBytes);
+  touch(connection, timeout);
+  connection.packets++;
+  let frame = <usize>packet.frame;
+  if (method == <u32>Forward.Nat) {
+    store<u32>(frame, connection.serverAddress, IP_TARGET);
+    store<u16>(frame, connection.serverPort, TARGET_PORT);
+    rewriteHops(frame, connection.ipDeltaIn);
+    amendTransport(packet, frame, connection.l4DeltaIn);
+  } else {
+    store<u8>(frame, load<u8>(frame, IP_HOPS) - 1, IP_HOPS);
+    let checksum = <u32>load<u16>(frame, IP_CHECKSUM) + 1;
+    store<u16>(frame, <u16>(checksum + (checksum >> 16)), IP_CHECKSUM);
+  }
+  leave(packet, neighbor);
+  return true;
+}
+
+/** A server's packet behind NAT. False, and nothing done, when it must take the long road. */
+export function expressToClient(packet: Packet, connection: Connection): bool {
+  if (connection.has(ConnectionFlag.NoOutput)) return false;
+  let timeout = steadyTimeoutMs(packet, connection, OUTPUT);
+  let neighbor = readyNeighbor(packet, connection, connection.hopOut);
+  if (timeout == 0 || neighbor == 0) return false;
+
+  let frame = <usize>packet.frame;
+  store<u32>(frame, connection.virtual, IP_SOURCE);
+  store<u16>(frame, connection.virtualPort, SOURCE_PORT);
+  rewriteHops(frame, connection.ipDeltaOut);
+  amendTransport(packet, frame, connection.l4DeltaOut);
+  leave(packet, neighbor);
+  countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
+  touch(connection, timeout);
+  if (packet.protocol == <u8>Protocol.Udp) assure(connection);
+  return true;
+}
+
+/** The timeout of a connection that this packet leaves in its state; 0 when there is more to it. */
+@inline
+function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32): u32 {
+  let frame = <usize>packet.frame;
+  if (packet.protocol == <u8>Protocol.Udp) {
+    // A datagram without a checksum gets one, over all of it.
+    return load<u16>(frame, UDP_CHECKSUM) == 0 ? 0 : timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
+  }
+  if ((<u32>load<u8>(frame, TCP_FLAGS) & EVENT_FLAGS) != ACK) return 0;
+  let rest = <u32>connection.state;
+  return advanceTcp(rest, ACK, direction, secureTcp()) == rest ? timeoutMs(rest) : 0;
+}
+
+/** The next hop's record when the packet can leave to it at once; 0 when anything must happen before. */
+@inline
+function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize {
+  // 0 is not looked up yet, 0xffff is the director itself.
+  if (hop - 1 >= 0xfffe) return 0;
+  if (connection.generation != load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION)) return 0;
+  if ((packet.flags & UNFINISHED) != 0 || load<u8>(packet.frame, IP_HOPS) <= 1) return 0;
+  if (load<u32>(state, STATE_TRANSMIT_COUNT) >= TRANSMIT_MAX) return 0;
+  let neighbor = neighborAt(hop);
+  if (packet.ipBytes > load<u32>(neighbor, NEIGHBOR_MTU)) return 0;
+  let what = load<u8>(neighbor, NEIGHBOR_STATE);
+  if (what == <u8>NeighborState.Permanent) return neighbor;
+  let fresh = what == <u8>NeighborState.Reachable && now - load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS) <= FRESH_MS;
+  return fresh ? neighbor : 0;
+}
+
+@inline
+function touch(connection: Connection, timeout: u32): void {
+  connection.lastMs = now;
+  connection.timeoutMs = timeout;
+}
+
+/** One hop less and the header's checksum, which share a word; the difference knows of the hop. */
+@inline
+function rewriteHops(frame: usize, difference: u32): void {
+  let word = load<u32>(frame, IP_HOPS);
+  let checksum = ~fold32((~word >> 16) + difference);
+  store<u32>(frame, ((word & 0xffff) - 1) | (checksum << 16), IP_HOPS);
+}
+
+@inline
+function amendTransport(packet: Packet, frame: usize, difference: u32): void {
+  if (packet.protocol == <u8>Protocol.Tcp) return amend(frame + TCP_CHECKSUM, difference);
+  amend(frame + UDP_CHECKSUM, difference);
+  if (load<u16>(frame, UDP_CHECKSUM) == 0) store<u16>(frame, 0xffff, UDP_CHECKSUM);
+}
+
+/** Hardware addresses, the virtio header where the port wants one, and the entry of the transmit list. */
+@inline
+function leave(packet: Packet, neighbor: usize): void {
+  let frame = <usize>packet.frame;
+  store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
+  store<u32>(frame, load<u32>(neighbor, NEIGHBOR_MACS + 8), 8);
+  let flags: u32 = 0;
+  if (load<u32>(neighbor, NEIGHBOR_CHANNEL) & <u32>PortFlag.Vnet) {
+    store<u64>(frame - 10, 0);
+    store<u16>(frame - 10, 0, 8);
+    flags = <u32>FrameFlag.Vnet;
+  }
+  let count = load<u32>(state, STATE_TRANSMIT_COUNT);
+  let entry = transmitList + <usize>count * LIST_ENTRY_BYTES;
+  store<u32>(entry, <u32>frame, ENTRY_FRAME);
+  store<u32>(entry, packet.end - <u32>frame, ENTRY_BYTES);
+  store<u32>(entry, <u32>load<u16>(neighbor, NEIGHBOR_PORT) | (flags << 16), ENTRY_PORT);
+  store<u32>(entry, packet.cause, ENTRY_CAUSE);
+  store<u32>(state, count + 1, STATE_TRANSMIT_COUNT);
+}
+if (ENTRY_FLAGS != ENTRY_PORT + 2) ERROR("port and flags of an entry are no longer one word");

@@ -1,0 +1,81 @@
+// The way to the next neighbour: which one it is, what it can take, and what is said when a packet cannot go.
+
+import { CONTROL_BASE, CONTROL_ROUTE_GENERATION } from "../abi/layout";
+import { DropReason, Forward, Protocol } from "../abi/enums";
+import { sendIcmpError } from "../answer/icmp";
+import { sendIcmpv6Error } from "../answer/icmpv6";
+import { Connection } from "../connection/connection";
+import { isOwn } from "../link/local";
+import { nextHop } from "../link/route";
+import { largestPiece } from "../packet/fragment";
+import { Packet, PacketFlag } from "../packet/packet";
+import { drop } from "../stats";
+
+/** Instead of a neighbour: the target is the director itself. */
+export const HOP_LOCAL: u32 = 0xffff;
+
+/** The neighbour towards a connection's server, remembered in the connection until routes change. */
+export function hopToServer(connection: Connection): u32 {
+  refresh(connection);
+  if (connection.hopIn == 0 && connection.forward == <u32>Forward.Bypass) {
+    connection.hopIn = <u16>nextHop(connection.family, connection.virtual16);
+  } else if (connection.hopIn == 0) {
+    let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
+    connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
+  }
+  return connection.hopIn;
+}
+
+export function hopToClient(connection: Connection): u32 {
+  refresh(connection);
+  if (connection.hopOut == 0) connection.hopOut = <u16>nextHop(connection.family, connection.client16);
+  return connection.hopOut;
+}
+
+function refresh(connection: Connection): void {
+  let generation = load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION);
+  if (connection.generation == generation) return;
+  connection.generation = generation;
+  connection.hopIn = 0;
+  connection.hopOut = 0;
+}
+
+/**
+ * Bytes of the largest IP packet this frame puts on the wire: of one segment, for a super-frame; of the largest
+ * piece, for an IPv6 datagram that came in pieces. IPv4 counts the whole, as the kernel does.
+ */
+export function wireBytes(packet: Packet): u32 {
+  if (packet.family == 6 && packet.has(PacketFlag.Reassembled)) return largestPiece(packet);
+  if (!packet.has(PacketFlag.Segments)) return packet.ipBytes;
+  let header = packet.protocol == <u8>Protocol.Tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8;
+  return packet.l4 - packet.l3 + header + packet.segmentBytes;
+}
+
+export function mayNotFragment(packet: Packet): bool {
+  return packet.family == 6 || (load<u8>(packet.l3, 6) & 0x40) != 0;
+}
+
+/** Tells the sender that a hop's MTU is too small for what it may not have cut. */
+export function refuseSize(packet: Packet, mtu: u32): void {
+  if (packet.family == 4) sendIcmpError(packet, 3, 4, mtu);
+  else sendIcmpv6Error(packet, 2, 0, mtu);
+  drop(DropReason.TooBig);
+}
+
+/** Answers time exceeded; the packet goes no further. */
+export function refuseHops(packet: Packet): void {
+  if (packet.family == 4) sendIcmpError(packet, 11, 0, 0);
+  else sendIcmpv6Error(packet, 3, 0, 0);
+  drop(DropReason.TimeToLive);
+}
+
+/** One hop less. The IPv4 header's checksum follows. */
+export function takeHop(packet: Packet): void {
+  if (packet.family == 6) {
+    store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
+    return;
+  }
+  store<u8>(packet.l3, load<u8>(packet.l3, 8) - 1, 8);
+  let checksum = <u32>load<u16>(packet.l3, 10) + 1;
+  store<u16>(packet.l3, <u16>(checksum + (checksum >> 16)), 10);
+}

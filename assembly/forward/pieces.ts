@@ -1,0 +1,80 @@
+// Packets that leave in pieces: with the sizes they came in where those fit, else as large as the way allows.
+
+import { DropReason } from "../abi/enums";
+import { sendOwn } from "../answer/icmp";
+import { hopMtu } from "../link/neighbor";
+import { largestPiece, pieceBytes, pieceCount, pieceOffset } from "../packet/fragment";
+import { Packet, PacketFlag } from "../packet/packet";
+import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { drop } from "../stats";
+import { checksum } from "../wire/checksum";
+import { get16, set16 } from "../wire/field";
+
+/** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
+export function sendPieces(packet: Packet, hop: u32): void {
+  let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
+  let dataAt = packet.l3 + headerBytes;
+  let total = packet.end - dataAt;
+  let mtu = hopMtu(hop);
+  if (packet.has(PacketFlag.Reassembled) && largestPiece(packet) <= mtu && dataAt == packet.l4) {
+    let count = pieceCount(packet);
+    if (count == 0) mtu = largestPiece(packet);
+    for (let piece: u32 = 0; piece < count; piece++) {
+      sendPiece(packet, hop, headerBytes, pieceOffset(packet, piece), pieceBytes(packet, piece), total);
+    }
+    if (count != 0) return;
+  }
+  let room = (mtu - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
+  for (let offset: u32 = 0; offset < total; offset += room) {
+    sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
+  }
+}
+
+function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
+  // A datagram that came as its own only piece (RFC 6946) goes on without a fragment header.
+  let whole = bytes == total;
+  let extra: u32 = packet.family == 6 && !whole ? 8 : 0;
+  if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
+  let frame = ownFrame();
+  if (frame == 0) return;
+  let l3 = <usize>frame + 14;
+  memory.copy(frame, packet.frame, 14 + headerBytes);
+  memory.copy(l3 + headerBytes + extra, packet.l3 + headerBytes + offset, bytes);
+  if (packet.family == 4) writePiece4(packet, l3, headerBytes, offset, bytes, offset + bytes < total);
+  else if (whole) set16(l3 + 4, bytes);
+  else writePiece6(packet, l3, offset, bytes, offset + bytes < total);
+  sendOwn(hop, frame, 14 + headerBytes + extra + bytes);
+}
+
+function writePiece4(packet: Packet, l3: usize, headerBytes: u32, offset: u32, bytes: u32, more: bool): void {
+  if (offset != 0) blankOptions(l3, headerBytes);
+  set16(l3 + 2, headerBytes + bytes);
+  let before = get16(packet.l3 + 6);
+  set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more ? 0x2000 : 0)) | ((before & 0x1fff) + (offset >> 3)));
+  store<u16>(l3, 0, 10);
+  store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+}
+
+function writePiece6(packet: Packet, l3: usize, offset: u32, bytes: u32, more: bool): void {
+  let fragment = l3 + 40;
+  store<u8>(fragment, load<u8>(l3, 6));
+  store<u8>(fragment, 0, 1);
+  set16(fragment + 2, offset | (more ? 1 : 0));
+  store<u32>(fragment, packet.fragmentId, 4);
+  store<u8>(l3, 44, 6);
+  set16(l3 + 4, 8 + bytes);
+}
+
+/** Options that are not to be copied become "no operation" in later pieces (RFC 791 section 3.1). */
+function blankOptions(l3: usize, headerBytes: u32): void {
+  let at = l3 + 20;
+  let end = l3 + headerBytes;
+  while (at < end) {
+    let type = <u32>load<u8>(at);
+    if (type == 0) return;
+    let bytes: usize = type == 1 ? 1 : <usize>load<u8>(at, 1);
+    if (bytes == 0 || (type != 1 && bytes < 2) || at + bytes > end) return;
+    if (type != 1 && (type & 0x80) == 0) memory.fill(at, 1, bytes);
+    at += bytes;
+  }
+}

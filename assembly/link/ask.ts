@@ -1,0 +1,125 @@
+// What the director says on a link of its own accord: who has this address, and: it is here now.
+
+import {
+  CONTROL_BASE, CONTROL_LOCALS_USED, LOCALS_BASE, LOCAL_BYTES, LOCAL_FAMILY, LOCAL_PORT, LOCAL_WHOLE, PORT_FLAGS, PORT_MAC,
+} from "../abi/layout";
+import { PortFlag, Protocol } from "../abi/enums";
+import { ownFrame, sendPlain } from "../packet/slot";
+import { fold64, pseudo6, sum } from "../wire/checksum";
+import { copyAddress, set16 } from "../wire/field";
+import { portAt, sourceFor } from "./local";
+
+const ARP_BYTES: u32 = 28;
+export const ARP_FRAME_BYTES: u32 = 14 + ARP_BYTES;
+export const ARP_REQUEST: u32 = 0x0100; // network order
+/** Hardware type 1, protocol 0x0800, lengths 6 and 4. */
+export const ETHERNET_IPV4: u64 = 0x0406000801 << 8;
+
+export const SOLICITATION: u32 = 135;
+export const ADVERTISEMENT: u32 = 136;
+export const SOURCE_LINK: u32 = 1;
+export const TARGET_LINK: u32 = 2;
+const NDP_BYTES: u32 = 32; // with one link-layer address option
+
+function build(port: u32, sender: u32, target: u32): void {
+  let frame = ownFrame();
+  if (frame == 0) return;
+  let mac = portAt(port) + PORT_MAC;
+  store<u32>(frame, 0xffffffff);
+  store<u16>(frame, 0xffff, 4);
+  memory.copy(frame + 6, mac, 6);
+  store<u16>(frame, 0x0608, 12);
+  let arp = <usize>frame + 14;
+  store<u64>(arp, ETHERNET_IPV4 | (<u64>ARP_REQUEST << 48));
+  memory.copy(arp + 8, mac, 6);
+  store<u32>(arp, sender, 14);
+  store<u32>(arp, 0, 18);
+  store<u16>(arp, 0, 22);
+  store<u32>(arp, target, 24);
+  sendPlain(port, frame, ARP_FRAME_BYTES);
+}
+
+/** Asks who has an address (16 bytes). */
+export function askArp(port: u32, address: usize): void {
+  let source = sourceFor(4, port, address);
+  build(port, source == 0 ? 0 : load<u32>(source, 12), load<u32>(address, 12));
+}
+
+/** The beginning of a message of neighbour discovery, up to its addresses; answers where IP begins. */
+export function beginNdp(frame: usize, port: u32): usize {
+  memory.copy(frame + 6, portAt(port) + PORT_MAC, 6);
+  store<u16>(frame, 0xdd86, 12);
+  let ip = frame + 14;
+  store<u32>(ip, 0x60);
+  set16(ip + 4, NDP_BYTES);
+  store<u8>(ip, <u8>Protocol.Icmpv6, 6);
+  store<u8>(ip, 255, 7);
+  return ip;
+}
+
+/** Adds our hardware address as an option, the checksum, and sends. */
+export function finishNdp(port: u32, frame: u32, option: u32): void {
+  let ip = <usize>frame + 14;
+  let icmp = ip + 40;
+  store<u8>(icmp, <u8>option, 24);
+  store<u8>(icmp, 1, 25);
+  memory.copy(icmp + 26, portAt(port) + PORT_MAC, 6);
+  store<u16>(icmp, 0, 2);
+  store<u16>(icmp, <u16>~fold64(sum(icmp, NDP_BYTES) + pseudo6(ip + 8, ip + 24, <u32>Protocol.Icmpv6, NDP_BYTES)), 2);
+  sendPlain(port, frame, 14 + 40 + NDP_BYTES);
+}
+
+export function allNodes(at: usize): void {
+  store<u64>(at, 0x02ff);
+  store<u64>(at, 0x01 << 56, 8);
+}
+
+export function multicastMac(frame: usize, group: usize): void {
+  store<u16>(frame, 0x3333);
+  store<u32>(frame, load<u32>(group, 12), 2);
+}
+
+/** Asks who has an address: to its solicited-node group ff02::1:ffXX:XXXX. */
+export function askNdp(port: u32, address: usize): void {
+  let source = sourceFor(6, port, address);
+  let frame = source == 0 ? 0 : ownFrame();
+  if (frame == 0) return;
+  let ip = beginNdp(frame, port);
+  copyAddress(ip + 8, source);
+  store<u64>(ip + 24, 0x02ff);
+  store<u32>(ip + 24, 0x01000000, 8);
+  store<u32>(ip + 24, (load<u32>(address, 12) & 0xffffff00) | 0xff, 12);
+  multicastMac(frame, ip + 24);
+  let icmp = ip + 40;
+  store<u32>(icmp, SOLICITATION);
+  store<u32>(icmp, 0, 4);
+  copyAddress(icmp + 8, address);
+  finishNdp(port, frame, SOURCE_LINK);
+}
+
+/** Tells the link where the addresses of a port are now: gratuitous ARP, unsolicited advertisements. */
+export function announce(port: u32): void {
+  if ((load<u32>(portAt(port), PORT_FLAGS) & <u32>PortFlag.Up) == 0) return;
+  let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
+  for (let index: u32 = 1; index < used; index++) {
+    let local = <usize>LOCALS_BASE + <usize>index * LOCAL_BYTES;
+    if (load<u8>(local, LOCAL_WHOLE) != 0 || <u32>load<u16>(local, LOCAL_PORT) != port) continue;
+    if (load<u8>(local, LOCAL_FAMILY) == 4) build(port, load<u32>(local, 12), load<u32>(local, 12));
+    else if (load<u8>(local, LOCAL_FAMILY) == 6) advertiseAll(port, local);
+  }
+}
+
+/** RFC 4861 section 7.2.6: to all nodes, overriding what they remember. */
+function advertiseAll(port: u32, address: usize): void {
+  let frame = ownFrame();
+  if (frame == 0) return;
+  let ip = beginNdp(frame, port);
+  copyAddress(ip + 8, address);
+  allNodes(ip + 24);
+  multicastMac(frame, ip + 24);
+  let icmp = ip + 40;
+  store<u32>(icmp, ADVERTISEMENT);
+  store<u32>(icmp, 0x20, 4);
+  copyAddress(icmp + 8, address);
+  finishNdp(port, frame, TARGET_LINK);
+}

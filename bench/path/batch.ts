@@ -1,0 +1,55 @@
+// A batch of frames in the engine's memory: written outside of the timed part, checked after it.
+
+import { LIST_ENTRY_BYTES, SLOT_HEADROOM, WORKERS_BASE, WORKER_RECEIVE, WORKER_TRANSMIT } from "../../assembly/abi/layout.js";
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import { difference } from "./frames.js";
+import { clientPortWire, clientWord } from "./flows.js";
+import type { Template } from "./template.js";
+import type { World } from "./world.js";
+
+/** As the drivers' slots: a multiple of a cache line that is odd in lines. */
+const SLOT_BYTES = 2112;
+
+export const RECEIVE_LIST = WORKERS_BASE + WORKER_RECEIVE;
+export const TRANSMIT_LIST = WORKERS_BASE + WORKER_TRANSMIT;
+export { LIST_ENTRY_BYTES };
+
+export class Batch {
+  private readonly words: Uint32Array;
+  readonly flows = new Uint32Array(BATCH_MAX);
+
+  constructor(private readonly world: World) {
+    this.words = new Uint32Array(world.engine.memory.buffer);
+  }
+
+  frameAt(index: number): number {
+    return this.world.engine.arenaBase + index * SLOT_BYTES + SLOT_HEADROOM;
+  }
+
+  /** Lists `count` frames of equal size that came in by one port; their contents may change from batch to batch. */
+  list(count: number, bytes: number, port: number): void {
+    for (let index = 0; index < count; index++) this.world.engine.enter(index, this.frameAt(index), bytes, port);
+  }
+
+  write(index: number, flow: number, template: Template): void {
+    this.flows[index] = flow;
+    template.write(this.words, (this.frameAt(index) - 2) >> 2, clientWord(flow), clientPortWire(flow));
+  }
+
+  /** Throws unless the transmit list holds exactly the frames that these flows must have become. */
+  verify(count: number, sent: number, port: number, expected: (flow: number) => Uint8Array): void {
+    if (sent !== count) throw new Error(`${sent} of ${count} frames came out: ${this.reasons()}`);
+    const { engine } = this.world;
+    for (let index = 0; index < count; index++) {
+      const out = engine.sent(index);
+      const wrong = out.port === port
+        ? difference(engine.bytes.subarray(out.frame, out.frame + out.bytes), expected(this.flows[index] ?? 0))
+        : `it left by port ${out.port}`;
+      if (wrong !== undefined) throw new Error(`frame ${index} of a batch is wrong: ${wrong}`);
+    }
+  }
+
+  private reasons(): string {
+    return Object.entries(this.world.engine.drops()).map(([reason, times]) => `${reason} ${times}`).join(", ");
+  }
+}

@@ -1,0 +1,69 @@
+// Packets of connections that exist: the road nearly every packet takes.
+
+import { performance } from "node:perf_hooks";
+import type { Contestant } from "../lib/interleave.js";
+import { Random } from "../lib/random.js";
+import { median } from "../lib/statistics.js";
+import { Batch } from "./batch.js";
+import type { Template } from "./template.js";
+import { INSIDE, OUTSIDE, type World } from "./world.js";
+
+export interface HitPlan {
+  name: string;
+  world: World;
+  /** The server of each flow. */
+  servers: Uint8Array;
+  /** By server, or one for all. */
+  templates: readonly Template[];
+  from: typeof OUTSIDE | typeof INSIDE;
+  batchFrames: number;
+  batches: number;
+  expected: (world: World, flow: number, server: number) => Uint8Array;
+  /** What does the work instead of the engine: a rival over the same lists. */
+  receive?: (count: number, nowMs: number) => number;
+}
+
+export class HitPath implements Contestant {
+  readonly name: string;
+  private readonly batch: Batch;
+  private readonly random = new Random(0x1234567);
+  private readonly receive: (count: number, nowMs: number) => number;
+
+  constructor(private readonly plan: HitPlan) {
+    this.name = plan.name;
+    this.batch = new Batch(plan.world);
+    this.receive = plan.receive ?? ((count, nowMs) => plan.world.engine.receive(count, nowMs));
+  }
+
+  round(): number {
+    const { batches, batchFrames, world, servers, expected } = this.plan;
+    const times: number[] = [];
+    let sent = 0;
+    for (let turn = 0; turn < batches; turn++) {
+      this.fill();
+      const begin = performance.now();
+      sent = this.receive(batchFrames, world.nowMs);
+      times.push(performance.now() - begin);
+      if (sent !== batchFrames) break;
+      // The first and the last batch of a round are looked at byte by byte, the others are counted.
+      if (turn === 0 || turn === batches - 1) this.verify(sent);
+    }
+    if (sent !== batchFrames) this.batch.verify(batchFrames, sent, 0, (flow) => expected(world, flow, servers[flow] ?? 0));
+    return (median(times) * 1e6) / batchFrames;
+  }
+
+  private verify(sent: number): void {
+    const { batchFrames, world, servers, expected, from } = this.plan;
+    this.batch.verify(batchFrames, sent, from === OUTSIDE ? INSIDE : OUTSIDE, (flow) => expected(world, flow, servers[flow] ?? 0));
+  }
+
+  /** Frames of flows in random order. The list is written anew too, as a driver would. */
+  private fill(): void {
+    const { batchFrames, servers, templates, from } = this.plan;
+    for (let index = 0; index < batchFrames; index++) {
+      const flow = this.random.below(servers.length);
+      this.batch.write(index, flow, (templates.length === 1 ? templates[0] : templates[servers[flow] ?? 0]) as Template);
+    }
+    this.batch.list(batchFrames, (templates[0] as Template).bytes, from);
+  }
+}

@@ -1,0 +1,70 @@
+// The engine against others on the same frames: one interleaved run for each number of flows.
+
+import { CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD } from "../../assembly/abi/layout.js";
+import { BATCH_MAX, GROUP_MAX } from "../../assembly/abi/limits.js";
+import { interleave, type Contestant } from "../lib/interleave.js";
+import type { Report, Settings } from "../lib/settings.js";
+import { count, formatTable, nanoseconds } from "../lib/table.js";
+import { clientTemplate, establish } from "../path/established.js";
+import { natIn } from "../path/expected.js";
+import { ACK, TCP } from "../path/frames.js";
+import { HitPath } from "../path/hit.js";
+import { OUTSIDE, World } from "../path/world.js";
+import { NaiveRival } from "./naive.js";
+import { compileRival, NativeRival, type Library } from "./native.js";
+
+type Receive = (count: number, nowMs: number) => number;
+
+/** Batches of a round for the slow ones. */
+const FEW = 12;
+
+async function compare(module: WebAssembly.Module, library: Library | undefined, flows: number, settings: Settings): Promise<Map<string, string>> {
+  const world = await World.create(module, { family: 4, protocol: TCP, forward: "masq", connections: flows });
+  const servers = establish(world, flows);
+  const templates = [clientTemplate(world, ACK)];
+  const path = (name: string, batches: number, receive: Receive): Contestant =>
+    new HitPath({ name, world, servers, templates, from: OUTSIDE, batchFrames: BATCH_MAX, batches, expected: natIn, receive });
+  const grouped = (group: number): Receive => (frames, nowMs) => {
+    world.engine.view.setUint32(CONTROL_BASE + CONTROL_GROUP, group, true);
+    return world.engine.receive(frames, nowMs);
+  };
+  const byLongRoad: Receive = (frames, nowMs) => {
+    world.engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, 1, true);
+    const sent = grouped(GROUP_MAX)(frames, nowMs);
+    world.engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, 0, true);
+    return sent;
+  };
+  const natives = library ? [true, false].map((staged) => new NativeRival(library, world, servers, staged)) : [];
+  const naive = new NaiveRival(world, servers);
+  const contestants = [
+    path("the engine", settings.batches, grouped(GROUP_MAX)),
+    path("the engine, a frame at a time", settings.batches, grouped(1)),
+    path("the engine, the long road", settings.batches, byLongRoad),
+    ...natives.map((native, index) => path(index === 0 ? "C, staged alike" : "C, a frame at a time", settings.batches, native.receive)),
+    path("naive JavaScript", FEW, naive.receive),
+  ];
+  const found = new Map(interleave(contestants, settings.rounds).map((result) =>
+    [result.name, `${nanoseconds(result.medianNs, result.bestNs)} ${result.ratio.toFixed(2)}x`]));
+  for (const native of natives) native.close();
+  return found;
+}
+
+export async function benchRivals(module: WebAssembly.Module, settings: Settings): Promise<Report> {
+  const library = await compileRival();
+  const columns: Map<string, string>[] = [];
+  for (const flows of settings.flows) {
+    settings.progress(`rivals: ${count(flows)} flows`);
+    columns.push(await compare(module, library, flows, settings));
+  }
+  const names = [...(columns[0]?.keys() ?? [])];
+  return {
+    title: "The same road elsewhere: NAT in",
+    text: [
+      "Nanoseconds a packet, batches of 256: median [best round], then the median ratio to the engine of the same run.",
+      "All work on the same frames in the same lists, and what each sends is compared byte by byte with the same expectation.",
+      ...(library ? [] : ["", "The rival in C is missing: there is no gcc here."]),
+      "",
+      formatTable(["who", ...settings.flows.map((flows) => `${count(flows)} flows`)], names.map((name) => [name, ...columns.map((column) => column.get(name) ?? "")])),
+    ].join("\n"),
+  };
+}

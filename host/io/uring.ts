@@ -1,0 +1,229 @@
+// The io_uring driver: the same TAPs, but one call a turn for all frames of all ports.
+//
+// Each port has slots of its own in a group of buffers; the kernel reads frame after frame into them by
+// itself. A slot goes back to its group when the engine is done with it and no write from it is under way.
+
+import { FrameFlag } from "../../assembly/abi/enums.js";
+import { addressOf } from "./sys/libc.js";
+import { Ring } from "./sys/uring.js";
+import { VNET_HEADER_BYTES } from "./sys/tun.js";
+import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
+
+const TAG_READ = 1;
+const TAG_WRITE = 2;
+const TAG_WAKE = 3;
+const TAG_CANCEL = 4;
+/** The tag's upper part names the port. */
+const TAG_BITS = 8;
+/** Detail of a write that is not from a slot: the frame lies in the engine's own memory. */
+const NO_SLOT = 0xffffffff;
+
+const EBADF = 9;
+const EFAULT = 14;
+const EINVAL = 22;
+const EBADFD = 77;
+const ENOBUFS = 105;
+const ECANCELED = 125;
+/** Slots of one port: no port waits for another's flood. */
+const SHARE_SLOTS = 64;
+/** A device that cannot be read is asked again after so many waits of its loop. */
+const PAUSE_TURNS = 20;
+/** Waits for what should be immediate; more is a kernel that does not finish. */
+const SETTLE_TURNS_MAX = 100;
+
+/** A port: its device, the slots that are its own, and what the kernel does for it. */
+interface Port extends Device { firstSlot: number; slots: number; free: number; isReading: boolean; pauseTurns: number; errno: number }
+
+export class UringDriver implements Driver {
+  private readonly ring: Ring;
+  private readonly ports: Port[];
+  private readonly portOf: (Port | undefined)[] = [];
+  /** Who still needs a slot: the engine's batch, and each write from it. */
+  private readonly users = new Uint16Array(SLOTS);
+  private readonly arrivedSlots = new Uint16Array(SLOTS);
+  private readonly arrivedBytes = new Uint32Array(SLOTS);
+  private readonly batch = new Uint16Array(SLOTS);
+  private arrivedCount = 0;
+  private batchCount = 0;
+  /** Writes under way, and those of them that come from the engine's own memory. */
+  private writes = 0;
+  private ownWrites = 0;
+  private isWakeRead = false;
+  private isClosing = false;
+  private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
+    this.complete(tag, detail, result, buffer, more);
+
+  /** Throws a SystemError when this machine has no io_uring that can do it. */
+  constructor(private readonly place: Place) {
+    const { engine, devices } = place;
+    this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
+    const slots = Math.min(SHARE_SLOTS, Math.floor(SLOTS / devices.length));
+    this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, free: 0, isReading: false, pauseTurns: 0, errno: 0 }));
+    try {
+      for (const port of this.ports) {
+        this.portOf[port.index] = port;
+        this.ring.makeGroup(port.index);
+        for (let slot = port.firstSlot; slot < port.firstSlot + slots; slot++) this.give(slot);
+      }
+      this.read();
+      this.submit(0);
+      this.refuseOldKernel();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Rings are older than reads that repeat themselves: such a kernel ends them at once. */
+  private refuseOldKernel(): void {
+    if (this.ports.some((port) => port.errno === EINVAL)) throw new Error("the kernel cannot read a TAP by io_uring (before 6.7)");
+  }
+
+  fill(): number {
+    const { engine } = this.place;
+    for (let index = 0; index < this.arrivedCount; index++) {
+      const slot = this.arrivedSlots[index] ?? 0;
+      this.batch[index] = slot;
+      engine.enter(index, frameOf(engine.arenaBase, slot), (this.arrivedBytes[index] ?? 0) - VNET_HEADER_BYTES, this.owner(slot).index, FrameFlag.Vnet);
+    }
+    this.batchCount = this.arrivedCount;
+    this.arrivedCount = 0;
+    return this.batchCount;
+  }
+
+  flush(count: number): void {
+    const { engine } = this.place;
+    const { arenaBase } = engine;
+    for (let index = 0; index < count; index++) {
+      const { port, frame, bytes, flags } = engine.sent(index);
+      const device = this.portOf[port];
+      if (!device) continue;
+      const at = frame - VNET_HEADER_BYTES;
+      if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
+      const isSlot = frame >= arenaBase && frame < arenaBase + SLOTS * SLOT_BYTES;
+      const slot = isSlot ? Math.floor((frame - arenaBase) / SLOT_BYTES) : NO_SLOT;
+      if (isSlot) this.hold(slot);
+      else this.ownWrites++;
+      this.writes++;
+      if (this.ring.full) this.submit(0);
+      this.ring.write(device.descriptor, at, bytes + VNET_HEADER_BYTES, TAG_WRITE | (port << TAG_BITS), slot);
+    }
+    for (let index = 0; index < this.batchCount; index++) this.release(this.batch[index] ?? 0);
+    this.batchCount = 0;
+  }
+
+  settle(): void {
+    for (let turn = 0; this.ownWrites > 0; turn++) {
+      if (turn === SETTLE_TURNS_MAX) throw new Error(`devices did not take ${this.ownWrites} frames in ${SETTLE_TURNS_MAX * WAIT_MS} ms`);
+      this.submit(1);
+    }
+  }
+
+  wait(): void {
+    for (const port of this.ports) if (port.pauseTurns > 0) port.pauseTurns--;
+    const isReading = this.read();
+    // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
+    // port whose slots all went on in writes cannot read before these are over: then any completion will do.
+    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1);
+  }
+
+  close(): void {
+    this.isClosing = true;
+    try {
+      this.endReads();
+    } finally {
+      this.ring.close();
+    }
+  }
+
+  /** Whatever is under way would go on into memory that the next driver uses. */
+  private endReads(): void {
+    if (this.ring.full) this.submit(0);
+    this.ring.cancelAll(TAG_CANCEL);
+    const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.ports.some((port) => port.isReading);
+    for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
+  }
+
+  private submit(completions: number): void {
+    this.ring.enter(completions, WAIT_MS);
+    this.ring.reap(this.onCompletion);
+  }
+
+  /** Starts what does not read: the wake descriptor and each port that has slots. False when a port has none. */
+  private read(): boolean {
+    if (!this.isWakeRead) {
+      this.isWakeRead = true;
+      this.ring.readWake(this.place.wake, TAG_WAKE);
+    }
+    let hasSlots = true;
+    for (const port of this.ports) {
+      if (port.isReading || port.pauseTurns > 0) continue;
+      if (port.free === 0) {
+        hasSlots = false;
+        continue;
+      }
+      port.isReading = true;
+      this.ring.readAll(port.descriptor, port.index, TAG_READ | (port.index << TAG_BITS));
+    }
+    return hasSlots;
+  }
+
+  private complete(tag: number, detail: number, result: number, buffer: number, more: boolean): void {
+    const port = this.portOf[tag >>> TAG_BITS];
+    switch (tag & ((1 << TAG_BITS) - 1)) {
+      case TAG_READ: return port && this.completeRead(port, result, buffer, more);
+      case TAG_WRITE: return this.completeWrite(tag >>> TAG_BITS, detail, result);
+      case TAG_WAKE: this.isWakeRead = false;
+    }
+  }
+
+  private completeRead(port: Port, result: number, slot: number, more: boolean): void {
+    if (!more) port.isReading = false;
+    if (slot >= 0) {
+      port.free--;
+      this.hold(slot);
+      if (result > VNET_HEADER_BYTES) {
+        this.arrivedSlots[this.arrivedCount] = slot;
+        this.arrivedBytes[this.arrivedCount++] = result;
+        return;
+      }
+      this.release(slot);
+    }
+    if (result >= 0 || result === -ENOBUFS || result === -ECANCELED || this.isClosing) return;
+    if ([EBADF, EBADFD, EFAULT].includes(-result)) throw deviceGone(port.name, -result);
+    port.errno = -result;
+    port.pauseTurns = PAUSE_TURNS;
+  }
+
+  private completeWrite(port: number, slot: number, result: number): void {
+    this.writes--;
+    if (result < 0) this.place.refused(port, -result);
+    if (slot === NO_SLOT) this.ownWrites--;
+    else this.release(slot);
+  }
+
+  private hold(slot: number): void {
+    this.users[slot] = (this.users[slot] ?? 0) + 1;
+  }
+
+  /** One user less; the last one gives the slot back to the kernel. */
+  private release(slot: number): void {
+    const users = (this.users[slot] ?? 0) - 1;
+    this.users[slot] = users;
+    if (users === 0) this.give(slot);
+  }
+
+  private give(slot: number): void {
+    const port = this.owner(slot);
+    const at = frameOf(this.place.engine.arenaBase, slot) - VNET_HEADER_BYTES;
+    this.ring.addBuffer(port.index, slot, at, SLOT_ROOM_BYTES);
+    port.free++;
+  }
+
+  private owner(slot: number): Port {
+    const port = this.ports[Math.floor(slot / (this.ports[0] as Port).slots)];
+    if (!port) throw new RangeError(`slot ${slot} is nobody's`);
+    return port;
+  }
+}

@@ -1,0 +1,100 @@
+// One client's conversation with a service: what it says next, and what its server answers.
+
+import { clientAddress, serverAddress, SERVERS_MAX, VIRTUAL, type Service } from "./place.js";
+import { ipPacket, tcpSegment, udpDatagram, TCP, UDP, type IpOptions, type Ports } from "./packets.js";
+import type { Random } from "./random.js";
+import type { Emitted } from "./generator.js";
+
+const FIN = 0x01;
+const SYN = 0x02;
+const RST = 0x04;
+const PSH = 0x08;
+const ACK = 0x10;
+const IP_AT = 14;
+
+const TIMESTAMP_OPTION = Buffer.from("0101080a0000000100000002", "hex");
+const SEGMENT_OPTION = Buffer.from("020405b4", "hex");
+
+/** A walk through one TCP or UDP connection, not always a sensible one. */
+export class Flow {
+  readonly client: string;
+  readonly clientPort: number;
+  readonly virtual: string;
+  /** The server that the director chose, once a packet went there untunnelled. */
+  serverNumber: number | undefined;
+  /** The last packets as each side received them, for errors about them. */
+  seenInside: Buffer | undefined;
+  seenOutside: Buffer | undefined;
+
+  constructor(readonly random: Random, readonly service: Service) {
+    this.client = clientAddress(service.family, random.chance(40) ? 0 : random.below(30));
+    this.clientPort = 40000 + random.below(60);
+    this.virtual = VIRTUAL[service.family];
+  }
+
+  get toVirtual(): Ports {
+    return { source: this.client, sourcePort: this.clientPort, target: this.virtual, targetPort: this.service.port };
+  }
+
+  private get toClient(): Ports {
+    return { source: serverAddress(this.service.family, this.serverNumber ?? 1), sourcePort: this.service.serverPort, target: this.client, targetPort: this.clientPort };
+  }
+
+  /** A header as it mostly is, at times as it seldom is. */
+  private header(): IpOptions {
+    const { random } = this;
+    const header: IpOptions = { id: random.below(65536), ttl: random.chance(4) ? random.below(3) : 64, tos: random.chance(5) ? random.pick([0x10, 0xb8, 1, 3]) : 0, mayFragment: random.chance(20) };
+    // No-operation options; for IPv6 a destination-options header filled with padding.
+    if (random.chance(2)) header.options = this.service.family === 4 ? Buffer.from("01010101", "hex") : Buffer.from("0000010400000000", "hex");
+    return header;
+  }
+
+  private data(): Buffer {
+    const bytes = this.random.weighted([[60, 0], [20, 20], [8, 501], [8, 1200], [2, 1460], [2, 1]] as const);
+    return this.random.bytes(Math.min(bytes, 1440));
+  }
+
+  private packet(ends: Ports, flags: number): Buffer {
+    const { random } = this;
+    const header = this.header();
+    const { source, target } = ends;
+    if (this.service.protocol === "udp") {
+      const payload = udpDatagram(ends, random.bytes(random.pick([0, 1, 30, 700])));
+      if (random.chance(4)) payload.writeUInt16BE(random.chance(50) && this.service.family === 4 ? 0 : random.below(65536), 6);
+      return ipPacket({ ...header, source, target, protocol: UDP, payload });
+    }
+    const options = flags & SYN ? SEGMENT_OPTION : random.chance(20) ? TIMESTAMP_OPTION : Buffer.alloc(0);
+    const payload = tcpSegment(ends, flags, random.below(2 ** 31), flags & ACK ? random.below(2 ** 31) : 0, flags & (SYN | RST) ? Buffer.alloc(0) : this.data(), options);
+    if (random.chance(2)) payload.writeUInt16BE(random.below(65536), 16);
+    return ipPacket({ ...header, source, target, protocol: TCP, payload });
+  }
+
+  firstPacket(): Buffer {
+    const flags = this.random.weighted([[92, SYN], [3, ACK], [2, SYN | ACK], [1, FIN | ACK], [1, RST], [1, 0]] as const);
+    return this.packet(this.toVirtual, flags);
+  }
+
+  clientPacket(): Buffer {
+    const flags = this.random.weighted([[40, ACK], [25, PSH | ACK], [14, FIN | ACK], [4, RST], [3, RST | ACK], [10, SYN], [2, FIN], [1, 0], [1, 0x3f]] as const);
+    return this.packet(this.toVirtual, flags);
+  }
+
+  /** What the server says, to whom it saw; nothing before it saw anybody. */
+  serverPacket(): Buffer | undefined {
+    if (this.serverNumber === undefined) return undefined;
+    const flags = this.random.weighted([[34, SYN | ACK], [30, ACK], [15, PSH | ACK], [14, FIN | ACK], [5, RST], [1, 0], [1, SYN]] as const);
+    return this.packet(this.toClient, flags);
+  }
+
+  /** Learns from a frame that came out because of this flow. */
+  saw({ port, bytes }: Emitted): void {
+    const packet = Buffer.from(bytes.subarray(IP_AT));
+    if (port === "in") {
+      this.seenInside = packet;
+      const number = (bytes[5] ?? 0) - 10;
+      if (this.service.method === "m" && number >= 1 && number <= SERVERS_MAX) this.serverNumber = number;
+    } else {
+      this.seenOutside = packet;
+    }
+  }
+}

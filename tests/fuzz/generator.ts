@@ -1,0 +1,158 @@
+// Random scenarios: services, servers, clients that walk through their connections, errors, fragments and
+// frames nobody should send. The generator sees what came out, so that servers answer what reached them.
+
+import type { Step } from "../oracle/kernel/recorder.js";
+import { clientMac, MAC_IN, MAC_OUT, makeService, schedulingWords, serverMac, serverWords, SERVERS_MAX, type Service } from "./place.js";
+import { ethernet } from "./packets.js";
+import type { Random } from "./random.js";
+import { Flow } from "./flow.js";
+import { damage, errorAbout, fragmentsOf, stray } from "./oddities.js";
+
+/** A frame that came out of a director. */
+export interface Emitted { port: string; bytes: Uint8Array }
+
+/**
+ * Times to let pass. Kernel timers come up to 5 s late (up to 41 s for those of minutes), so no sum of
+ * these falls between a timeout and that much later: see `small` and `middle` below.
+ */
+const SMALL_SECONDS = 7;
+const SMALL_MAX = 12;
+const MIDDLE_SECONDS = 200;
+const MIDDLE_MAX = 2;
+const LONG_SECONDS = 1100;
+
+const SYSCTLS = [
+  "expire_nodest_conn=1", "expire_quiescent_template=1", "nat_icmp_send=1", "sloppy_tcp=1", "schedule_icmp=1",
+  "conn_reuse_mode=0", "conn_reuse_mode=2", "pmtu_disc=0", "ignore_tunneled=1", "snat_reroute=0",
+];
+const LISTINGS = ["ipvsadm -Ln", "ipvsadm -Lnc", "ipvsadm -Sn", "ipvsadm -Ln --persistent-conn", "ipvsadm -Ln --thresholds"];
+
+/** The kernel sums these every two seconds: asked only after some time has passed. */
+const STATISTICS = "ipvsadm -Ln --stats --exact";
+
+type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time";
+
+/** Makes a scenario step by step. Ask `next`, do it, tell `observe` what came out. */
+export class Generator {
+  private readonly services: Service[] = [];
+  private readonly flows: Flow[] = [];
+  private readonly waiting: Step[] = [];
+  private asked: Flow | undefined;
+  private small = 0;
+  private middle = 0;
+
+  constructor(private readonly random: Random, private readonly flowsMax = 24) {
+    const count = 1 + random.below(3);
+    for (let n = 0; n < count; n++) this.addService(random.pick([80, 443, 53, 8080]) + n);
+    if (random.chance(30)) this.command(`sysctl -w net.ipv4.vs.${random.pick(SYSCTLS)}`);
+    if (random.chance(10)) this.command("ipvsadm --set 150 150 150");
+  }
+
+  private command(cmd: string): void {
+    this.waiting.push({ ev: "cmd", cmd });
+  }
+
+  private addService(port: number): void {
+    const { random } = this;
+    const service = makeService(random, port);
+    const lines = [`ipvsadm -A ${service.key} ${schedulingWords(random, service.family, service.protocol === "udp")}`];
+    for (let count = 1 + random.below(4); count > 0; count--) lines.push(this.addServer(service));
+    this.services.push(service);
+    this.command(lines.join("; "));
+  }
+
+  private addServer(service: Service): string {
+    const n = 1 + this.random.below(SERVERS_MAX);
+    service.servers.push(n);
+    return `ipvsadm -a ${serverWords(this.random, service, n)}`;
+  }
+
+  next(): Step {
+    // Each kind may have nothing to do just now; opening a flow always has.
+    for (let attempt = 0; this.waiting.length === 0 && attempt < 8; attempt++) this.plan(this.kind());
+    if (this.waiting.length === 0) this.plan("open");
+    const step = this.waiting.shift();
+    if (!step) throw new Error("the generator has nothing to do");
+    return step;
+  }
+
+  private kind(): Kind {
+    return this.random.weighted<Kind>([
+      [14, "open"], [34, "client"], [28, "server"], [6, "error"], [4, "fragments"], [4, "stray"], [2, "command"], [3, "listing"], [1, "time"],
+    ]);
+  }
+
+  private plan(kind: Kind): void {
+    const { random } = this;
+    switch (kind) {
+      case "open": return this.open();
+      case "client": case "server": return this.speak(kind);
+      case "error": return this.fromFlow((flow) => errorAbout(random, flow));
+      case "fragments": return this.fromFlow((flow) => fragmentsOf(random, flow));
+      case "stray": this.waiting.push(stray(random, this.services)); return;
+      case "command": return this.change();
+      case "listing": return this.command(random.pick(LISTINGS));
+      case "time": return this.pass();
+    }
+  }
+
+  private fromFlow(make: (flow: Flow) => Step[]): void {
+    if (this.flows.length > 0) this.waiting.push(...make(this.random.pick(this.flows)));
+  }
+
+  private open(): void {
+    const service = this.random.pick(this.services);
+    const flow = new Flow(this.random, service);
+    if (this.flows.length >= this.flowsMax) this.flows.shift();
+    this.flows.push(flow);
+    this.send(flow, "out", flow.firstPacket());
+  }
+
+  private speak(who: "client" | "server"): void {
+    if (this.flows.length === 0) return;
+    const flow = this.random.pick(this.flows);
+    if (who === "client") return this.send(flow, "out", flow.clientPacket());
+    const packet = flow.serverPacket();
+    if (packet) this.send(flow, "in", packet);
+  }
+
+  private send(flow: Flow, port: "out" | "in", packet: Buffer): void {
+    const frame = port === "out" ? ethernet(MAC_OUT, clientMac(flow.client), packet) : ethernet(MAC_IN, serverMac(flow.serverNumber ?? 1), packet);
+    const sent = this.random.chance(4) ? damage(this.random, frame) : frame;
+    this.asked = port === "out" && sent === frame ? flow : undefined;
+    this.waiting.push({ ev: "in", if: port, hex: sent.toString("hex") });
+  }
+
+  /** What an operator might do in the middle. */
+  private change(): void {
+    const { random } = this;
+    const service = random.pick(this.services);
+    const n = service.servers.length > 0 ? random.pick(service.servers) : 1;
+    const server = serverWords(random, service, n);
+    const choice = random.below(6);
+    if (choice === 0) this.command(this.addServer(service));
+    else if (choice === 1) this.command(`ipvsadm -d ${server.replace(/ -[mgi] .*$/, "")}`);
+    else if (choice === 2) this.command(`ipvsadm -E ${service.key} ${schedulingWords(random, service.family, service.protocol === "udp")}`);
+    else this.command(`ipvsadm -e ${server}`);
+  }
+
+  private pass(): void {
+    if (this.random.chance(8)) {
+      this.waiting.push({ ev: "advance", s: LONG_SECONDS });
+      this.small = this.middle = 0;
+    } else if (this.middle < MIDDLE_MAX && this.random.chance(15)) {
+      this.waiting.push({ ev: "advance", s: MIDDLE_SECONDS });
+      this.middle++;
+    } else if (this.small < SMALL_MAX) {
+      this.waiting.push({ ev: "advance", s: SMALL_SECONDS });
+      this.small++;
+      if (this.random.chance(50)) this.command(STATISTICS);
+    }
+  }
+
+  /** Tells what a step made come out. */
+  observe(emitted: readonly Emitted[]): void {
+    for (const frame of emitted) this.asked?.saw(frame);
+    this.asked = undefined;
+  }
+}

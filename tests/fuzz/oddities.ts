@@ -1,0 +1,98 @@
+// What does not belong to a tidy conversation: errors about it, its packets in pieces, frames of nobody.
+
+import type { Step } from "../oracle/kernel/recorder.js";
+import type { Flow } from "./flow.js";
+import {
+  ethernet, fragment, ICMP, ICMP6, icmpMessage, ipPacket, piecesOf, sumWords, tcpSegment, TCP, UDP, udpDatagram, type IpPacket,
+} from "./packets.js";
+import { clientAddress, clientMac, MAC_IN, MAC_INNER_GATEWAY, MAC_OUT, serverAddress, serverMac, VIRTUAL, type Family, type Service } from "./place.js";
+import type { Random } from "./random.js";
+
+const IP_AT = 14;
+const UNREACHABLE4 = [3, 3] as const;
+/** Type, code and the word after the checksum: unreachable, too big, time exceeded, and what is no error. */
+const ERRORS4 = [[...UNREACHABLE4, 0], [3, 1, 0], [3, 4, 1300], [3, 4, 576], [11, 0, 0], [12, 0, 0], [4, 0, 0], [5, 1, 0]] as const;
+const ERRORS6 = [[1, 4, 0], [1, 0, 0], [2, 0, 1300], [2, 0, 1280], [3, 0, 0], [4, 0, 0]] as const;
+
+const step = (port: string, frame: Buffer): Step => ({ ev: "in", if: port, hex: frame.toString("hex") });
+
+function errorPacket(random: Random, family: Family, source: string, target: string, about: Buffer): Buffer {
+  const [type, code, rest] = random.pick<readonly [number, number, number]>(family === 4 ? ERRORS4 : ERRORS6);
+  const kept = random.weighted([[70, family === 4 ? 28 : 48], [25, 548], [5, 12 + random.below(40)]] as const);
+  const payload = icmpMessage(source, target, type, code, rest, about.subarray(0, kept));
+  return ipPacket({ source, target, protocol: family === 4 ? ICMP : ICMP6, payload, id: random.below(65536), mayFragment: true });
+}
+
+/** An error about a packet of a flow, from whom it reached or from a router on its way. */
+export function errorAbout(random: Random, flow: Flow): Step[] {
+  const { family } = flow.service;
+  // A kernel drops every ICMPv6 error of a NAT server (tests/oracle/known.ts): nothing to learn from those.
+  if (flow.seenInside && !(family === 6 && flow.service.method === "m") && random.chance(60)) {
+    const fromRouter = random.chance(30);
+    const n = flow.serverNumber ?? 1;
+    const source = fromRouter ? (family === 4 ? "10.0.2.254" : "fd00:2::254") : serverAddress(family, n);
+    // Errors about a tunnel's packets go to the director, whose address is the outer source.
+    const target = flow.service.method === "i" ? (family === 4 ? "10.0.2.1" : "fd00:2::1") : flow.client;
+    const packet = errorPacket(random, family, source, target, flow.seenInside);
+    return [step("in", ethernet(MAC_IN, fromRouter ? MAC_INNER_GATEWAY : serverMac(n), packet))];
+  }
+  if (!flow.seenOutside) return [];
+  const packet = errorPacket(random, family, flow.client, flow.virtual, flow.seenOutside);
+  return [step("out", ethernet(MAC_OUT, clientMac(flow.client), packet))];
+}
+
+/** A packet of the flow in pieces: in order, shuffled, with one missing or one twice. */
+export function fragmentsOf(random: Random, flow: Flow): Step[] {
+  const ends = flow.toVirtual;
+  const data = random.bytes(random.pick([100, 700, 1400]));
+  const udp = flow.service.protocol === "udp";
+  const whole: IpPacket = {
+    source: ends.source, target: ends.target, protocol: udp ? UDP : TCP, id: random.below(65536),
+    payload: udp ? udpDatagram(ends, data) : tcpSegment(ends, 0x10, 1, 1, data),
+  };
+  const pieces = piecesOf(whole.payload, random.pick([48, 256, 512]));
+  if (random.chance(40)) pieces.reverse();
+  if (random.chance(15)) pieces.splice(random.below(pieces.length), 1);
+  else if (random.chance(15)) pieces.push(random.pick(pieces));
+  return pieces.map((piece) => step("out", ethernet(MAC_OUT, clientMac(flow.client), fragment(whole, piece))));
+}
+
+/** A frame that belongs to no flow: pings, other ports, other servers, other protocols. */
+export function stray(random: Random, services: readonly Service[]): Step {
+  const { family, port, serverPort } = random.pick(services);
+  const client = clientAddress(family, random.below(30));
+  const virtual = VIRTUAL[family];
+  const outside = (protocol: number, payload: Buffer): Step =>
+    step("out", ethernet(MAC_OUT, clientMac(client), ipPacket({ source: client, target: virtual, protocol, payload })));
+  switch (random.below(4)) {
+    case 0: return outside(family === 4 ? ICMP : ICMP6, icmpMessage(client, virtual, family === 4 ? 8 : 128, 0, random.below(65536), random.bytes(32)));
+    case 1: return outside(TCP, tcpSegment({ source: client, sourcePort: 50000, target: virtual, targetPort: port + 1000 }, 2, 7, 0, Buffer.alloc(0)));
+    case 2: return outside(UDP, udpDatagram({ source: client, sourcePort: 50000, target: virtual, targetPort: port + 1000 }, random.bytes(10)));
+    default: {
+      const server = serverAddress(family, 1 + random.below(4));
+      const ends = { source: server, sourcePort: serverPort, target: client, targetPort: 45000 };
+      return step("in", ethernet(MAC_IN, serverMac(1), ipPacket({ source: server, target: client, protocol: TCP, payload: tcpSegment(ends, 0x12, 1, 2, Buffer.alloc(0)) })));
+    }
+  }
+}
+
+function repairHeader4(frame: Buffer): void {
+  const end = Math.min(frame.length & ~1, IP_AT + ((frame[IP_AT] ?? 0) & 15) * 4);
+  if (end < IP_AT + 20) return;
+  frame.writeUInt16BE(0, IP_AT + 10);
+  frame.writeUInt16BE(~sumWords(frame.subarray(IP_AT, end)) & 0xffff, IP_AT + 10);
+}
+
+/** The frame with bytes of its headers changed, or cut off. */
+export function damage(random: Random, frame: Buffer): Buffer {
+  const copy = Buffer.from(frame);
+  if (random.chance(25)) return copy.subarray(0, IP_AT + 1 + random.below(copy.length - IP_AT - 1));
+  // Addresses of IPv4 and what lies before them in IPv6 stay: elsewhere routing is asked, not IPVS.
+  const places = copy[12] === 8 ? [14, 15, 16, 17, 20, 21, 22, 23, 34, 35, 36, 37, 46, 47] : [18, 19, 20, 21, 54, 55, 56, 57, 66, 67];
+  for (let count = 1 + random.below(2); count > 0; count--) {
+    const at = random.pick(places);
+    if (at < copy.length) copy[at] = random.below(256);
+  }
+  if (copy[12] === 8 && random.chance(80)) repairHeader4(copy);
+  return copy;
+}

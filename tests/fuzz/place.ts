@@ -1,0 +1,73 @@
+// The recordings' network as traffic sees it: who is where, and a farm of services made at random.
+
+import type { Random } from "./random.js";
+
+export type Family = 4 | 6;
+export type Method = "m" | "g" | "i";
+
+export const MAC_OUT = "02:00:00:00:01:01";
+export const MAC_IN = "02:00:00:00:02:01";
+const MAC_CLIENT = "02:00:00:00:01:c1";
+const MAC_GATEWAY = "02:00:00:00:01:fe";
+export const MAC_INNER_GATEWAY = "02:00:00:00:02:fe";
+export const VIRTUAL: Record<Family, string> = { 4: "10.0.1.100", 6: "fd00:1::100" };
+export const SERVERS_MAX = 20;
+
+export function serverAddress(family: Family, n: number): string {
+  return family === 4 ? `10.0.2.${10 + n}` : `fd00:2::${10 + n}`;
+}
+
+export function serverMac(n: number): string {
+  return `02:00:00:00:02:${(10 + n).toString(16).padStart(2, "0")}`;
+}
+
+/** A client of the director's own net, or one behind its gateway. */
+export function clientAddress(family: Family, n: number): string {
+  if (n === 0) return family === 4 ? "10.0.1.50" : "fd00:1::50";
+  return family === 4 ? `198.18.${n % 7}.${1 + ((n * 37) % 250)}` : `2001:db8:c::${(n * 37).toString(16)}`;
+}
+
+export function clientMac(address: string): string {
+  return address === "10.0.1.50" || address === "fd00:1::50" ? MAC_CLIENT : MAC_GATEWAY;
+}
+
+export interface Service { family: Family; protocol: "tcp" | "udp"; port: number; method: Method; key: string; servers: number[]; serverPort: number; tunnel: string }
+
+const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"];
+const TUNNELS = ["", " --tun-type ipip", " --tun-type gre", " --tun-type gre --tun-csum", " --tun-type gue --tun-port 6080", " --tun-type gue --tun-port 6080 --tun-csum"];
+const METHODS = [[6, "m"], [2, "g"], [2, "i"]] as const;
+
+/** Flags a scheduler takes after `-b`. */
+function schedulerFlags(random: Random, scheduler: string): string {
+  if ((scheduler !== "sh" && scheduler !== "mh") || random.chance(40)) return "";
+  return ` -b ${random.pick([`${scheduler}-port`, `${scheduler}-fallback`, `${scheduler}-port,${scheduler}-fallback`])}`;
+}
+
+/** `-s` and what goes with it, persistence included. */
+export function schedulingWords(random: Random, family: Family, udp: boolean): string {
+  const scheduler = random.pick(SCHEDULERS);
+  // 43 s and 360 s: no multiple of the times that scenarios let pass comes near to them.
+  const persistence = random.chance(25) ? ` -p ${random.pick([43, 360])}${random.chance(40) ? (family === 4 ? " -M 255.255.255.0" : " -M 64") : ""}` : "";
+  const onePacket = udp && random.chance(15) ? " -o" : "";
+  return `-s ${scheduler}${schedulerFlags(random, scheduler)}${persistence}${onePacket}`;
+}
+
+export function serverWords(random: Random, service: Service, n: number): string {
+  const address = serverAddress(service.family, n);
+  const port = service.method === "m" ? service.serverPort : service.port;
+  const shown = service.family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
+  const limits = random.chance(15) ? ` -x ${random.pick([2, 5])} -y 1` : "";
+  return `${service.key} -r ${shown} -${service.method}${service.tunnel} -w ${random.pick([0, 1, 1, 1, 2, 3, 5])}${limits}`;
+}
+
+/** A service that a scenario starts with, without servers yet. */
+export function makeService(random: Random, port: number): Service {
+  const family: Family = random.chance(35) ? 6 : 4;
+  const protocol = random.chance(35) ? "udp" : "tcp";
+  const shown = family === 4 ? VIRTUAL[4] : `[${VIRTUAL[6]}]`;
+  const method = random.weighted<Method>(METHODS);
+  return {
+    family, protocol, port, method, key: `-${protocol[0]} ${shown}:${port}`, servers: [],
+    serverPort: random.chance(50) ? port : 8080, tunnel: method === "i" ? random.pick(TUNNELS) : "",
+  };
+}

@@ -1,0 +1,74 @@
+// The script that gives a guest the network of a configuration file: the one the engine reads as well.
+
+import type { Config, PortConfig } from "../../../host/daemon/config.js";
+
+const family = (address: string): string => (address.includes(":") ? "-6" : "-4");
+
+/** No rate limits and nothing at random: the guest shall answer each frame alike, every time. */
+const SETTINGS = [
+  "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1",
+  "net/ipv4/conf/all/send_redirects=0", "net/ipv4/conf/default/send_redirects=0",
+  "net/ipv4/conf/all/rp_filter=0", "net/ipv4/conf/default/rp_filter=0",
+  "net/ipv4/icmp_ratelimit=0", "net/ipv4/icmp_msgs_per_sec=100000", "net/ipv6/icmp/ratelimit=0",
+  "net/ipv6/auto_flowlabels=0",
+];
+const PORT_SETTINGS = [
+  "ipv6/conf/PORT/accept_dad=0", "ipv6/conf/PORT/accept_ra=0", "ipv6/conf/PORT/router_solicitations=0",
+  "ipv6/conf/PORT/addr_gen_mode=1", "ipv4/conf/PORT/send_redirects=0", "ipv4/conf/PORT/rp_filter=0",
+  "ipv4/conf/PORT/shared_media=0",
+];
+
+const write = (setting: string): string => {
+  const [path, value] = setting.split("=");
+  return `echo ${value} >/proc/sys/${path}`;
+};
+
+function portLines(port: PortConfig): string[] {
+  return [
+    `ip link set vec${port.index - 1} name ${port.name}`,
+    ...PORT_SETTINGS.map((setting) => write(`net/${setting.replace("PORT", port.name)}`)),
+    `ip link set ${port.name} up mtu ${port.mtu}`,
+  ];
+}
+
+/** Every neighbour is permanent: no guest ever asks for one. */
+function batchLines(config: Config): string[] {
+  const name = (index: number): string => config.ports.find((port) => port.index === index)?.name ?? "";
+  return [
+    ...config.ports.flatMap((port) => port.addresses.map((address) => `addr add ${address} dev ${port.name}${address.includes(":") ? " nodad" : ""}`)),
+    ...config.neighbors.map((one) => `neigh add ${one.address} lladdr ${one.mac} dev ${name(one.port)} nud permanent`),
+    ...config.routes.map((one) => `route add ${one.to}${one.via === undefined ? "" : ` via ${one.via}`} dev ${name(one.port)}`),
+  ];
+}
+
+/** IPVS with the helpers that the engine always has. */
+const LOAD_IPVS = "modprobe -a ip_vs ip_vs_ftp ip_vs_pe_sip";
+
+/**
+ * Empties IPVS, its connections included: they outlive `ipvsadm -C`, so the modules are loaded anew.
+ * Starting a program is what costs here, so the shell does what it can by itself.
+ */
+export function resetScript(config: Config): string {
+  return [
+    "ipvsadm -C",
+    ...config.ports.map(({ name, mtu }) => `read mtu </sys/class/net/${name}/mtu; [ $mtu = ${mtu} ] || ip link set ${name} mtu ${mtu}`),
+    write("net/ipv4/route/flush=1"), write("net/ipv6/route/flush=1"),
+    "if read table </proc/net/ip_tables_names; then iptables-legacy -t mangle -F; fi 2>/dev/null",
+    "if read table </proc/net/ip6_tables_names; then ip6tables-legacy -t mangle -F; fi 2>/dev/null",
+    // A connection that is just being freed may hold its scheduler for a moment.
+    "for round in 1 2 3 4; do",
+    "  rmmod $(grep -o '^ip_vs_[a-z_]*' /proc/modules) ip_vs 2>/dev/null",
+    "  grep -q '^ip_vs' /proc/modules || break",
+    "done",
+    `! grep -q '^ip_vs' /proc/modules && ${LOAD_IPVS}`,
+  ].join("\n");
+}
+
+export function networkScript(config: Config): string {
+  return [
+    "set -e", LOAD_IPVS, ...SETTINGS.map(write), "ip link set lo up", ...config.ports.flatMap(portLines),
+    "ip -batch - <<'END'",
+    ...batchLines(config),
+    "END",
+  ].join("\n");
+}

@@ -1,0 +1,88 @@
+// Captures of interfaces with tcpdump, and tshark's judgement of every checksum in them.
+
+import assert from "node:assert/strict";
+import { spawnSync, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { Namespace } from "../../host/lab/namespace.js";
+import { ended } from "../../host/lab/process.js";
+import { lacking } from "./inside.js";
+
+const START_MS = 5000;
+/** Until the kernel has handed over what it has seen: it collects for up to a second. */
+const DRAIN_MS = 1500;
+const JUDGE_MS = 60_000;
+
+// tcpdump gives up its rights when it starts, which the root of a small user namespace cannot: there dumpcap captures.
+const isWholeRoot = /\b4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+
+/** Why nothing can be captured or judged here; false when it can. */
+export const cannotCapture = lacking(isWholeRoot ? "tcpdump" : "dumpcap", "tshark", "ethtool");
+
+/** One interface being captured into a file. */
+export class Capture {
+  private constructor(private readonly child: ChildProcess, readonly file: string, private readonly said: () => string) {}
+
+  static async start(namespace: Namespace, interfaceName: string, file: string): Promise<Capture> {
+    const words = isWholeRoot
+      ? ["tcpdump", "-i", interfaceName, "-s", "0", "-U", "-B", "16384", "-Z", "root", "-w", file]
+      : ["dumpcap", "-q", "-P", "-B", "16", "-i", interfaceName, "-w", file];
+    const child = namespace.spawn("setpriv", ["--pdeathsig", "TERM", ...words], ["ignore", "ignore", "pipe"]);
+    let text = "";
+    const began = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${words[0]} is silent`)), START_MS);
+      child.stderr?.setEncoding("utf8").on("data", (part: string) => {
+        text += part;
+        if (!/listening on|File: /.test(text)) return;
+        clearTimeout(timer);
+        resolve();
+      });
+      child.once("error", reject);
+      child.once("close", () => reject(new Error(`${words[0]} ended: ${text}`)));
+    });
+    await began;
+    return new Capture(child, file, () => text);
+  }
+
+  /** Ends it. A capture with holes would prove nothing: none may have been dropped. */
+  async stop(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+    this.child.kill("SIGINT");
+    await ended(this.child);
+    const dropped = /(\d+) packets dropped by kernel/.exec(this.said())?.[1] ?? /received\/dropped.*: \d+\/(\d+)/.exec(this.said())?.[1];
+    assert.equal(dropped, "0", `the capture is not whole: ${this.said()}`);
+  }
+}
+
+/** Checksums of a capture by protocol, and what kinds of packets were in it. */
+export interface Judgement { bad: string[]; good: Record<string, number>; kinds: Record<string, number> }
+
+const CHECKSUMS = ["ip", "tcp", "udp", "icmp"];
+const FIELDS = [...CHECKSUMS.map((name) => `${name}.checksum.status`), "ip.proto", "ip.flags.mf", "ip.frag_offset", "icmp.type"];
+const QUOTING = /^(3|4|5|11|12)\b/;
+const BAD = "0";
+const GOOD = "1";
+
+/** Lets tshark check every checksum: headers, TCP, UDP and ICMP, inside of tunnels too. */
+export function judge(file: string): Judgement {
+  const words = ["-r", file, "-T", "fields", ...["ip", "tcp", "udp"].flatMap((name) => ["-o", `${name}.check_checksum:TRUE`])];
+  const done = spawnSync("tshark", [...words, ...FIELDS.flatMap((name) => ["-e", name])], { encoding: "utf8", timeout: JUDGE_MS, maxBuffer: 1 << 28 });
+  assert.equal(done.status, 0, done.stderr);
+  const judgement: Judgement = { bad: [], good: {}, kinds: {} };
+  const count = (counts: Record<string, number>, name: string): void => void (counts[name] = (counts[name] ?? 0) + 1);
+  done.stdout.split("\n").forEach((line, index) => {
+    const cells = line.split("\t");
+    const [protocols = "", more = "", offsets = "", types = ""] = cells.slice(CHECKSUMS.length);
+    CHECKSUMS.forEach((name, column) => {
+      // What an ICMP error quotes keeps its own checksum under NAT, as the kernel leaves it: nobody checks it.
+      if (QUOTING.test(types) && (name === "tcp" || name === "udp")) return;
+      for (const status of (cells[column] ?? "").split(",")) {
+        if (status === BAD) judgement.bad.push(`frame ${index + 1}: ${name}`);
+        if (status === GOOD) count(judgement.good, name);
+      }
+    });
+    if (protocols.split(",")[0] === "4") count(judgement.kinds, "tunnel");
+    if (more.includes("1") || offsets.split(",").some((offset) => Number(offset) > 0)) count(judgement.kinds, "fragment");
+    for (const type of types.split(",")) if (type !== "") count(judgement.kinds, `icmp ${type}`);
+  });
+  return judgement;
+}

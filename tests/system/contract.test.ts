@@ -1,0 +1,288 @@
+// What every driver promises the pump, tried on two real TAPs joined by a bridge: frames come whole and in
+// order, go whole and in order, nothing is touched after the end, and the memory can be used again.
+
+import assert from "node:assert/strict";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { FrameFlag } from "../../assembly/abi/enums.js";
+import type { SentFrame } from "../../host/engine/engine.js";
+import { chooseDriver } from "../../host/io/choose.js";
+import type { Driver, DriverChoice, Place } from "../../host/io/driver.js";
+import { ARENA_BYTES, SLOTS, SLOT_BYTES } from "../../host/io/slots.js";
+import { addressOf, checked, close, eventfd, write } from "../../host/io/sys/libc.js";
+import { openTap } from "../../host/io/sys/tun.js";
+import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
+import { Namespace } from "../../host/lab/namespace.js";
+import { ringProblem } from "./ringprobe.js";
+import { TapEnd } from "./tapend.js";
+
+followOutside();
+const capability = canBuild();
+const PORT = 3;
+const ARENA_AT = 65536;
+/** Frames of an engine's own lie before the arena. */
+const OWN_AT = 1024;
+const FRAME_BYTES = 64;
+const MARK = 0x88b5; // an ethertype for experiments
+const EFD_NONBLOCK = 0x800;
+const TURNS_MAX = 200;
+const ANSWER_MS = 3000;
+
+/** A frame with a number, for whoever is at the other end. */
+function numbered(number: number): Buffer {
+  const frame = Buffer.alloc(FRAME_BYTES, 0x5a);
+  frame.write("ffffffffffff020000000009", 0, "hex");
+  frame.writeUInt16BE(MARK, 12);
+  frame.writeUInt32BE(number, 14);
+  return frame;
+}
+
+const numberOf = (frame: Buffer): number => frame.readUInt32BE(14);
+const isNumbered = (frame: Buffer): boolean => frame.readUInt16BE(12) === MARK;
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+/** An engine's memory and its lists, filled and read by the test. */
+class Lists {
+  readonly memory = new WebAssembly.Memory({ initial: 1 + Math.ceil(ARENA_BYTES / 65536), maximum: 256, shared: true });
+  readonly bytes = new Uint8Array(this.memory.buffer);
+  readonly arenaBase = ARENA_AT;
+  entered: Buffer[] = [];
+  places: { frame: number; bytes: number }[] = [];
+  sending: SentFrame[] = [];
+
+  enter(index: number, frame: number, bytes: number, port: number, flags: number): void {
+    assert.deepEqual([port, flags], [PORT, FrameFlag.Vnet]);
+    this.places[index] = { frame, bytes };
+    this.entered.push(Buffer.from(this.bytes.slice(frame, frame + bytes)));
+  }
+
+  sent(index: number): SentFrame {
+    return this.sending[index] as SentFrame;
+  }
+}
+
+/** One driver on one TAP, and the other TAP that its frames come from and go to. */
+class Bench {
+  readonly refused: number[] = [];
+  readonly end: TapEnd;
+  readonly place: Place;
+  private readonly descriptor: number;
+  private readonly wake = checked(eventfd(0, EFD_NONBLOCK), "eventfd");
+
+  private constructor(private readonly namespace: Namespace, readonly lists: Lists) {
+    this.descriptor = openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
+    this.end = new TapEnd({ name: "other", namespacePath: namespace.path }, "02:00:00:00:00:09");
+    namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
+      "link set dev driven txqueuelen 2000 master joint up", "link set dev other txqueuelen 2000 master joint up"]);
+    this.place = {
+      engine: lists, devices: [{ index: PORT, name: "driven", descriptor: this.descriptor }], wake: this.wake,
+      refused: (_port, errno) => this.refused.push(errno),
+    };
+  }
+
+  static async build(context: TestContext): Promise<Bench> {
+    const namespace = await Namespace.create("lvs-contract");
+    const bench = new Bench(namespace, new Lists());
+    context.after(async () => {
+      bench.end.close();
+      close(bench.descriptor);
+      close(bench.wake);
+      await namespace.close();
+    });
+    return bench;
+  }
+
+  open(context: TestContext, choice: DriverChoice): Driver {
+    const { driver } = chooseDriver(choice, this.place);
+    context.after(() => driver.close());
+    return driver;
+  }
+
+  /** Writes the wake descriptor, as a request does. */
+  ring(): void {
+    const one = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+    checked(write(this.wake, addressOf(one), one.length), "write the eventfd");
+  }
+
+  unplug(): void {
+    this.namespace.ip(["link set dev driven down"]);
+  }
+
+  /** Turns of a pump without an engine, until so many numbered frames have come. */
+  take(driver: Driver, count: number): number[] {
+    const found = (): Buffer[] => this.lists.entered.filter(isNumbered);
+    for (let turn = 0; turn < TURNS_MAX && found().length < count; turn++) {
+      driver.fill();
+      driver.flush(0);
+      driver.wait();
+    }
+    return found().map(numberOf);
+  }
+
+  /** Turns until the numbered frame has been filled in, alone; where it lies. Its slot is not yet given back. */
+  fillOne(driver: Driver, number: number): { frame: number; bytes: number } {
+    for (let turn = 0; turn < TURNS_MAX; turn++) {
+      this.lists.entered = [];
+      const count = driver.fill();
+      const index = this.lists.entered.findIndex((frame) => isNumbered(frame) && numberOf(frame) === number);
+      const place = this.lists.places[index];
+      if (index >= 0 && place) return place;
+      assert.ok(count === 0 || !this.lists.entered.some(isNumbered), "a frame out of its turn");
+      driver.flush(0);
+      driver.wait();
+    }
+    throw new Error(`frame ${number} did not come`);
+  }
+
+  /** Flushes frames of the engine's own memory. */
+  send(driver: Driver, count: number, bytes = FRAME_BYTES): void {
+    const frame = (index: number): number => OWN_AT + (index % 512) * 96 + 16;
+    this.lists.sending = upTo(count).map((index) => ({ port: PORT, frame: frame(index), bytes, flags: FrameFlag.None }));
+    upTo(count).forEach((index) => this.lists.bytes.set(numbered(index), frame(index)));
+    driver.flush(count);
+  }
+
+  /** Numbers of the frames that arrived at the other TAP. */
+  async arrived(count: number): Promise<number[]> {
+    const numbers: number[] = [];
+    while (numbers.length < count) {
+      const frame = await this.end.receive(isNumbered, ANSWER_MS);
+      if (!frame) break;
+      numbers.push(numberOf(frame));
+    }
+    return numbers;
+  }
+}
+
+function promises(choice: Exclude<DriverChoice, "auto">): void {
+  it("a burst of many more frames than slots comes whole and in order", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    for (const number of upTo(SLOTS * 8)) bench.end.send(numbered(number));
+    assert.deepEqual(bench.take(driver, SLOTS * 8), upTo(SLOTS * 8));
+    assert.deepEqual(bench.lists.entered.find(isNumbered), numbered(0));
+  });
+
+  it("frames of the engine's own are out once settled, in order, however many", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    bench.send(driver, 500); // more than a ring has places
+    driver.settle();
+    bench.lists.bytes.fill(0, OWN_AT, ARENA_AT);
+    assert.deepEqual(await bench.arrived(500), upTo(500));
+    assert.deepEqual(bench.refused, []);
+  });
+
+  it("a frame goes back from the slot it came in, and twice", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    bench.end.send(numbered(0));
+    for (let round = 0; round < SLOTS * 2; round++) {
+      const place = bench.fillOne(driver, round);
+      const back = { port: PORT, frame: place.frame, bytes: place.bytes, flags: FrameFlag.Vnet };
+      bench.lists.sending = [back, back];
+      driver.flush(2);
+      bench.end.send(numbered(round + 1)); // or the wait would be a long one
+      driver.wait();
+      assert.deepEqual(await bench.arrived(2), [round, round]);
+    }
+  });
+
+  it("a backlog is never slept over, even when every slot goes on in a write", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    const total = SLOTS * 8;
+    for (const number of upTo(total)) bench.end.send(numbered(number));
+    let slept = 0;
+    for (let turn = 0; turn < TURNS_MAX && bench.lists.entered.filter(isNumbered).length < total; turn++) {
+      const count = driver.fill();
+      bench.lists.sending = bench.lists.places.slice(0, count).map((place) => ({ port: PORT, ...place, flags: FrameFlag.Vnet }));
+      driver.flush(count);
+      const startMs = performance.now();
+      driver.wait();
+      if (performance.now() - startMs > 40) slept++;
+    }
+    assert.deepEqual(bench.lists.entered.filter(isNumbered).map(numberOf), upTo(total));
+    // The last wait has nothing to wait for; one more for a machine that does something else.
+    assert.ok(slept <= 2, `${slept} waits slept to their end`);
+  });
+
+  it("what a device refuses is told with its error", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    bench.send(driver, 1, 1); // no Ethernet header
+    driver.settle();
+    assert.deepEqual(bench.refused, [22]);
+    bench.unplug();
+    bench.send(driver, 2);
+    driver.settle();
+    assert.deepEqual(bench.refused, [22, 5, 5]);
+  });
+
+  it("a wait ends by itself, and at once when the wake descriptor is written", async (context) => {
+    const bench = await Bench.build(context);
+    const driver = bench.open(context, choice);
+    const waitMs = (): number => {
+      driver.fill();
+      driver.flush(0);
+      const startMs = performance.now();
+      driver.wait();
+      return performance.now() - startMs;
+    };
+    await new Promise((resolve) => setTimeout(resolve, 100)); // whatever the interfaces say when they come up
+    for (let turn = 0; turn < 5; turn++) waitMs();
+    const quietMs = [waitMs(), waitMs(), waitMs()];
+    assert.ok(quietMs.every((ms) => ms > 40 && ms < 500), `waits of ${quietMs.join(", ")} ms`);
+    const wokenMs = upTo(5).map(() => {
+      bench.ring();
+      const ms = waitMs();
+      waitMs(); // the next one is quiet again
+      return ms;
+    });
+    assert.ok(Math.min(...wokenMs) < 25, `woken after ${wokenMs.join(", ")} ms`);
+  });
+
+  it("a closed driver touches no slot any more, and another one takes it over", async (context) => {
+    const bench = await Bench.build(context);
+    for (let life = 0; life < 5; life++) {
+      const { driver } = chooseDriver(choice, bench.place);
+      bench.lists.entered = [];
+      bench.end.send(numbered(life));
+      assert.deepEqual(bench.take(driver, 1), [life]);
+      driver.wait(); // a read is under way
+      const slots = bench.lists.bytes.subarray(ARENA_AT, ARENA_AT + SLOTS * SLOT_BYTES);
+      slots.fill(0xaa);
+      driver.close();
+      for (const number of upTo(50)) bench.end.send(numbered(number));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.ok(slots.every((byte) => byte === 0xaa), `life ${life}: written after the end`);
+      const next = chooseDriver(choice, bench.place).driver;
+      bench.lists.entered = [];
+      assert.deepEqual(bench.take(next, 50), upTo(50));
+      next.close();
+    }
+  });
+
+  it("fifty drivers one after the other lose nothing", async (context) => {
+    const bench = await Bench.build(context);
+    for (const life of upTo(50)) {
+      const { driver } = chooseDriver(choice, bench.place);
+      bench.lists.entered = [];
+      for (const number of upTo(life)) bench.end.send(numbered(number));
+      assert.deepEqual(bench.take(driver, life), upTo(life));
+      driver.close();
+    }
+  });
+}
+
+if (!capability.ok) {
+  it("drivers on TAPs", { skip: capability.why }, () => undefined);
+} else if (capability.needsUserNamespace) {
+  it("drivers on TAPs, as the root of a user namespace", async () => {
+    delete process.env["NODE_TEST_CONTEXT"];
+    assert.equal(await runInside([fileURLToPath(import.meta.url)], "empty"), 0);
+  });
+} else {
+  describe("the promises of driver tap", () => promises("tap"));
+  describe("the promises of driver uring", { skip: ringProblem() ?? false }, () => promises("uring"));
+}

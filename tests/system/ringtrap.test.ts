@@ -1,0 +1,99 @@
+// A trap while the ring reads: the thread starts again over the same memory, with a new ring, and goes on.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { PortFlag } from "../../assembly/abi/enums.js";
+import { BUCKET_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_TABLE_BASE } from "../../assembly/abi/layout.js";
+import { Engine } from "../../host/engine/engine.js";
+import { addLocal, setPort } from "../../host/engine/requests.js";
+import type { DriverChoice } from "../../host/io/driver.js";
+import { ARENA_BYTES } from "../../host/io/slots.js";
+import { close } from "../../host/io/sys/libc.js";
+import { openTap } from "../../host/io/sys/tun.js";
+import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
+import { buildTcp } from "../../host/lab/frames.js";
+import { Namespace } from "../../host/lab/namespace.js";
+import { loadEngine } from "../../host/load.js";
+import { Pump } from "../../host/pump/pump.js";
+import { ringProblem } from "./ringprobe.js";
+import { TapEnd } from "./tapend.js";
+
+followOutside();
+const capability = canBuild();
+const PORT = 1;
+const DIRECTOR_MAC = "02:00:00:00:01:01";
+const DIRECTOR = "10.0.1.1";
+const TEST_MAC = "02:00:00:00:00:09";
+const TEST = "10.0.1.60";
+const TRAPS = 3;
+const ANSWER_MS = 3000;
+/** The word of a bucket that a miss reads as a connection's index; always zero. */
+const MISS_AT = 48;
+const WILD = 0x01000000;
+
+/** Makes every miss of the connection table read far behind the memory's end, or heals it. */
+function setMisses(engine: Engine, index: number): void {
+  const buckets = 2 ** engine.view.getUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, true);
+  const table = engine.view.getUint32(CONTROL_BASE + CONTROL_TABLE_BASE, true);
+  for (let bucket = 0; bucket < buckets; bucket++) engine.view.setUint32(table + bucket * BUCKET_BYTES + MISS_AT, index, true);
+}
+
+async function survives(context: TestContext, driver: DriverChoice): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "lvs-trap-"));
+  const namespace = await Namespace.create("lvs-trap");
+  const descriptor = openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
+  const end = new TapEnd({ name: "other", namespacePath: namespace.path }, TEST_MAC);
+  namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
+    "link set dev driven master joint up", "link set dev other master joint up"]);
+  const module = await loadEngine();
+  const engine = await Engine.create({ module, bucketBits: 8, arenaBytes: ARENA_BYTES });
+  setPort(engine, PORT, DIRECTOR_MAC, 1500, PortFlag.Up | PortFlag.Vnet | PortFlag.Segments);
+  addLocal(engine, PORT, `${DIRECTOR}/24`);
+  const traps: string[] = [];
+  const failures: string[] = [];
+  const pump = new Pump({
+    module, memory: engine.memory, driver, imagePath: join(folder, "image"), ports: [{ index: PORT, name: "driven", descriptor }],
+    onTrap: ({ stack }) => {
+      traps.push(stack);
+      setMisses(engine, 0);
+    },
+    onFailure: (reason) => failures.push(reason),
+  });
+  context.after(async () => {
+    await pump.stop();
+    end.close();
+    close(descriptor);
+    await namespace.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await pump.start();
+  const syn = Buffer.from(buildTcp({ macTo: DIRECTOR_MAC, macFrom: TEST_MAC, source: TEST, sourcePort: 4000, target: DIRECTOR, targetPort: 80, flags: 2 }));
+  for (let life = 1; life <= TRAPS; life++) {
+    assert.equal(await end.ask(DIRECTOR, TEST, ANSWER_MS), DIRECTOR_MAC);
+    setMisses(engine, WILD);
+    end.send(syn);
+    for (let turn = 0; turn < 250 && traps.length < life; turn++) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(traps.length, life);
+    assert.match(traps[life - 1] ?? "", /memory access out of bounds/);
+  }
+  assert.equal(await end.ask(DIRECTOR, TEST, ANSWER_MS), DIRECTOR_MAC);
+  assert.deepEqual([failures, pump.driver.name], [[], driver]);
+}
+
+if (!capability.ok) {
+  it("a trap", { skip: capability.why }, () => undefined);
+} else if (capability.needsUserNamespace) {
+  it("a trap, as the root of a user namespace", async () => {
+    delete process.env["NODE_TEST_CONTEXT"];
+    assert.equal(await runInside([fileURLToPath(import.meta.url)], "empty"), 0);
+  });
+} else {
+  describe("the director answers again after each trap", () => {
+    it("over driver tap", (context) => survives(context, "tap"));
+    it("over driver uring", { skip: ringProblem() ?? false }, (context) => survives(context, "uring"));
+  });
+}
