@@ -16,7 +16,7 @@ import { Connection } from "./connection/connection";
 import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
-import { isLocal } from "./link/local";
+import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
@@ -32,7 +32,7 @@ import { reassemble } from "./packet/fragment";
 import { beginBatch, portFlags, transmitCount } from "./packet/slot";
 import { setNow, state } from "./memory";
 import { open, refuse } from "./begin/choose";
-import { REFUSED } from "./begin/open";
+import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
 import { findService } from "./service/service";
 import { findServerAt, Server } from "./service/server";
@@ -141,15 +141,24 @@ function internet(packet: Packet): void {
   }
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
   // Only our own kernel may speak with our own addresses.
-  if (isLocal(packet.source) && (portFlags(packet.port) & <u32>PortFlag.Host) == 0) return drop(DropReason.Martian);
+  if (isLocal(packet.source) && !isTransparent(packet.source) && (portFlags(packet.port) & <u32>PortFlag.Host) == 0) {
+    return drop(DropReason.Martian);
+  }
   if (isIcmpError(packet) && related(packet)) return;
   if (isBalanced(packet.protocol)) {
     if (!readPorts(packet)) return drop(DropReason.Truncated);
     if (packet.has(PacketFlag.ToLocal)) return fromClient(packet);
     return fromServer(packet);
   }
-  if (packet.has(PacketFlag.ToLocal)) return deliver(packet);
+  packet.mark = 0;
+  if (packet.has(PacketFlag.ToLocal)) return arrive(packet);
   routePacket(packet);
+}
+
+/** No service's. What was only taken in for marks, and has none, goes on to where it was sent. */
+function arrive(packet: Packet): void {
+  if (packet.mark == 0 && isTransparent(packet.target)) return routePacket(packet);
+  deliver(packet);
 }
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */
@@ -168,10 +177,11 @@ function fromClient(packet: Packet): void {
 function begin(packet: Packet): void {
   packet.fillAddresses();
   packet.mark = markOf(packet);
-  if (!mayBegin(packet)) return deliver(packet);
+  if (!mayBegin(packet)) return arrive(packet);
   let service = findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort);
-  if (service == 0) return deliver(packet);
+  if (service == 0) return arrive(packet);
   let index = open(packet, service);
+  if (index == 0) index = openBypass(packet, service);
   if (index == 0) return refuse(packet, service);
   if (index == REFUSED) return;
   let connection = Connection.at(index);

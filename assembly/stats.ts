@@ -27,9 +27,10 @@ function add(at: usize, packetsOffset: usize, bytesOffset: usize, bytes: u32): v
   store<u64>(at + bytesOffset, load<u64>(at + bytesOffset) + bytes);
 }
 
-/** A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. */
+/** A packet from a client: counted at the server, its service and in all, but not without a server. `bytes` is the IP length. */
 @inline
 export function countIn(server: u32, service: u32, bytes: u32): void {
+  if (server == 0) return;
   add(serverCounter(server), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
   add(serviceCounter(service), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
   if (service != 0) add(counters, COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);

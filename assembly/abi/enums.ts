@@ -287,6 +287,16 @@ export enum Sysctl {
   Last = 21,
 }
 
+/** Which addresses a record of the director's own stands for. */
+export enum LocalKind {
+  /** One address of the director's. */
+  Address = 0,
+  /** A whole subnet of them (`ip route add local NET dev lo`). */
+  Whole = 1,
+  /** A subnet of others' that is taken in for firewall marks, as before caches (the same in a policy route's table). */
+  Transparent = 2,
+}
+
 /** State of a neighbour record. */
 export enum NeighborState {
   Free = 0,

@@ -109,7 +109,7 @@ export const LOCAL_ADDRESS: u32 = 0; //            16 B
 export const LOCAL_PORT: u32 = 16; //              u16 port index (0: any)
 export const LOCAL_PREFIX: u32 = 18; //            u8 bits of the subnet, 0..128 (IPv4 96..128)
 export const LOCAL_FAMILY: u32 = 19; //            u8 4, 6; 0 free
-export const LOCAL_WHOLE: u32 = 20; //             u8 1: the whole subnet is local (ip route add local)
+export const LOCAL_WHOLE: u32 = 20; //             u8 a LocalKind
 // open-addressed hash of u16 indices into the list
 export const LOCALS_HASH: u32 = LOCALS_BASE + LOCALS_MAX * LOCAL_BYTES;
 export const LOCALS_HASH_PLACES: u32 = LOCALS_MAX * 2;

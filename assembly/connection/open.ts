@@ -3,7 +3,7 @@
 import { CONTROL_BASE, CONTROL_TIMEOUTS } from "../abi/layout";
 import { ConnectionFlag, DropReason, Forward, ServerFlag, TemplateState } from "../abi/enums";
 import { foldAddress } from "../base/hash";
-import { copyAddress } from "../wire/field";
+import { copyAddress, mapAddress } from "../wire/field";
 import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
 import { drop } from "../stats";
 import { Server } from "../service/server";
@@ -22,7 +22,7 @@ export function timeoutMs(place: u32): u32 {
 /**
  * Makes a connection to a server and puts it into the table. Answers 0 (and counts) when it is full.
  *
- * Addresses are places of 16 bytes, ports in network order.
+ * Addresses are places of 16 bytes, ports in network order. Without a server (0) it bypasses them all.
  */
 export function openConnection(
   family: u32, protocol: u32, client: usize, clientPort: u32, virtual: usize, virtualPort: u32,
@@ -45,9 +45,22 @@ export function openConnection(
   connection.timeoutMs = FIRST_TIMEOUT_MS;
   connection.lastMs = now;
   connection.fwmark = fwmark;
-  bindServer(connection, server, serverPort);
+  if (server != 0) bindServer(connection, server, serverPort);
+  else bypass(connection);
   if ((flags & <u32>ConnectionFlag.OnePacket) == 0) insert(index);
   return index;
+}
+
+/** A connection without a server goes where its client wanted; it is listed with no address. */
+function bypass(connection: Connection): void {
+  let flags = <u32>connection.flags & ~<u32>ConnectionFlag.ForwardMask;
+  connection.flags = <u16>(flags | <u32>Forward.Bypass | <u32>ConnectionFlag.Inactive | <u32>ConnectionFlag.NoOutput);
+  connection.server = 0;
+  connection.serverPort = 0;
+  connection.serverAddress = 0;
+  memory.fill(connection.server16, 0, 16);
+  if (connection.family == 4) mapAddress(connection.server16, 0);
+  prepareDeltas(connection);
 }
 
 /** Gives a connection its server, counts it there, and prepares what every packet of it will need. */

@@ -6,7 +6,7 @@ import {
   PORT_MAC, PORT_MTU, PORT_PEER_MAC, REQUEST_ADDRESS, REQUEST_BASE, REQUEST_FLAGS, REQUEST_MAC, REQUEST_PEER_MAC,
   REQUEST_PREFIX, REQUEST_PROTOCOL, REQUEST_SERVER_ADDRESS, REQUEST_SOURCE, REQUEST_SOURCE_BITS,
 } from "../abi/layout";
-import { ControlError } from "../abi/enums";
+import { ControlError, LocalKind } from "../abi/enums";
 import { MARKS_MAX, PORTS_MAX } from "../abi/limits";
 import { bits, family, inbound, isFamily, value } from "./request";
 import { announce } from "../link/ask";
@@ -35,12 +35,13 @@ export function localAdd(): i32 {
   let port = inbound();
   if (!isFamily(family()) || port >= PORTS_MAX) return <i32>ControlError.Invalid;
   let address = R + REQUEST_ADDRESS;
-  let whole = (load<u32>(R, REQUEST_FLAGS) & 1) != 0;
-  if (!whole && findLocal(address) != 0) return <i32>ControlError.Exists;
-  let index = addLocal(family(), address, bits(REQUEST_PREFIX), port, whole);
+  let kind = load<u32>(R, REQUEST_FLAGS) & 3;
+  if (kind > <u32>LocalKind.Transparent) return <i32>ControlError.Invalid;
+  if (kind == <u32>LocalKind.Address && findLocal(address) != 0) return <i32>ControlError.Exists;
+  let index = addLocal(family(), address, bits(REQUEST_PREFIX), port, kind);
   if (index == 0) return <i32>ControlError.Full;
   routesChanged();
-  if (whole || port == 0 || bits(REQUEST_PREFIX) == 128) return <i32>index;
+  if (kind != <u32>LocalKind.Address || port == 0 || bits(REQUEST_PREFIX) == 128) return <i32>index;
   // As in a kernel, an address brings the route to its subnet.
   memory.fill(R + REQUEST_SERVER_ADDRESS, 0, 16);
   let route = addRoute(family(), address, bits(REQUEST_PREFIX), R + REQUEST_SERVER_ADDRESS, port);

@@ -165,7 +165,7 @@ function errorToServer(packet: Packet, connection: Connection, inner: usize, por
     refuseSize(packet, hopMtu(hop));
     return true;
   }
-  if (connection.forward == <u32>Forward.Direct) {
+  if (connection.forward == <u32>Forward.Direct || connection.forward == <u32>Forward.Bypass) {
     takeHop(packet);
     emit(packet, hop);
     return true;

@@ -1,7 +1,7 @@
 // The way to the next neighbour: which one it is, what it can take, and what is said when a packet cannot go.
 
 import { CONTROL_BASE, CONTROL_ROUTE_GENERATION } from "../abi/layout";
-import { DropReason, Protocol } from "../abi/enums";
+import { DropReason, Forward, Protocol } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
@@ -17,7 +17,9 @@ export const HOP_LOCAL: u32 = 0xffff;
 /** The neighbour towards a connection's server, remembered in the connection until routes change. */
 export function hopToServer(connection: Connection): u32 {
   refresh(connection);
-  if (connection.hopIn == 0) {
+  if (connection.hopIn == 0 && connection.forward == <u32>Forward.Bypass) {
+    connection.hopIn = <u16>nextHop(connection.family, connection.virtual16);
+  } else if (connection.hopIn == 0) {
     let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
     connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
   }

@@ -29,7 +29,7 @@ export function setHelperPorts(from: usize): i32 {
 export function bindHelper(connection: Connection): void {
   if (connection.protocol != <u8>Protocol.Tcp || connection.forward != <u32>Forward.Nat) return;
   for (let place: usize = 0; place < HELPER_PORTS_COUNT; place++) {
-    let helped = load<u16>(CONTROL_BASE + CONTROL_HELPER_PORTS + (place << 1));
+    let helped = load<u16>(<usize>CONTROL_BASE + CONTROL_HELPER_PORTS + (place << 1));
     if (helped != 0 && helped == connection.virtualPort) connection.set(ConnectionFlag.Helped);
   }
 }

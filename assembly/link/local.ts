@@ -5,6 +5,7 @@ import {
   LOCAL_ADDRESS, LOCAL_BYTES, LOCAL_FAMILY, LOCAL_PORT, LOCAL_PREFIX, LOCAL_WHOLE, PORTS_BASE, PORT_BYTES,
   PORT_MTU,
 } from "../abi/layout";
+import { LocalKind } from "../abi/enums";
 import { LOCALS_MAX } from "../abi/limits";
 import { foldAddress } from "../base/hash";
 import { copyAddress, sameAddress, samePrefix } from "../wire/field";
@@ -78,6 +79,18 @@ export function isOwn(address: usize): bool {
   return isLocal(address);
 }
 
+/** True when a packet to this address was only taken in on its way to somebody else. */
+export function isTransparent(address: usize): bool {
+  if (load<u32>(CONTROL_BASE, CONTROL_WHOLES) == 0 || findLocal(address) != 0) return false;
+  let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
+  for (let index: u32 = 1; index < used; index++) {
+    let local = localAt(index);
+    if (load<u8>(local, LOCAL_FAMILY) != 0 && load<u8>(local, LOCAL_WHOLE) == <u8>LocalKind.Transparent &&
+      samePrefix(local, address, load<u8>(local, LOCAL_PREFIX))) return true;
+  }
+  return false;
+}
+
 /**
  * The director's address to speak from on a port: the first of the peer's subnet, else the port's
  * first, else any of the family. 0 when there is none. Answers the place of 16 bytes.
@@ -103,7 +116,7 @@ function isLinkLocal(address: usize, family: u32): bool {
 }
 
 /** Adds an address; its index, or 0 when the table is full. `bits` counts in 128. */
-export function addLocal(family: u32, address: usize, bits: u32, port: u32, whole: bool): u32 {
+export function addLocal(family: u32, address: usize, bits: u32, port: u32, kind: u32): u32 {
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED), 1);
   let index: u32 = 1;
   while (index < used && load<u8>(localAt(index), LOCAL_FAMILY) != 0) index++;
@@ -113,7 +126,7 @@ export function addLocal(family: u32, address: usize, bits: u32, port: u32, whol
   store<u16>(local, <u16>port, LOCAL_PORT);
   store<u8>(local, <u8>bits, LOCAL_PREFIX);
   store<u8>(local, <u8>family, LOCAL_FAMILY);
-  store<u8>(local, <u8>whole, LOCAL_WHOLE);
+  store<u8>(local, <u8>kind, LOCAL_WHOLE);
   if (index == used) store<u32>(CONTROL_BASE, used + 1, CONTROL_LOCALS_USED);
   rehash();
   return index;

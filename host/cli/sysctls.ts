@@ -9,6 +9,7 @@ export const ABSENT: Readonly<Record<string, string>> = {
   debug_level: "the engine does not log; drop reasons are in `lvsadm status`",
   est_cpulist: ESTIMATOR,
   est_nice: ESTIMATOR,
+  ignore_tunneled: "the engine takes no tunnel apart: what comes out of one is the kernel's and does not pass here again",
   snat_reroute: "every answer is routed by its own destination already",
   sync_persist_mode: SYNC,
   sync_ports: SYNC,

@@ -1,12 +1,12 @@
 // A configuration put into an engine: ports, addresses, routes, neighbours, marks, settings, rules.
 
-import { PortFlag } from "../../assembly/abi/enums.js";
+import { LocalKind, PortFlag } from "../../assembly/abi/enums.js";
 import type { Director } from "../protocol.js";
 import { NO_NAMES, type Names } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
 import { splitWords } from "../cli/words.js";
 import type { Performer } from "../engine/engine.js";
-import { addLocal, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl } from "../engine/requests.js";
+import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import { ConfigError, type Config, type PortConfig, type RuleLine } from "./config.js";
 
@@ -26,6 +26,7 @@ export async function applyNetwork(engine: Performer, config: Config, modeOf: (p
     await check(setPort(engine, port.index, port.mac, port.mtu, mode.flags, mode.peerMac ?? port.peerMac), `port ${port.name}`);
     for (const address of port.addresses) await check(addLocal(engine, port.index, address), `address ${address} of port ${port.name}: it is there already`);
   }
+  for (const net of config.transparent) await check(addLocalSubnet(engine, 0, net, LocalKind.Transparent), `the transparent net ${net}`);
   for (const one of config.neighbors) await check(addNeighbor(engine, one.port, one.address, one.mac), `neighbour ${one.address}`);
   for (const one of config.routes) await check(addRoute(engine, one.port, one.to, one.via), `the route to ${one.to}`);
   await applyMarks(engine, config);

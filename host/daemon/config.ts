@@ -36,6 +36,8 @@ export interface Config {
   logLevel: "debug" | "info" | "warn" | "error";
   ports: PortConfig[];
   routes: { to: string; via: string | undefined; port: number }[];
+  /** Nets of others whose packets are taken in for firewall marks. */
+  transparent: string[];
   neighbors: { address: string; mac: string; port: number }[];
   marks: { rule: MarkRule; port: number }[];
   sysctls: Record<string, number>;
@@ -125,6 +127,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
       to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,
       via: route.via, port: portAt(route.port, ["routes", index, "port"]),
     })),
+    transparent: text.transparent,
     neighbors: text.neighbors.map((one, index) => ({ address: one.address, mac: one.mac, port: portAt(one.port, ["neighbors", index, "port"]) })),
     marks: text.marks.map((mark, index) => ({
       rule: markRule(mark), port: mark.port === undefined ? 0 : portAt(mark.port, ["marks", index, "port"]),

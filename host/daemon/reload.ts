@@ -33,6 +33,7 @@ export function needsRestart(before: Config, after: Config): string[] {
   const reasons: string[] = [];
   if (before.tableBits !== after.tableBits) reasons.push("table-bits");
   if (before.socketPath !== after.socketPath) reasons.push("control-socket");
+  if (before.transparent.join() !== after.transparent.join()) reasons.push("transparent");
   if (before.driver !== after.driver) reasons.push("driver");
   const ports = before.ports.length === after.ports.length && before.ports.every((port, index) => sameDevice(port, after.ports[index] as PortConfig));
   if (!ports) reasons.push("ports (devices, hardware addresses, MTU)");

@@ -65,6 +65,8 @@ export const configSchema = z.strictObject({
   "log-level": z.enum(["debug", "info", "warn", "error"]).default("warn"),
   "ports": z.array(port).min(1, "needs at least one port").max(PORTS_MAX - 1),
   "routes": z.array(route).default([]),
+  /** Nets of others whose packets are taken in for firewall marks: caches in front of the Internet. */
+  "transparent": z.array(prefix).default([]),
   "neighbors": z.array(neighbor).default([]),
   "marks": z.array(mark).default([]),
   "sysctl": sysctl.default({}),

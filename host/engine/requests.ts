@@ -6,7 +6,7 @@ import {
   REQUEST_PEER_MAC, REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_SOURCE, REQUEST_SOURCE_BITS, REQUEST_TIMEOUT_S, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT,
   REQUEST_TUNNEL_TYPE, REQUEST_UPPER, REQUEST_VALUES, REQUEST_WEIGHT,
 } from "../../assembly/abi/layout.js";
-import { Forward, Operation, PortFlag, Protocol, Scheduler, ServiceFlag, type Sysctl, TunnelType } from "../../assembly/abi/enums.js";
+import { Forward, type LocalKind, Operation, PortFlag, Protocol, Scheduler, ServiceFlag, type Sysctl, TunnelType } from "../../assembly/abi/enums.js";
 import type { MarkRule, ServerKey, ServerSpec, ServiceKey, ServiceSpec, Timeouts } from "../protocol.js";
 import { parseAddress, parseMac } from "./address.js";
 import type { EngineRequest, Performer } from "./engine.js";
@@ -152,6 +152,14 @@ const prefixOf = (prefix: string, port: number): Fill => (record, bytes) => writ
 /** Gives the director an address ("10.0.1.1/24"), with the route to its subnet. */
 export function addLocal<A>(to: Performer<A>, port: number, prefix: string): A {
   return to.perform(encode(Operation.LocalAdd, prefixOf(prefix, port)));
+}
+
+/** Takes in packets to a whole subnet: the director's own, or others' for firewall marks to serve. */
+export function addLocalSubnet<A>(to: Performer<A>, port: number, prefix: string, kind: LocalKind.Whole | LocalKind.Transparent): A {
+  return to.perform(encode(Operation.LocalAdd, (record, bytes) => {
+    writePrefix(record, bytes, prefix, port);
+    record.setUint32(REQUEST_FLAGS, kind, true);
+  }));
 }
 
 export function deleteLocal<A>(to: Performer<A>, port: number, prefix: string): A {

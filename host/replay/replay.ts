@@ -5,7 +5,7 @@ import { applyNetwork, applyRules } from "../daemon/apply.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
-import { setPort } from "../engine/requests.js";
+import { addLocalSubnet, setPort } from "../engine/requests.js";
 import type { CommandResult } from "../cli/context.js";
 import { runScript, type Script } from "./shell.js";
 import type { Input } from "./scenario.js";
@@ -85,7 +85,10 @@ export class Replay {
   async command(script: Script): Promise<{ result: CommandResult; frames: EmittedFrame[] }> {
     // What the last input sent is still listed; a listing command would not clear it.
     this.engine.receive(0, this.nowMs);
-    const result = await runScript(script, { director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu) });
+    const result = await runScript(script, {
+      director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu),
+      addLocalSubnet: async (prefix, kind) => addLocalSubnet(this.engine, 0, prefix, kind) >= 0,
+    });
     return { result, frames: this.taken() };
   }
 

@@ -1,5 +1,6 @@
-// The commands a scenario may hold: ipvsadm, sysctl, MARK rules of iptables, a link's MTU. No shell.
+// The commands a scenario may hold: ipvsadm, sysctl, MARK rules of iptables, a link's MTU, local subnets. No shell.
 
+import { LocalKind } from "../../assembly/abi/enums.js";
 import type { Director, MarkRule } from "../protocol.js";
 import { NO_NAMES, type CommandResult } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
@@ -9,11 +10,17 @@ export interface ShellContext {
   director: Director;
   /** Changes a port's MTU; false when there is no such port. */
   setMtu(port: string, mtuBytes: number): Promise<boolean>;
+  /** Takes in a whole subnet: the director's own, or others'. */
+  addLocalSubnet(prefix: string, kind: LocalKind.Whole | LocalKind.Transparent): Promise<boolean>;
 }
 
 /** A command text that is understood completely, or an error before anything of it was done. */
 export interface Script { commands: string[][]; stopsAtError: boolean }
 
+/** A link's MTU; a subnet made local; the same in a table of its own that only marked packets look into, and the rule for that. */
+const IP_COMMANDS = [
+  /^ip link set [\w.-]+ mtu \d+$/, /^ip route add local [\w.:]+\/\d+ dev lo( table \d+)?$/, /^ip rule add fwmark \d+ (lookup|table) \d+$/,
+];
 const MODULES = /^ip_vs(_\w+)?$/;
 
 /** Splits at ";" and newlines outside quotation marks. */
@@ -39,7 +46,7 @@ export function readScript(text: string): Script {
     const words = splitWords(part);
     if (words.join(" ") === "set -e") script.stopsAtError = true;
     else if (isKnown(words)) script.commands.push(words);
-    else throw new RangeError(`only ipvsadm, sysctl, iptables MARK rules and "ip link set PORT mtu N" can be replayed, not "${part}"`);
+    else throw new RangeError(`only ipvsadm, sysctl, iptables MARK rules, "ip link set PORT mtu N" and "ip route add local NET dev lo" can be replayed, not "${part}"`);
   }
   return script;
 }
@@ -47,7 +54,7 @@ export function readScript(text: string): Script {
 /** What may stand after "|": the recordings count and pick lines. */
 function isFilter(words: readonly string[]): boolean {
   const text = words.join(" ");
-  return text === "" || text === "wc -l" || /^grep [\w.:]+$/.test(text) || /^tail -\d+$/.test(text);
+  return text === "" || text === "wc -l" || /^grep [\w.:][\w.:-]*$/.test(text) || /^tail -\d+$/.test(text);
 }
 
 function splitFilter(all: readonly string[]): { words: string[]; filter: string[] } {
@@ -73,7 +80,7 @@ function isKnown(all: readonly string[]): boolean {
     case "ipvsadm": return true;
     case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+)?$/.test(word));
     case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
-    case "ip": return /^ip link set [\w.-]+ mtu \d+$/.test(words.join(" "));
+    case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
     // Helpers and schedulers are kernel modules there; here they are always in.
     case "modprobe": return words.length === 2 && MODULES.test(words[1] ?? "");
     default: return false;
@@ -128,10 +135,19 @@ async function runWords(words: readonly string[], context: ShellContext): Promis
   switch (words[0]) {
     case "ipvsadm": return runIpvsadm(words.slice(1), { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => "" });
     case "sysctl": return runSysctl(words.slice(1), context.director);
-    case "ip": return setMtu(words[3] ?? "", Number(words[5]), context);
+    case "ip": return runIp(words, context);
     case "modprobe": return { exitCode: 0, stdout: "", stderr: "" };
     default: return runMark(readMark(words) ?? [], context.director);
   }
+}
+
+async function runIp(words: readonly string[], context: ShellContext): Promise<CommandResult> {
+  if (words[1] === "link") return setMtu(words[3] ?? "", Number(words[5]), context);
+  // Which marks look into the table is for the services to say: only a mark's service serves such a packet.
+  if (words[1] === "rule") return { exitCode: 0, stdout: "", stderr: "" };
+  const kind = words.includes("table") ? LocalKind.Transparent : LocalKind.Whole;
+  if (await context.addLocalSubnet(words[4] ?? "", kind)) return { exitCode: 0, stdout: "", stderr: "" };
+  return { exitCode: 2, stdout: "", stderr: "RTNETLINK answers: Invalid argument\n" };
 }
 
 async function setMtu(port: string, mtuBytes: number, context: ShellContext): Promise<CommandResult> {

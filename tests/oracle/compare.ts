@@ -1,10 +1,10 @@
 // What a kernel did, event by event, against what the engine does with the same inputs.
 
 import { readScenario } from "../../host/replay/scenario.js";
-import { maskedFrame, sameText } from "./mask.js";
+import { maskedFrame, sameText, type Slack } from "./mask.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "./recording.js";
 
-const SLACK_SECONDS = 1;
+const SLACK: Slack = { seconds: 1, templateSeconds: 1 };
 /** While drop_entry takes connections at random, counts of what is left may be so far apart: two deviations of the difference. */
 const SLACK_LEFT = 20;
 const TAKES_AT_RANDOM = /drop_entry=[123]/;
@@ -29,15 +29,15 @@ function outputsAfter(events: readonly RecordedEvent[], index: number): string[]
 const told = (one: RecordedEvent | undefined): string[] => [`${one?.rc} ${one?.stdout ?? ""}${one?.stderr ?? ""}`];
 
 /** True when the engine said what the kernel did. */
-function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, atRandom: boolean): boolean {
+function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, atRandom: boolean, slack: Slack): boolean {
   if (engine?.rc !== kernel.rc || engine?.stderr !== kernel.stderr) return false;
   const [theirs = "", ours = ""] = [kernel.stdout, engine?.stdout];
-  if (!atRandom || !kernel.cmd?.endsWith("| wc -l")) return sameText(theirs, ours, SLACK_SECONDS);
+  if (!atRandom || !kernel.cmd?.endsWith("| wc -l")) return sameText(theirs, ours, slack);
   return Math.abs(Number(theirs) - Number(ours)) <= SLACK_LEFT;
 }
 
 /** Everything in which the engine differs, in the recording's order. */
-export async function compareEvents(events: readonly RecordedEvent[]): Promise<Difference[]> {
+export async function compareEvents(events: readonly RecordedEvent[], slack = SLACK): Promise<Difference[]> {
   let replay = await createRecordedDirector();
   const differences: Difference[] = [];
   let atRandom = false;
@@ -55,7 +55,7 @@ export async function compareEvents(events: readonly RecordedEvent[]): Promise<D
     const kernel = outputsAfter(events, index);
     atRandom ||= TAKES_AT_RANDOM.test(event.cmd ?? "");
     if (engine.join() !== kernel.join()) differences.push({ index, event, kernel, engine });
-    else if (event.ev === "cmd" && !sameOutcome(event, echo, atRandom)) differences.push({ index, event, kernel: told(event), engine: told(echo) });
+    else if (event.ev === "cmd" && !sameOutcome(event, echo, atRandom, slack)) differences.push({ index, event, kernel: told(event), engine: told(echo) });
   }
   return differences;
 }

@@ -17,8 +17,6 @@ export function maskedFrame(hex: string): string {
   return frame.toString("hex");
 }
 
-const TEMPLATE_SLACK_SECONDS = 60;
-
 interface Row { rest: string; seconds: number; isConnection: boolean }
 
 /** Rows by everything but their timer; the kernel's hash gives them no order. */
@@ -46,11 +44,14 @@ function withoutEnded(rows: Row[], others: Row[]): Row[] {
  */
 const isTemplate = (rest: string): boolean => /^\w+ +\w+ +\S+:0 /.test(rest);
 
-/** True when two outputs say the same. Timers may be `slackSeconds` apart: the guest's clock has its own grain. */
-export function sameText(kernel: string, engine: string, slackSeconds: number): boolean {
+/** How many seconds timers may be apart: the guest's clock has its own grain. */
+export interface Slack { seconds: number; templateSeconds: number }
+
+/** True when two outputs say the same, but for their timers' slack. */
+export function sameText(kernel: string, engine: string, slack: Slack): boolean {
   if (!/^(IPVS connection|\w+ \d+:\d+ )/.test(kernel)) return kernel === engine;
   const right = rowsOf(engine);
   const left = withoutEnded(rowsOf(kernel), right);
   return left.length === right.length && left.every((row, index) =>
-    row.rest === right[index]?.rest && Math.abs(row.seconds - right[index].seconds) <= (isTemplate(row.rest) ? TEMPLATE_SLACK_SECONDS : slackSeconds));
+    row.rest === right[index]?.rest && Math.abs(row.seconds - right[index].seconds) <= (isTemplate(row.rest) ? slack.templateSeconds : slack.seconds));
 }

@@ -87,8 +87,10 @@ class Run {
 
 const asked = process.env["LVS_PACKET"];
 const files = readdirSync(folder).filter((name) => name.endsWith(".md") && name !== "README.md" && (!asked || name.includes(asked)));
-for (const file of files) {
-  for (const one of readCases(readFileSync(new URL(file, folder), "utf8"), `tests/packet/${file}`)) {
+// All are read before the first runs: a line that is not understood stops everything.
+const all = files.map((file) => ({ file, cases: readCases(readFileSync(new URL(file, folder), "utf8"), `tests/packet/${file}`) }));
+for (const { file, cases } of all) {
+  for (const one of cases) {
     test(`${file.replace(".md", "")}: ${one.title}`, async () => {
       await (await Run.begin(`tests/packet/${file}`)).play(one);
     });
