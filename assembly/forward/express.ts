@@ -69,6 +69,7 @@ if (CONNECTION_FLAGS != CONNECTION_PROTOCOL + 2) ERROR("protocol and flags are n
 const EXPRESS_METHODS: u32 = 1 << <u32>Forward.Nat | 1 << <u32>Forward.Direct;
 
 /** A client's packet, by NAT or by direct routing. False, and nothing done, when it must take the long road. */
+@inline
 export function expressToServer(packet: Packet, connection: Connection): bool {
   if (!isOf(packet, connection, CONNECTION_CLIENT)) return false;
   let method = connection.forward;
