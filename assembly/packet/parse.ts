@@ -74,10 +74,9 @@ function scanOther(packet: Packet, port: u32, flags: u32): void {
 /**
  * Fills what an ordinary packet's road needs; false when the frame is not ordinary.
  *
- * Nearly every frame comes through here, and the processor already works on as many instructions at once as it
- * can: only fewer are faster. So fields are read as whole words, from the frame's beginning, because an offset
- * within a load costs nothing; conditions are asked one by one; and what only the long road reads is left to
- * Packet.complete().
+ * Nearly every frame comes through here, so each instruction counts: fields are read as whole words, from the
+ * frame's beginning, because an offset within a load costs nothing; conditions are asked one by one, as asc makes
+ * arithmetic of `||`; and what only the long road reads is left to Packet.complete().
  */
 @inline
 function scan4(packet: Packet, frame: usize, bytes: u32, port: u32, flags: u32): bool {
