@@ -1,9 +1,8 @@
 // The way of a packet, from the wire and back, top to bottom.
 
 import {
-  BUCKET_INDICES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_PROTOCOL,
-  CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD,
-  STATE_CAUSE, STATE_TOUCHED,
+  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_SERVER_ADDRESS, CONTROL_BASE,
+  CONTROL_GROUP, CONTROL_LONG_ROAD, PACKET_BYTES, STATE_CAUSE, STATE_TOUCHED,
 } from "./abi/layout";
 import { GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, PortFlag, Protocol, Sysctl } from "./abi/enums";
@@ -20,17 +19,17 @@ import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
-import { expressToClient, expressToServer } from "./forward/express";
+import { EXPRESS_FLAGS, EXPRESS_IN, EXPRESS_OUT, expressToClient, expressToServer, isOf } from "./forward/express";
 import { forwardToClient } from "./forward/nat";
 import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
-import { Kind, isBalanced, parseRest, readPorts, scan } from "./packet/parse";
+import { Kind, isBalanced, parseRest, readPorts, scanGroup } from "./packet/parse";
 import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, portFlags, transmitCount } from "./packet/slot";
-import { setNow, state } from "./memory";
+import { connections, setNow, state } from "./memory";
 import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
@@ -54,44 +53,50 @@ export function receive(count: u32, nowMs: u32): u32 {
  * waits of 64 packets overlap instead of adding up: that is 5 times at a million flows.
  */
 function handleGroup(first: u32, count: u32): void {
+  let begin = changetype<usize>(Packet.at(0));
+  let end = begin + <usize>count * PACKET_BYTES;
   let touched: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) scan(Packet.at(i), first + i);
-  for (let i: u32 = 0; i < count; i++) touched += load<u32>(Packet.at(i).bucket);
-  for (let i: u32 = 0; i < count; i++) {
-    let packet = Packet.at(i);
+  scanGroup(first, count);
+  for (let at = begin; at < end; at += PACKET_BYTES) touched += load<u32>(changetype<Packet>(at).bucket);
+  let records = connections;
+  for (let at = begin; at < end; at += PACKET_BYTES) {
+    let packet = changetype<Packet>(at);
     // No match reads index 8 of the bucket, a word that is always zero: connection 0, which never matches.
     let place = ctz(matches(packet.bucket, tagOf(packet.hash)) | 256);
     let index = load<u32>(<usize>packet.bucket + (<usize>place << 2), BUCKET_INDICES);
-    packet.connection = <u32>changetype<usize>(Connection.at(index));
+    packet.connection = <u32>(records + <usize>index * CONNECTION_BYTES);
   }
-  for (let i: u32 = 0; i < count; i++) {
-    let packet = Packet.at(i);
+  for (let at = begin; at < end; at += PACKET_BYTES) {
+    let packet = changetype<Packet>(at);
     touched += load<u32>(packet.connection);
     if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);
   }
   store<u32>(state, touched, STATE_TOUCHED);
   let express = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) == 0;
-  for (let i: u32 = 0; i < count; i++) {
-    let packet = Packet.at(i);
-    if (packet.has(PacketFlag.Ordinary) && handleOrdinary(packet, express)) continue;
+  for (let at = begin; at < end; at += PACKET_BYTES) {
+    let packet = changetype<Packet>(at);
+    if (express) {
+      let kind = packet.flags & EXPRESS_FLAGS;
+      if (kind == EXPRESS_IN) {
+        if (expressToServer(packet, changetype<Connection>(<usize>packet.connection))) continue;
+      } else if (kind == EXPRESS_OUT) {
+        if (expressToClient(packet, changetype<Connection>(<usize>packet.connection))) continue;
+      }
+    }
     handle(packet);
   }
 }
 
 /** An ordinary packet whose connection the stages found; false, and nothing done, for any other. */
-function handleOrdinary(packet: Packet, express: bool): bool {
+function handleOrdinary(packet: Packet): bool {
   let candidate = changetype<Connection>(<usize>packet.connection);
-  if ((portFlags(packet.port) & <u32>PortFlag.Up) == 0 || !isOf(packet, candidate)) return false;
   if (packet.has(PacketFlag.ToLocal)) {
-    if (express && expressToServer(packet, candidate)) return true;
-    store<u32>(state, packet.cause, STATE_CAUSE);
+    if (!isOf(packet, candidate, CONNECTION_CLIENT)) return false;
     toServer(packet, candidate);
     return true;
   }
   // Where NAT hides nothing, the server's packets have a longer way.
-  if (candidate.forward != <u32>Forward.Nat) return false;
-  if (express && expressToClient(packet, candidate)) return true;
-  store<u32>(state, packet.cause, STATE_CAUSE);
+  if (!isOf(packet, candidate, CONNECTION_SERVER_ADDRESS) || candidate.forward != <u32>Forward.Nat) return false;
   toClient(packet, candidate);
   return true;
 }
@@ -100,11 +105,10 @@ function handleOrdinary(packet: Packet, express: bool): bool {
 function handle(packet: Packet): void {
   store<u32>(state, packet.cause, STATE_CAUSE);
   if (packet.has(PacketFlag.Ordinary)) {
-    if (portFlags(packet.port) & <u32>PortFlag.Up) {
-      packet.fillAddresses();
-      return internet(packet);
-    }
-    packet.flags &= ~(<u32>PacketFlag.Ordinary);
+    packet.complete();
+    if (handleOrdinary(packet)) return;
+    packet.fillAddresses();
+    return internet(packet);
   }
   switch (parseRest(packet)) {
     case Kind.Arp: return receiveArp(packet);
@@ -112,25 +116,6 @@ function handle(packet: Packet): void {
     default: return drop(<DropReason>packet.spare0);
   }
 }
-
-const NOT_FAST: u32 = <u32>ConnectionFlag.Template | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Helped;
-
-/**
- * True when an ordinary packet was sent by this connection's client, or, when it is not for us, by its server.
- *
- * Both keys of a connection, the client's and the server's, lie in the order in which a packet of that side
- * has its addresses and ports, the second 16 bytes after the first. Protocol and flags share a word.
- */
-function isOf(packet: Packet, connection: Connection): bool {
-  let record = changetype<usize>(connection);
-  let key = record + (packet.has(PacketFlag.ToLocal) ? CONNECTION_CLIENT : CONNECTION_SERVER_ADDRESS);
-  let addresses = load<u64>(key) ^ load<u64>(packet.l3, 12);
-  let ports = load<u32>(key, CONNECTION_CLIENT_PORT) ^ load<u32>(packet.l4);
-  let rest = (load<u32>(record, CONNECTION_PROTOCOL) & (0xff | NOT_FAST << 16)) ^ <u32>packet.protocol;
-  return (addresses | <u64>(ports | rest)) == 0;
-}
-if (CONNECTION_SERVER_PORT - CONNECTION_SERVER_ADDRESS != CONNECTION_CLIENT_PORT - CONNECTION_CLIENT) ERROR("the keys differ in shape");
-if (CONNECTION_FLAGS != CONNECTION_PROTOCOL + 2) ERROR("protocol and flags are no longer one word");
 
 /** Any IP packet, looked at from the beginning. Addresses are filled, ports not yet. */
 function internet(packet: Packet): void {

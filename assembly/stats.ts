@@ -22,26 +22,33 @@ export function serverCounter(server: u32): usize {
   return counters + (<usize>server + SERVICES_MAX) * COUNTER_BYTES;
 }
 
-function add(at: usize, packetsOffset: usize, bytesOffset: usize, bytes: u32): void {
-  store<u64>(at + packetsOffset, load<u64>(at + packetsOffset) + 1);
-  store<u64>(at + bytesOffset, load<u64>(at + bytesOffset) + bytes);
-}
-
-/** A packet from a client: counted at the server, its service and in all, but not without a server. `bytes` is the IP length. */
+/** A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. */
 @inline
 export function countIn(server: u32, service: u32, bytes: u32): void {
-  if (server == 0) return;
-  add(serverCounter(server), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
-  add(serviceCounter(service), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
-  if (service != 0) add(counters, COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
+  addIn(serverCounter(server), bytes);
+  addIn(serviceCounter(service), bytes);
+  if (service != 0) addIn(counters, bytes);
 }
 
 /** A packet from a real server. */
 @inline
 export function countOut(server: u32, service: u32, bytes: u32): void {
-  add(serverCounter(server), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
-  add(serviceCounter(service), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
-  if (service != 0) add(counters, COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
+  addOut(serverCounter(server), bytes);
+  addOut(serviceCounter(service), bytes);
+  if (service != 0) addOut(counters, bytes);
+}
+
+// Offsets given to a load as its last argument cost nothing; added to the address they do.
+@inline
+function addIn(at: usize, bytes: u32): void {
+  store<u64>(at, load<u64>(at, COUNTER_IN_PACKETS) + 1, COUNTER_IN_PACKETS);
+  store<u64>(at, load<u64>(at, COUNTER_IN_BYTES) + bytes, COUNTER_IN_BYTES);
+}
+
+@inline
+function addOut(at: usize, bytes: u32): void {
+  store<u64>(at, load<u64>(at, COUNTER_OUT_PACKETS) + 1, COUNTER_OUT_PACKETS);
+  store<u64>(at, load<u64>(at, COUNTER_OUT_BYTES) + bytes, COUNTER_OUT_BYTES);
 }
 
 export function countConnection(server: u32, service: u32): void {

@@ -4,12 +4,13 @@
 // the very same bytes and records (tests/oracle/express.test.ts).
 
 import {
-  CONTROL_BASE, CONTROL_ROUTE_GENERATION, ENTRY_BYTES, ENTRY_CAUSE, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, LIST_ENTRY_BYTES,
+  CONNECTION_CLIENT, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_PROTOCOL, CONNECTION_SERVER_ADDRESS,
+  CONNECTION_SERVER_PORT, CONTROL_BASE, CONTROL_ROUTE_GENERATION, ENTRY_BYTES, ENTRY_CAUSE, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, LIST_ENTRY_BYTES,
   NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_PORT, NEIGHBOR_STATE, STATE_TRANSMIT_COUNT,
   TIMEOUTS_UDP,
 } from "../abi/layout";
 import { TRANSMIT_MAX } from "../abi/limits";
-import { ConnectionFlag, Forward, FrameFlag, NeighborState, PortFlag, Protocol, UdpState } from "../abi/enums";
+import { ConnectionFlag, Forward, FrameFlag, NeighborState, PortFlag, Protocol, TcpState, UdpState } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { timeoutMs } from "../connection/open";
 import { FRESH_MS, neighborAt } from "../link/neighbor";
@@ -17,10 +18,8 @@ import { oneHopLess } from "./hop";
 import { now, state, transmitList } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
-import { assure, INPUT, INPUT_ONLY, OUTPUT } from "../state/advance";
-import { advanceTcp } from "../state/tcp";
+import { assure } from "../state/advance";
 import { countIn, countOut } from "../stats";
-import { secureTcp } from "../sysctl";
 import { amend, fold32 } from "../wire/checksum";
 
 // An ordinary packet has no options: its fields lie at fixed places of the frame. Offsets given to a load
@@ -39,21 +38,51 @@ const TCP_CHECKSUM: usize = L4 + 16;
 const ACK: u32 = 0x10;
 /** Reset, SYN, FIN and ACK: the flags that events are made of. */
 const EVENT_FLAGS: u32 = 0x17;
-/** What a virtio header says must be done before or while the frame leaves. */
-const UNFINISHED: u32 = <u32>PacketFlag.Partial | <u32>PacketFlag.Segments;
+/** What decides whether a packet may try the express road: an unfinished checksum or a super-frame may not. */
+export const EXPRESS_FLAGS: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.ToLocal | <u32>PacketFlag.Partial |
+  <u32>PacketFlag.Segments;
+export const EXPRESS_IN: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.ToLocal;
+export const EXPRESS_OUT: u32 = <u32>PacketFlag.Ordinary;
+
+const NOT_FAST: u32 = <u32>ConnectionFlag.Template | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Helped;
+
+/**
+ * True when an ordinary packet was sent by this connection's client (`key` is CONNECTION_CLIENT), or by its
+ * server (CONNECTION_SERVER_ADDRESS).
+ *
+ * Both keys of a connection, the client's and the server's, lie in the order in which a packet of that side
+ * has its addresses and ports. Protocol and flags share a word.
+ */
+@inline
+export function isOf(packet: Packet, connection: Connection, key: usize): bool {
+  let record = changetype<usize>(connection);
+  let frame = <usize>packet.frame;
+  let addresses = load<u64>(record + key) ^ load<u64>(frame, IP_SOURCE);
+  let ports = load<u32>(record + key, CONNECTION_CLIENT_PORT - CONNECTION_CLIENT) ^ load<u32>(frame, SOURCE_PORT);
+  let rest = (load<u32>(record, CONNECTION_PROTOCOL) & (0xff | NOT_FAST << 16)) ^ <u32>packet.protocol;
+  return (addresses | <u64>(ports | rest)) == 0;
+}
+if (CONNECTION_SERVER_PORT - CONNECTION_SERVER_ADDRESS != CONNECTION_CLIENT_PORT - CONNECTION_CLIENT) ERROR("the keys differ in shape");
+if (CONNECTION_FLAGS != CONNECTION_PROTOCOL + 2) ERROR("protocol and flags are no longer one word");
+
+/** A bit for each Forward that a client's packet may take by express. */
+const EXPRESS_METHODS: u32 = 1 << <u32>Forward.Nat | 1 << <u32>Forward.Direct;
 
 /** A client's packet, by NAT or by direct routing. False, and nothing done, when it must take the long road. */
+@inline
 export function expressToServer(packet: Packet, connection: Connection): bool {
+  if (!isOf(packet, connection, CONNECTION_CLIENT)) return false;
   let method = connection.forward;
-  if (method != <u32>Forward.Nat && method != <u32>Forward.Direct) return false;
+  if ((EXPRESS_METHODS >> method & 1) == 0) return false;
   let server = Server.at(connection.server);
   if (!server.available) return false;
-  let direction = connection.has(ConnectionFlag.NoOutput) ? INPUT_ONLY : INPUT;
-  let timeout = steadyTimeoutMs(packet, connection, direction);
-  let neighbor = readyNeighbor(packet, connection, connection.hopIn);
-  if (timeout == 0 || neighbor == 0) return false;
+  let timeout = steadyTimeoutMs(packet, connection);
+  if (timeout == 0) return false;
+  let ipBytes = packet.end - packet.frame - <u32>IP;
+  let neighbor = readyNeighbor(packet, connection, connection.hopIn, ipBytes);
+  if (neighbor == 0) return false;
 
-  countIn(connection.server, server.service, packet.ipBytes);
+  countIn(connection.server, server.service, ipBytes);
   touch(connection, timeout);
   connection.packets++;
   let frame = <usize>packet.frame;
@@ -69,12 +98,18 @@ export function expressToServer(packet: Packet, connection: Connection): bool {
   return true;
 }
 
+/** Where NAT hides nothing, or a server's first packet is still news, its packets take the long road. */
+const NAT_SEEN: u32 = <u32>ConnectionFlag.ForwardMask | <u32>ConnectionFlag.NoOutput;
+
 /** A server's packet behind NAT. False, and nothing done, when it must take the long road. */
 export function expressToClient(packet: Packet, connection: Connection): bool {
-  if (connection.has(ConnectionFlag.NoOutput)) return false;
-  let timeout = steadyTimeoutMs(packet, connection, OUTPUT);
-  let neighbor = readyNeighbor(packet, connection, connection.hopOut);
-  if (timeout == 0 || neighbor == 0) return false;
+  if (!isOf(packet, connection, CONNECTION_SERVER_ADDRESS)) return false;
+  if ((<u32>connection.flags & NAT_SEEN) != <u32>Forward.Nat) return false;
+  let timeout = steadyTimeoutMs(packet, connection);
+  if (timeout == 0) return false;
+  let ipBytes = packet.end - packet.frame - <u32>IP;
+  let neighbor = readyNeighbor(packet, connection, connection.hopOut, ipBytes);
+  if (neighbor == 0) return false;
 
   let frame = <usize>packet.frame;
   store<u32>(frame, connection.virtual, IP_SOURCE);
@@ -82,39 +117,42 @@ export function expressToClient(packet: Packet, connection: Connection): bool {
   rewriteHops(frame, connection.ipDeltaOut);
   amendTransport(packet, frame, connection.l4DeltaOut);
   leave(packet, neighbor);
-  countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
+  countOut(connection.server, Server.at(connection.server).service, ipBytes);
   touch(connection, timeout);
   if (packet.protocol == <u8>Protocol.Udp) assure(connection);
   return true;
 }
 
-/** The timeout of a connection that this packet leaves in its state; 0 when there is more to it. */
+/**
+ * The timeout of a connection that this packet leaves in its state; 0 when there is more to it.
+ *
+ * Of TCP only the commonest is known here: in every row of the tables an ACK leaves Established as it is.
+ */
 @inline
-function steadyTimeoutMs(packet: Packet, connection: Connection, direction: u32): u32 {
+function steadyTimeoutMs(packet: Packet, connection: Connection): u32 {
   let frame = <usize>packet.frame;
   if (packet.protocol == <u8>Protocol.Udp) {
     // A datagram without a checksum gets one, over all of it.
     return load<u16>(frame, UDP_CHECKSUM) == 0 ? 0 : timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
   }
   if ((<u32>load<u8>(frame, TCP_FLAGS) & EVENT_FLAGS) != ACK) return 0;
-  let rest = <u32>connection.state;
-  return advanceTcp(rest, ACK, direction, secureTcp()) == rest ? timeoutMs(rest) : 0;
+  return <u32>connection.state == <u32>TcpState.Established ? timeoutMs(<u32>TcpState.Established) : 0;
 }
 
 /** The next hop's record when the packet can leave to it at once; 0 when anything must happen before. */
 @inline
-function readyNeighbor(packet: Packet, connection: Connection, hop: u32): usize {
+function readyNeighbor(packet: Packet, connection: Connection, hop: u32, ipBytes: u32): usize {
   // 0 is not looked up yet, 0xffff is the director itself.
   if (hop - 1 >= 0xfffe) return 0;
   if (connection.generation != load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION)) return 0;
-  if ((packet.flags & UNFINISHED) != 0 || load<u8>(packet.frame, IP_HOPS) <= 1) return 0;
+  if (load<u8>(packet.frame, IP_HOPS) <= 1) return 0;
   if (load<u32>(state, STATE_TRANSMIT_COUNT) >= TRANSMIT_MAX) return 0;
   let neighbor = neighborAt(hop);
-  if (packet.ipBytes > load<u32>(neighbor, NEIGHBOR_MTU)) return 0;
+  if (ipBytes > load<u32>(neighbor, NEIGHBOR_MTU)) return 0;
   let what = load<u8>(neighbor, NEIGHBOR_STATE);
   if (what == <u8>NeighborState.Permanent) return neighbor;
-  let fresh = what == <u8>NeighborState.Reachable && now - load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS) <= FRESH_MS;
-  return fresh ? neighbor : 0;
+  if (what != <u8>NeighborState.Reachable) return 0;
+  return now - load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS) <= FRESH_MS ? neighbor : 0;
 }
 
 @inline

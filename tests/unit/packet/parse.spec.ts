@@ -92,9 +92,28 @@ describe("the short parser", () => {
     expect(isOrdinary(60)).toBe(false);
   });
 
+  it("takes a header only when its sum is right, whatever bit is wrong", () => {
+    for (let bit: u32 = 0; bit < 160; bit++) {
+      ipv4(Protocol.Udp, 20, 60);
+      let at = L3 + (bit >> 3);
+      store<u8>(at, load<u8>(at) ^ <u8>(<u32>1 << (bit & 7)));
+      expect(isOrdinary(74)).toBe(false);
+    }
+    ipv4(Protocol.Udp, 20, 60);
+    expect(isOrdinary(74)).toBe(true);
+  });
+
+  it("takes nothing at a port that is down", () => {
+    ipv4(Protocol.Udp, 20, 60);
+    store<u32>(portAt(1), 0, PORT_FLAGS);
+    expect(isOrdinary(74)).toBe(false);
+    expect(refused(74)).toBe(<u32>DropReason.PortDown);
+  });
+
   it("does not count the padding of a short frame", () => {
     ipv4(Protocol.Udp, 20, 28);
     let packet = scanned(60);
+    packet.complete();
     expect(packet.ipBytes).toBe(28);
     expect(packet.l4).toBe(<u32>L3 + 20);
   });
