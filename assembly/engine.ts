@@ -140,7 +140,9 @@ const PARAMETER_PROBLEM: u32 = 12;
 function internet(packet: Packet): void {
   if (packet.has(PacketFlag.Fragment)) {
     // Each piece's header is looked at before anything is kept of it.
-    if (!isWelcome(packet) || !reassemble(packet)) return;
+    if (!isWelcome(packet)) return;
+    if (isOnlyRouted(packet)) return routePacket(packet);
+    if (!reassemble(packet)) return;
   }
   if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) {
     receiveNdp(packet);
@@ -156,6 +158,11 @@ function internet(packet: Packet): void {
   }
   if (packet.has(PacketFlag.ToLocal)) return deliver(packet);
   routePacket(packet);
+}
+
+/** True for an IPv4 fragment that no connection can want: a router passes it on as it is. */
+function isOnlyRouted(packet: Packet): bool {
+  return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol) && !isLocal(packet.target);
 }
 
 /** False, and counted, when the sender's address is ours, or the header's options make no sense or choose the way. */

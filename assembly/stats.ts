@@ -27,20 +27,25 @@ function add(at: usize, packetsOffset: usize, bytesOffset: usize, bytes: u32): v
   store<u64>(at + bytesOffset, load<u64>(at + bytesOffset) + bytes);
 }
 
-/** A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. */
+/**
+ * A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. A removed server
+ * has no service; what its last connections send is not counted.
+ */
 @inline
 export function countIn(server: u32, service: u32, bytes: u32): void {
+  if (service == 0) return;
   add(serverCounter(server), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
   add(serviceCounter(service), COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
-  if (service != 0) add(counters, COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
+  add(counters, COUNTER_IN_PACKETS, COUNTER_IN_BYTES, bytes);
 }
 
 /** A packet from a real server. */
 @inline
 export function countOut(server: u32, service: u32, bytes: u32): void {
+  if (service == 0) return;
   add(serverCounter(server), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
   add(serviceCounter(service), COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
-  if (service != 0) add(counters, COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
+  add(counters, COUNTER_OUT_PACKETS, COUNTER_OUT_BYTES, bytes);
 }
 
 export function countConnection(server: u32, service: u32): void {
