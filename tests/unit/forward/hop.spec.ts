@@ -1,6 +1,6 @@
 // One hop less: the amended checksum is the one that a sum over the new header gives, for every checksum.
 
-import { takeHop } from "../../../assembly/forward/emit";
+import { takeHop } from "../../../assembly/forward/hop";
 import { Packet } from "../../../assembly/packet/packet";
 import { checksum } from "../../../assembly/wire/checksum";
 import { freshEngine, ip4, SCRATCH } from "../world";
