@@ -10,7 +10,7 @@ import { answerLocal } from "./answer/local";
 import { sendIcmpError } from "./answer/icmp";
 import { sendIcmpv6Error } from "./answer/icmpv6";
 import { advance, isNewConnection } from "./state/advance";
-import { closeConnection, retireConnection } from "./connection/open";
+import { closeConnection, endRetired, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./begin/reuse";
@@ -26,6 +26,7 @@ import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, parseRest, readPorts, scanGroup } from "./packet/parse";
+import { badOption, hasSourceRoute } from "./packet/options";
 import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, portFlags, transmitCount } from "./packet/slot";
@@ -117,18 +118,23 @@ function handle(packet: Packet): void {
   }
 }
 
+/** ICMP: a byte of the header makes no sense; the message says which. */
+const PARAMETER_PROBLEM: u32 = 12;
+
 /** Any IP packet, looked at from the beginning. Addresses are filled, ports not yet. */
 function internet(packet: Packet): void {
-  if (packet.has(PacketFlag.Fragment) && !reassemble(packet)) return;
+  if (packet.has(PacketFlag.Fragment)) {
+    // Each piece's header is looked at before anything is kept of it.
+    if (!isWelcome(packet)) return;
+    if (isOnlyRouted(packet)) return routePacket(packet);
+    if (!reassemble(packet)) return;
+  }
   if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) {
     receiveNdp(packet);
     return;
   }
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
-  // Only our own kernel may speak with our own addresses.
-  if (isLocal(packet.source) && !isTransparent(packet.source) && (portFlags(packet.port) & <u32>PortFlag.Host) == 0) {
-    return drop(DropReason.Martian);
-  }
+  if (!isWelcome(packet)) return;
   if (isIcmpError(packet) && related(packet)) return;
   if (isBalanced(packet.protocol)) {
     if (!readPorts(packet)) return drop(DropReason.Truncated);
@@ -144,6 +150,27 @@ function internet(packet: Packet): void {
 function arrive(packet: Packet): void {
   if (packet.mark == 0 && isTransparent(packet.target)) return routePacket(packet);
   deliver(packet);
+}
+
+/** True for an IPv4 fragment that no connection can want: a router passes it on as it is. */
+function isOnlyRouted(packet: Packet): bool {
+  return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol) && !isLocal(packet.target);
+}
+
+/** False, and counted, when the sender's address is ours, or the header's options make no sense or choose the way. */
+function isWelcome(packet: Packet): bool {
+  // Only our own kernel may speak with our own addresses.
+  if (isLocal(packet.source) && !isTransparent(packet.source) && (portFlags(packet.port) & <u32>PortFlag.Host) == 0) {
+    drop(DropReason.Martian);
+    return false;
+  }
+  if (packet.family == 6 || !packet.has(PacketFlag.Options)) return true;
+  let headerBytes = packet.l4 - packet.l3;
+  let at = badOption(packet.l3, headerBytes);
+  if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) return true;
+  if (at != 0) sendIcmpError(packet, PARAMETER_PROBLEM, 0, at << 24);
+  drop(DropReason.BadHeader);
+  return false;
 }
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */
@@ -183,16 +210,19 @@ function mayBegin(packet: Packet): bool {
 
 /** A packet of a known connection's client. */
 function toServer(packet: Packet, connection: Connection): void {
-  if (isNewConnection(packet, false) && mayReuse(connection)) {
-    retireConnection(connection.index);
-    return begin(packet);
-  }
+  if (isNewConnection(packet, false) && mayReuse(connection)) return beginAnew(packet, connection.index);
   if (connection.server != 0 && !Server.at(connection.server).available) {
     if (sysctl(Sysctl.ExpireNodestConn) == 0) return drop(DropReason.ServerGone);
-    retireConnection(connection.index);
-    return begin(packet);
+    return beginAnew(packet, connection.index);
   }
   serve(packet, connection);
+}
+
+/** The new connection is counted before the old one is given up. */
+function beginAnew(packet: Packet, old: u32): void {
+  retireConnection(old);
+  begin(packet);
+  endRetired(old);
 }
 
 /** Counts, advances the state, forwards. */

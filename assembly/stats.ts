@@ -22,20 +22,25 @@ export function serverCounter(server: u32): usize {
   return counters + (<usize>server + SERVICES_MAX) * COUNTER_BYTES;
 }
 
-/** A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. */
+/**
+ * A packet from a client: counted at the server, its service and in all. `bytes` is the IP length. A removed server
+ * has no service; what its last connections send is not counted.
+ */
 @inline
 export function countIn(server: u32, service: u32, bytes: u32): void {
+  if (service == 0) return;
   addIn(serverCounter(server), bytes);
   addIn(serviceCounter(service), bytes);
-  if (service != 0) addIn(counters, bytes);
+  addIn(counters, bytes);
 }
 
 /** A packet from a real server. */
 @inline
 export function countOut(server: u32, service: u32, bytes: u32): void {
+  if (service == 0) return;
   addOut(serverCounter(server), bytes);
   addOut(serviceCounter(service), bytes);
-  if (service != 0) addOut(counters, bytes);
+  addOut(counters, bytes);
 }
 
 // Offsets given to a load as its last argument cost nothing; added to the address they do.

@@ -12,6 +12,7 @@ import { drop } from "../stats";
 import { state } from "../memory";
 import { checksum } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
+import { countError } from "./count";
 
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
 const ERROR_BYTES_MAX: u32 = 576;
@@ -54,6 +55,7 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
+  countError(packet, 28 + embedded);
   sendOwn(hop, frame, 14 + 28 + embedded);
 }
 

@@ -8,6 +8,7 @@ import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, set16, set32 } from "../wire/field";
+import { countError } from "./count";
 import { sendOwn } from "./icmp";
 
 /** An error message fits the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
@@ -30,6 +31,7 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   finish(ip, 8 + embedded);
+  countError(packet, 48 + embedded);
   sendOwn(hop, frame, 14 + 48 + embedded);
 }
 

@@ -131,18 +131,24 @@ function isNeeded(control: Connection): bool {
 }
 
 /**
- * A client begins anew where this connection was. It ends now, or, while it controls others, when they
- * have ended: until then it keeps its record, and under port 65535 nobody finds it.
+ * A client begins anew where this connection was: nobody finds it any more. Its server still counts it until
+ * `endRetired`, so that one at its upper threshold is seen to be full (as the kernel: recording reuse_at_threshold).
  */
 export function retireConnection(index: u32): void {
   let connection = Connection.at(index);
-  if (connection.children == 0) return closeConnection(index);
   remove(index);
+  if (connection.children == 0) return;
+  // While it controls others it stays in the table, and under port 65535 nobody finds it.
   connection.clientPort = connection.clientPortAgain = 0;
   connection.virtualPort = connection.serverPort = 0xffff;
   connection.clear(ConnectionFlag.Helped);
   giveExtra(connection);
   insert(index);
+}
+
+/** Ends a retired connection, unless it controls others: then it ends when they have. */
+export function endRetired(index: u32): void {
+  if (Connection.at(index).children == 0) closeConnection(index);
 }
 
 /** Moves a connection between its server's active and inactive counts. */

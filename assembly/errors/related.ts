@@ -64,8 +64,11 @@ export function related(packet: Packet): bool {
 
   // From the servers' side: about what the client sent, as the director forwarded it.
   let index = lookup(FROM_SERVER, family, protocol, source, load<u16>(ports), target, load<u16>(ports, 2));
-  if (index != 0 && Connection.at(index).forward == <u32>Forward.Nat) {
-    return errorToClient(packet, Connection.at(index), inner, ports);
+  if (index != 0) {
+    let connection = Connection.at(index);
+    if (connection.forward == <u32>Forward.Nat) return errorToClient(packet, connection, inner, ports);
+    countPassing(packet, connection);
+    return false;
   }
   // From the clients' side: about what the service sent.
   index = lookup(FROM_CLIENT, family, protocol, target, load<u16>(ports, 2), source, load<u16>(ports));
@@ -112,6 +115,12 @@ function isIntact(packet: Packet): bool {
   if (fold64(sum(packet.l4, bytes) + pseudo) == 0xffff) return true;
   drop(DropReason.IcmpBad);
   return false;
+}
+
+/** Where nothing is rewritten an error only passes, to the client or to us; it counts as the server's answer. */
+function countPassing(packet: Packet, connection: Connection): void {
+  if (connection.server == 0 || (packet.timeToLive <= 1 && !packet.has(PacketFlag.ToLocal))) return;
+  countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
 }
 
 function errorToClient(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {

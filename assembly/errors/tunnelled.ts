@@ -92,6 +92,7 @@ export function tellClient(packet: Packet, index: u32, outer: usize): void {
   told.l4 = <u32>inner + ((<u32>load<u8>(inner) & 15) << 2);
   mapAddress(told.source, load<u32>(inner, 12));
   mapAddress(told.target, load<u32>(inner, 16));
+  // Counted twice, as in the kernel: here as it was quoted, and again as the message that leaves.
   countOut(connection.server, server.service, packet.end - <u32>inner);
   sendIcmpError(told, type, code, extra);
   drop(DropReason.LocalConsumed);

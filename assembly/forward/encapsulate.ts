@@ -5,7 +5,7 @@ import { DropReason, Protocol, Sysctl, TunnelFlag, TunnelType } from "../abi/enu
 import { Connection } from "../connection/connection";
 import { hopPort } from "../link/route";
 import { sourceFor } from "../link/local";
-import { forgetPieces } from "../packet/fragment";
+import { forgetPieces, growPieces } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { drop } from "../stats";
@@ -54,6 +54,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   if (server.family == 4) writeOuter4(outer, packet.end, service, hops, whole, protocol, source, server);
   else writeOuter6(outer, packet.end, service, hops, protocol, source, server);
   if (server.tunnelType == <u8>TunnelType.Gue) writeGue(packet, server, inner, source, connection);
+  let innerBytes = packet.l4 - packet.l3;
   packet.l4 = packet.l3 - shim;
   packet.l3 = outer;
   packet.frame = outer - ETHERNET_BYTES;
@@ -63,6 +64,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   packet.flags &= ~<u32>PacketFlag.Options;
   // What came in pieces leaves in pieces no longer than the longest of them; which, does not matter any more.
   if (inner == 4 && server.family == 4 && !whole) forgetPieces(packet);
+  else if (inner == 6 && server.family == 6) growPieces(packet, innerBytes + shim);
   else packet.flags &= ~<u32>PacketFlag.Reassembled;
   send(packet, hop);
 }

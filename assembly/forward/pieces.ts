@@ -3,7 +3,7 @@
 import { DropReason } from "../abi/enums";
 import { sendOwn } from "../answer/icmp";
 import { hopMtu } from "../link/neighbor";
-import { largestPiece, pieceBytes, pieceCount, pieceOffset } from "../packet/fragment";
+import { largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
 import { drop } from "../stats";
@@ -18,7 +18,7 @@ export function sendPieces(packet: Packet, hop: u32): void {
   let mtu = hopMtu(hop);
   if (packet.has(PacketFlag.Reassembled) && largestPiece(packet) <= mtu && dataAt == packet.l4) {
     let count = pieceCount(packet);
-    if (count == 0) mtu = largestPiece(packet);
+    if (count == 0) mtu = recutMtu(packet);
     for (let piece: u32 = 0; piece < count; piece++) {
       sendPiece(packet, hop, headerBytes, pieceOffset(packet, piece), pieceBytes(packet, piece), total);
     }
@@ -31,8 +31,8 @@ export function sendPieces(packet: Packet, hop: u32): void {
 }
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
-  // A datagram that came as its own only piece (RFC 6946) goes on without a fragment header.
-  let whole = bytes == total;
+  // A datagram that came as its own only piece (RFC 6946) goes on without a fragment header; but in a tunnel with one.
+  let whole = bytes == total && packet.has(PacketFlag.Reassembled) && pieceCount(packet) == 1;
   let extra: u32 = packet.family == 6 && !whole ? 8 : 0;
   if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
   let frame = ownFrame();

@@ -142,6 +142,32 @@ export function forgetPieces(packet: Packet): void {
   if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
 }
 
+/** Every IPv6 path carries so much; smaller pieces need not be (RFC 8200 section 5). */
+const IPV6_MTU_MIN: u32 = 1280;
+const PIECE_HEADERS6_BYTES: u32 = 48;
+
+/** The pieces' MTU when they are cut anew: that of the longest they came in, or what every path carries. */
+export function recutMtu(packet: Packet): u32 {
+  return packet.family == 6 ? max(largestPiece(packet), IPV6_MTU_MIN) : largestPiece(packet);
+}
+
+/**
+ * An IPv6 packet has got so many more bytes before its payload. The first piece takes them when it can; else the
+ * packet is cut anew.
+ */
+export function growPieces(packet: Packet, bytes: u32): void {
+  if (!packet.has(PacketFlag.Reassembled)) return;
+  let pieces = <usize>packet.reassembly + PIECES;
+  let count = pieceCount(packet);
+  let first = <u32>load<u16>(pieces, 2) + bytes;
+  if (count == 1 || (bytes & 7) != 0 || first + PIECE_HEADERS6_BYTES > recutMtu(packet)) return forgetPieces(packet);
+  store<u16>(pieces, <u16>first, 2);
+  for (let piece: u32 = 1; piece < count; piece++) {
+    let at = pieces + (<usize>piece << 2);
+    store<u16>(at, <u16>(<u32>load<u16>(at) + bytes));
+  }
+}
+
 /** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */
 export function pieceCount(packet: Packet): u32 {
   return load<u32>(packet.reassembly, 52);

@@ -11,6 +11,9 @@ export function maskedFrame(hex: string): string {
     if (own && frame[23] === 17) frame.fill(0, 34, 36).fill(0, 40, 42);
   }
   const outer6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 17 && frame.subarray(22, 38).toString("hex");
+  // The same in the first piece of one.
+  const firstPiece6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 44 && frame[54] === 17 && (frame.readUInt16BE(56) & 0xfff8) === 0;
+  if (firstPiece6 && frame.subarray(22, 38).toString("hex") === "fd000002000000000000000000000001") frame.fill(0, 62, 64).fill(0, 68, 70);
   if (outer6 === "fd000002000000000000000000000001") frame.fill(0, 54, 56).fill(0, 60, 62);
   // The fragment header's identification: chosen anew by the kernel after reassembly.
   if (frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);

@@ -85,7 +85,7 @@ function ipv6(bytes: Uint8Array, quoted: boolean): Layers | undefined {
 function readTransport(packet: PacketText, layers: Layers, quoted: boolean): void {
   const { fields, body, protocol } = layers;
   const isLater = fields.has("frag") && !fields.get("frag")?.startsWith("0+");
-  const hasPorts = !isLater && [6, 17, 132].includes(protocol) && body.length >= 8;
+  const hasPorts = !isLater && [6, 17, 132].includes(protocol) && body.length >= 4;
   if (hasPorts) fields.set("sourcePort", String(word16(body, 0))).set("targetPort", String(word16(body, 2)));
   const name = Object.entries(PROTOCOLS).find(([, number]) => number === protocol)?.[0];
   fields.set("kind", protocol === 4 || protocol === 41 ? "ipip" : name ?? "other");
