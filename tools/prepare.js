@@ -37,7 +37,10 @@ function install() {
   const done = at("node_modules", ".package-lock.json");
   const lock = at("package-lock.json");
   if (existsSync(done) && statSync(done).mtimeMs >= statSync(lock).mtimeMs) return;
-  run("Installing packages", "npm", ["ci", "--no-fund", "--no-audit"]);
+  // The npm that called us: a package brings an old npm of its own, which comes first in a script's PATH.
+  const npm = process.env.npm_execpath;
+  const [command, before] = npm === undefined ? ["npm", []] : [process.execPath, [npm]];
+  run("Installing packages", command, [...before, "ci", "--no-fund", "--no-audit"]);
 }
 
 function buildEngine() {

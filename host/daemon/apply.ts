@@ -8,7 +8,8 @@ import { splitWords } from "../cli/words.js";
 import type { Performer } from "../engine/engine.js";
 import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
-import { ConfigError, type Config, type PortConfig, type RuleLine } from "./config.js";
+import type { Config, PortConfig } from "./config.js";
+import { ConfigError, type RuleLine } from "./locator.js";
 
 /** What the engine is told about a port: its driver decides about virtio headers and segments. */
 export interface PortMode { flags: number; peerMac?: string }

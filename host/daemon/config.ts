@@ -1,14 +1,13 @@
 // Reads a configuration file. Every mistake is told with its file, line and field, all at once.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { dirname, resolve } from "node:path";
-import { isNode, LineCounter, parseDocument, type Document } from "yaml";
+import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
-import type { ForwardName, MarkRule } from "../protocol.js";
-import { parseAddress } from "../engine/address.js";
+import type { ForwardName } from "../protocol.js";
 import type { DriverChoice } from "../io/driver.js";
+import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
+import { readMarks, type PortMark } from "./marks.js";
 import { configSchema, type ConfigText, type PortText } from "./schema.js";
 
 export interface PortConfig {
@@ -25,8 +24,6 @@ export interface PortConfig {
   namespacePath: string | undefined;
 }
 
-export interface RuleLine { text: string; where: string }
-
 export interface Config {
   file: string;
   socketPath: string | undefined;
@@ -39,37 +36,10 @@ export interface Config {
   /** Nets of others whose packets are taken in for firewall marks. */
   transparent: string[];
   neighbors: { address: string; mac: string; port: number }[];
-  marks: { rule: MarkRule; port: number }[];
+  marks: PortMark[];
   sysctls: Record<string, number>;
   ftpPorts: number[];
   rules: RuleLine[];
-}
-
-/** A configuration that cannot be used; each line names file, line and field. */
-export class ConfigError extends Error {
-  constructor(readonly problems: string[]) {
-    super(problems.join("\n"));
-  }
-}
-
-type Path = readonly PropertyKey[];
-
-/** Finds lines of fields for messages. */
-class Locator {
-  constructor(readonly file: string, private readonly document: Document, private readonly lines: LineCounter) {}
-
-  at(path: Path): string {
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node: unknown = depth === 0 ? this.document.contents : this.document.getIn(path.slice(0, depth), true);
-      if (isNode(node) && node.range) return `${this.file}:${this.lines.linePos(node.range[0]).line}`;
-    }
-    return `${this.file}:1`;
-  }
-
-  problem(path: Path, message: string): string {
-    const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").replace(/^\./, "");
-    return `${this.at(path)}: ${field === "" ? "" : `${field}: `}${message}`;
-  }
 }
 
 const FORWARDS: Record<ConfigText["default-forward"], ForwardName> = { nat: "masq", tun: "tunnel", dr: "route" };
@@ -85,16 +55,6 @@ export function readConfig(file: string): Config {
   const parsed = configSchema.safeParse(document.toJS() ?? {});
   if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, locator)));
   return assemble(parsed.data, locator);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason = code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "you may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
-    throw new ConfigError([`${file}: ${reason}`]);
-  }
 }
 
 function explain(issue: z.core.$ZodIssue, locator: Locator): string[] {
@@ -129,10 +89,8 @@ function assemble(text: ConfigText, locator: Locator): Config {
     })),
     transparent: text.transparent,
     neighbors: text.neighbors.map((one, index) => ({ address: one.address, mac: one.mac, port: portAt(one.port, ["neighbors", index, "port"]) })),
-    marks: text.marks.map((mark, index) => ({
-      rule: markRule(mark), port: mark.port === undefined ? 0 : portAt(mark.port, ["marks", index, "port"]),
-    })),
-    sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: ruleLines(text.rules, locator),
+    marks: readMarks(text.marks, locator, places, problems),
+    sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: linesOf("rules", text.rules, locator),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -149,20 +107,4 @@ function portConfig(port: PortText, index: number): PortConfig {
     name: port.name, index, mac: port.mac ?? ownMac(port.name), mtu: port.mtu, device: port.device ?? port.name,
     addresses: port.addresses, isHost: port.kind === "host", peerMac: port["peer-mac"], namespacePath: port.namespace,
   };
-}
-
-function markRule(mark: ConfigText["marks"][number]): MarkRule {
-  const [low = "0", high = low] = mark.ports === undefined ? ["0", "65535"] : String(mark.ports).split("-");
-  const family = parseAddress((mark.destination ?? mark.source ?? "0.0.0.0").split("/")[0] ?? "")?.family ?? 4;
-  return {
-    family, interface: mark.port ?? "", source: mark.source ?? "", destination: mark.destination ?? "",
-    protocol: mark.protocol ?? "", portLow: Number(low), portHigh: Number(high), mark: mark.mark,
-  };
-}
-
-function ruleLines(rules: ConfigText["rules"], locator: Locator): RuleLine[] {
-  if (typeof rules !== "string") return rules.map((text, index) => ({ text, where: locator.problem(["rules", index], "").replace(/: $/, "") }));
-  const file = resolve(dirname(locator.file), rules);
-  return readText(file).split("\n").map((text, index) => ({ text, where: `${file}:${index + 1}` }))
-    .filter((line) => line.text.trim() !== "" && !line.text.trim().startsWith("#"));
 }

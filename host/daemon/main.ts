@@ -7,7 +7,8 @@ import { defaultSocketPath } from "../cli/system.js";
 import { loadEngine } from "../load.js";
 import { replayCommand, ReplayError } from "../replay/command.js";
 import { ScenarioError } from "../replay/scenario.js";
-import { ConfigError, readConfig } from "./config.js";
+import { readConfig } from "./config.js";
+import { ConfigError } from "./locator.js";
 import { Daemon } from "./daemon.js";
 import { tableOf } from "./reload.js";
 

@@ -1,7 +1,7 @@
 // SIGHUP: the configuration file is read again, and the difference to the running director applied.
 
 import type { Config, PortConfig } from "./config.js";
-import { ConfigError } from "./config.js";
+import { ConfigError } from "./locator.js";
 import { applyMarks, applyNetwork, applyRules } from "./apply.js";
 import { planTable } from "./plan.js";
 import { EngineDirector } from "../engine/director.js";

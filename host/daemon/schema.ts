@@ -68,7 +68,8 @@ export const configSchema = z.strictObject({
   /** Nets of others whose packets are taken in for firewall marks: caches in front of the Internet. */
   "transparent": z.array(prefix).default([]),
   "neighbors": z.array(neighbor).default([]),
-  "marks": z.array(mark).default([]),
+  /** Rules that mark packets: fields, or iptables' own lines; or the name of a file of such lines. */
+  "marks": z.union([z.array(z.union([z.string(), mark])), z.string()]).default([]),
   "sysctl": sysctl.default({}),
   /** Virtual ports whose connections behind NAT are FTP. */
   "ftp-ports": z.array(z.number().int().min(1).max(65535)).max(HELPER_PORTS_COUNT).default([21]),

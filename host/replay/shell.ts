@@ -4,6 +4,7 @@ import { LocalKind } from "../../assembly/abi/enums.js";
 import type { Director, MarkRule } from "../protocol.js";
 import { NO_NAMES, type CommandResult } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
+import { MarkError, readMarkWords } from "../cli/marks.js";
 import { splitWords } from "../cli/words.js";
 
 export interface ShellContext {
@@ -87,34 +88,14 @@ function isKnown(all: readonly string[]): boolean {
   }
 }
 
-/** `iptables -t mangle -A PREROUTING ... -j MARK --set-mark N` as rules; undefined when it is anything else. */
+/** The MARK rules of an iptables command; undefined when it is anything else. */
 function readMark(words: readonly string[]): MarkRule[] | undefined {
-  const rule: MarkRule = {
-    family: words[0]?.startsWith("ip6") ? 6 : 4, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 0,
-  };
-  let ranges: [number, number][] = [];
-  for (let at = 1; at < words.length; at += 2) {
-    const value = words[at + 1] ?? "";
-    switch (words[at]) {
-      case "-t": if (value !== "mangle") return undefined; break;
-      case "-A": if (value !== "PREROUTING") return undefined; break;
-      case "-j": if (value !== "MARK") return undefined; break;
-      case "-m": if (!["multiport", "tcp", "udp", "sctp"].includes(value)) return undefined; break;
-      case "-i": rule.interface = value; break;
-      case "-s": rule.source = value; break;
-      case "-d": rule.destination = value; break;
-      case "-p": if (!["tcp", "udp", "sctp", "icmp"].includes(value)) return undefined; rule.protocol = value as MarkRule["protocol"]; break;
-      case "--dport": case "--dports": ranges = value.split(",").map((one) => {
-        const [low = "0", high = low] = one.split(":");
-        return [Number(low), Number(high)];
-      }); break;
-      case "--set-mark": rule.mark = Number(value); break;
-      default: return undefined;
-    }
+  try {
+    return readMarkWords(words);
+  } catch (error) {
+    if (error instanceof MarkError) return undefined;
+    throw error;
   }
-  if (!Number.isInteger(rule.mark) || rule.mark <= 0) return undefined;
-  if (ranges.length === 0) return [rule];
-  return ranges.map(([portLow, portHigh]) => ({ ...rule, portLow, portHigh }));
 }
 
 /** Runs a script; with `set -e` it stops at the first failure. */
