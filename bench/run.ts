@@ -1,10 +1,10 @@
-// npm run bench: prints tables; with --save also writes them to bench/RESULTS.md.
+// npm run bench: prints tables; with --save also keeps them (bench/results/*.json) and writes bench/RESULTS.md.
 
-import { writeFile } from "node:fs/promises";
 import meow from "meow";
 import { loadEngine } from "../host/load.js";
 import { describeMachine } from "./lib/machine.js";
-import { settingsOf, type Report, type Settings } from "./lib/settings.js";
+import { formatReport, keepReport, type Report } from "./lib/report.js";
+import { settingsOf, type Settings } from "./lib/settings.js";
 import { benchLeaves } from "./micro/suite.js";
 import { benchPaths } from "./path/suite.js";
 import { benchRivals } from "./rival/suite.js";
@@ -20,9 +20,9 @@ const cli = meow(`
     $ npm run bench -- [options]
 
   Options
-    --quick        fewer flows and rounds: under 30 seconds
+    --quick        fewer flows and rounds: under 40 seconds
     --only PART    one of ${Object.keys(PARTS).join(", ")}
-    --save         write the tables to bench/RESULTS.md
+    --save         keep the figures in bench/results, and write bench/RESULTS.md from all that are kept
 `, {
   importMeta: import.meta,
   flags: { quick: { type: "boolean", default: false }, only: { type: "string" }, save: { type: "boolean", default: false } },
@@ -33,24 +33,19 @@ if (only !== undefined && !(only in PARTS)) {
   process.stderr.write(`there is no part "${only}"\n`);
   process.exit(2);
 }
-if (save && (quick || only !== undefined)) {
-  process.stderr.write("only a whole run is saved: leave out --quick and --only\n");
+if (save && quick) {
+  process.stderr.write("a quick run is not kept: leave out --quick or --save\n");
   process.exit(2);
 }
 
-const machine = describeMachine().join("\n");
-process.stdout.write(`${machine}\n\n`);
+process.stdout.write(`${describeMachine().join("\n")}\n`);
 const module = await loadEngine();
-const settings = settingsOf(quick, (what) => process.stderr.write(`${what} ...\n`));
-const sections: string[] = [];
+const began = performance.now();
+const settings = settingsOf(quick, (what) => process.stderr.write(`${Math.round((performance.now() - began) / 1000)} s: ${what} ...\n`));
 for (const [name, part] of Object.entries(PARTS)) {
   if (only !== undefined && only !== name) continue;
-  const { title, text } = await part(module, settings);
-  sections.push(`## ${title}\n\n${text}\n`);
-  process.stdout.write(`\n${sections.at(-1)}`);
-}
-
-if (save) {
-  const head = "# Results of `npm run bench`\n\nWritten by the benches themselves (`npm run bench -- --save`); docs/PERFORMANCE.md explains them.";
-  await writeFile(new URL("../../bench/RESULTS.md", import.meta.url), `${head}\n\n${machine}\n\n${sections.join("\n")}`);
+  const machine = describeMachine();
+  const report = await part(module, settings);
+  process.stdout.write(`\n${formatReport(report)}\n`);
+  if (save) await keepReport(name, machine, report);
 }

@@ -1,4 +1,4 @@
-// How much is measured, and what a part of the benches answers.
+// How much is measured.
 
 export interface Settings {
   quick: boolean;
@@ -8,13 +8,8 @@ export interface Settings {
   progress: (what: string) => void;
 }
 
-export interface Report {
-  title: string;
-  text: string;
-}
-
 export function settingsOf(quick: boolean, progress: Settings["progress"]): Settings {
   return quick
-    ? { quick, rounds: 5, batches: 100, flows: [1, 10_000, 100_000], progress }
-    : { quick, rounds: 9, batches: 150, flows: [1, 1000, 10_000, 100_000, 1_000_000], progress };
+    ? { quick, rounds: 5, batches: 100, flows: [1, 10_000, 64_000], progress }
+    : { quick, rounds: 9, batches: 150, flows: [1, 1000, 10_000, 64_000, 1_000_000, 4_000_000], progress };
 }

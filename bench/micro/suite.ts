@@ -4,8 +4,9 @@ import Benchmark from "benchmark";
 import { Operation, Scheduler } from "../../assembly/abi/enums.js";
 import { addService, setServer, deleteService } from "../../host/engine/requests.js";
 import type { ServiceSpec } from "../../host/protocol.js";
-import { count, formatTable } from "../lib/table.js";
-import type { Report, Settings } from "../lib/settings.js";
+import type { Cell, Report } from "../lib/report.js";
+import type { Settings } from "../lib/settings.js";
+import { count } from "../lib/table.js";
 import { Random } from "../lib/random.js";
 import { Batch } from "../path/batch.js";
 import { clientTemplate, establish } from "../path/established.js";
@@ -90,15 +91,15 @@ function prepareScheduler(micro: MicroExports, world: World, scheduler: string):
   return () => void choose();
 }
 
-function measure(leaf: Leaf, seconds: number): string[] {
+function measure(leaf: Leaf, seconds: number): Cell[] {
   const bench = new Benchmark(leaf.name, leaf.run, { maxTime: seconds, minSamples: 5 }).run();
-  const ns = (time: number): string => ((time * 1e9) / leaf.units).toFixed(1);
+  const ns = (time: number): number => (time * 1e9) / leaf.units;
   const samples = [...bench.stats.sample].sort((a, b) => a - b);
-  return [leaf.name, ns(samples[samples.length >> 1] ?? NaN), ns(samples[0] ?? NaN), String(samples.length)];
+  return [leaf.name, { medianNs: ns(samples[samples.length >> 1] ?? NaN), bestNs: ns(samples[0] ?? NaN) }, samples.length];
 }
 
 export async function benchLeaves(module: WebAssembly.Module, settings: Settings): Promise<Report> {
-  const rows: string[][] = [];
+  const rows: Cell[][] = [];
   const seconds = settings.quick ? 0.05 : 0.3;
   const micro = await loadMicro();
   for (const flows of settings.quick ? [1000, 100_000] : [1000, 100_000, 1_000_000]) {
@@ -113,11 +114,10 @@ export async function benchLeaves(module: WebAssembly.Module, settings: Settings
   }
   return {
     title: "Leaves of the engine",
-    text: [
-      "Nanoseconds an operation, in loops within Wasm, driven by the package `benchmark`. Choices are among 16 servers of weights 1 to 4, none of them loaded.",
+    notes: [
+      "Nanoseconds an operation, in loops within Wasm, driven by the package `benchmark`: median [best]. Choices are among 16 servers of weights 1 to 4, none of them loaded.",
       "These times stand alone: they were not interleaved, so compare them loosely.",
-      "",
-      formatTable(["leaf", "median", "best", "samples"], rows),
-    ].join("\n"),
+    ],
+    tables: [{ head: ["leaf", "ns", "samples"], rows }],
   };
 }

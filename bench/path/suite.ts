@@ -1,8 +1,9 @@
 // Nanoseconds a packet by road and number of flows, all roads of one number in one interleaved run.
 
 import { interleave, type Contestant } from "../lib/interleave.js";
-import { count, formatTable, nanoseconds } from "../lib/table.js";
-import type { Report, Settings } from "../lib/settings.js";
+import type { Cell, Report } from "../lib/report.js";
+import type { Settings } from "../lib/settings.js";
+import { count } from "../lib/table.js";
 import { clientTemplate, establish, replyTemplates } from "./established.js";
 import { direct, natIn, natOut, tunnel } from "./expected.js";
 import { ACK, TCP, UDP } from "./frames.js";
@@ -60,25 +61,25 @@ async function contestants(module: Module, flows: number, batchFrames: number, s
 
 /** The whole suite as one table: a line for each road, a column for each number of flows. */
 export async function benchPaths(module: Module, settings: Settings): Promise<Report> {
-  const lines = new Map<string, string[]>();
+  const lines = new Map<string, Cell[]>();
   for (const batchFrames of settings.quick ? BATCHES.slice(1) : BATCHES) {
     for (const flows of settings.flows) {
       settings.progress(`paths: batches of ${batchFrames}, ${count(flows)} flows`);
       for (const result of interleave(await contestants(module, flows, batchFrames, settings), settings.rounds)) {
         const key = `${result.name}|${batchFrames}`;
         const line = lines.get(key) ?? [result.name, String(batchFrames)];
-        line.push(`${nanoseconds(result.medianNs, result.bestNs)} ${result.ratio.toFixed(2)}x`);
+        const { medianNs, bestNs, ratio } = result;
+        line.push({ medianNs, bestNs, ratio });
         lines.set(key, line);
       }
     }
   }
   return {
     title: "Roads through the release engine",
-    text: [
+    notes: [
       "Nanoseconds a packet, engine only: median of the rounds [best round], then the median ratio to \"NAT in\" of the same run.",
       "60-byte TCP frames (74 of IPv6), flows in random order. Expiry is one tick over the whole table, shared among 16384 that end.",
-      "",
-      formatTable(["road", "batch", ...settings.flows.map((flows) => `${count(flows)} flows`)], [...lines.values()]),
-    ].join("\n"),
+    ],
+    tables: [{ head: ["road", "batch", ...settings.flows.map((flows) => `${count(flows)} flows`)], rows: [...lines.values()] }],
   };
 }

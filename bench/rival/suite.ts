@@ -2,9 +2,10 @@
 
 import { CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD } from "../../assembly/abi/layout.js";
 import { BATCH_MAX, GROUP_MAX } from "../../assembly/abi/limits.js";
-import { interleave, type Contestant } from "../lib/interleave.js";
-import type { Report, Settings } from "../lib/settings.js";
-import { count, formatTable, nanoseconds } from "../lib/table.js";
+import { interleave, type Contestant, type Measured } from "../lib/interleave.js";
+import type { Report, Timing } from "../lib/report.js";
+import type { Settings } from "../lib/settings.js";
+import { count } from "../lib/table.js";
 import { clientTemplate, establish } from "../path/established.js";
 import { natIn } from "../path/expected.js";
 import { ACK, TCP } from "../path/frames.js";
@@ -18,7 +19,7 @@ type Receive = (count: number, nowMs: number) => number;
 /** Batches of a round for the slow ones. */
 const FEW = 12;
 
-async function compare(module: WebAssembly.Module, library: Library | undefined, flows: number, settings: Settings): Promise<Map<string, string>> {
+async function compare(module: WebAssembly.Module, library: Library | undefined, flows: number, settings: Settings): Promise<Map<string, Timing>> {
   const world = await World.create(module, { family: 4, protocol: TCP, forward: "masq", connections: flows });
   const servers = establish(world, flows);
   const templates = [clientTemplate(world, ACK)];
@@ -43,15 +44,14 @@ async function compare(module: WebAssembly.Module, library: Library | undefined,
     ...natives.map((native, index) => path(index === 0 ? "C, staged alike" : "C, a frame at a time", settings.batches, native.receive)),
     path("naive JavaScript", FEW, naive.receive),
   ];
-  const found = new Map(interleave(contestants, settings.rounds).map((result) =>
-    [result.name, `${nanoseconds(result.medianNs, result.bestNs)} ${result.ratio.toFixed(2)}x`]));
+  const found = new Map(interleave(contestants, settings.rounds).map(({ name, ...timing }: Measured) => [name, timing]));
   for (const native of natives) native.close();
   return found;
 }
 
 export async function benchRivals(module: WebAssembly.Module, settings: Settings): Promise<Report> {
   const library = await compileRival();
-  const columns: Map<string, string>[] = [];
+  const columns: Map<string, Timing>[] = [];
   for (const flows of settings.flows) {
     settings.progress(`rivals: ${count(flows)} flows`);
     columns.push(await compare(module, library, flows, settings));
@@ -59,12 +59,14 @@ export async function benchRivals(module: WebAssembly.Module, settings: Settings
   const names = [...(columns[0]?.keys() ?? [])];
   return {
     title: "The same road elsewhere: NAT in",
-    text: [
+    notes: [
       "Nanoseconds a packet, batches of 256: median [best round], then the median ratio to the engine of the same run.",
       "All work on the same frames in the same lists, and what each sends is compared byte by byte with the same expectation.",
-      ...(library ? [] : ["", "The rival in C is missing: there is no gcc here."]),
-      "",
-      formatTable(["who", ...settings.flows.map((flows) => `${count(flows)} flows`)], names.map((name) => [name, ...columns.map((column) => column.get(name) ?? "")])),
-    ].join("\n"),
+      ...(library ? [] : ["The rival in C is missing: there is no gcc here."]),
+    ],
+    tables: [{
+      head: ["who", ...settings.flows.map((flows) => `${count(flows)} flows`)],
+      rows: names.map((name) => [name, ...columns.map((column) => column.get(name) ?? "")]),
+    }],
   };
 }
