@@ -6,11 +6,13 @@ import { describeMachine } from "./lib/machine.js";
 import { formatReport, keepReport, type Report } from "./lib/report.js";
 import { settingsOf, type Settings } from "./lib/settings.js";
 import { benchLeaves } from "./micro/suite.js";
+import { benchOpenings } from "./path/openings.js";
 import { benchPaths } from "./path/suite.js";
 import { benchRivals } from "./rival/suite.js";
 
 const PARTS: Record<string, (module: WebAssembly.Module, settings: Settings) => Promise<Report>> = {
   path: benchPaths,
+  open: benchOpenings,
   rival: benchRivals,
   micro: benchLeaves,
 };

@@ -28,7 +28,11 @@ export class Batch {
 
   /** Lists `count` frames of equal size that came in by one port; their contents may change from batch to batch. */
   list(count: number, bytes: number, port: number): void {
-    for (let index = 0; index < count; index++) this.world.engine.enter(index, this.frameAt(index), bytes, port);
+    for (let index = 0; index < count; index++) this.enter(index, bytes, port);
+  }
+
+  enter(index: number, bytes: number, port: number): void {
+    this.world.engine.enter(index, this.frameAt(index), bytes, port);
   }
 
   write(index: number, flow: number, template: Template): void {
@@ -37,13 +41,13 @@ export class Batch {
   }
 
   /** Throws unless the transmit list holds exactly the frames that these flows must have become. */
-  verify(count: number, sent: number, port: number, expected: (flow: number) => Uint8Array): void {
+  verify(count: number, sent: number, port: number, expected: (flow: number, index: number) => Uint8Array): void {
     if (sent !== count) throw new Error(`${sent} of ${count} frames came out: ${this.reasons()}`);
     const { engine } = this.world;
     for (let index = 0; index < count; index++) {
       const out = engine.sent(index);
       const wrong = out.port === port
-        ? difference(engine.bytes.subarray(out.frame, out.frame + out.bytes), expected(this.flows[index] ?? 0))
+        ? difference(engine.bytes.subarray(out.frame, out.frame + out.bytes), expected(this.flows[index] ?? 0, index))
         : `it left by port ${out.port}`;
       if (wrong !== undefined) throw new Error(`frame ${index} of a batch is wrong: ${wrong}`);
     }

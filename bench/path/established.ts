@@ -4,24 +4,22 @@ import { ACK, buildFrame, SYN, TCP } from "./frames.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { Batch } from "./batch.js";
 import { Template } from "./template.js";
-import { INSIDE, OUTSIDE, serverMac, SERVERS, World } from "./world.js";
+import { INSIDE, OUTSIDE, SERVERS, World } from "./world.js";
 
 /** A template for each server's replies. */
-export function replyTemplates(world: World, flags: number): Template[] {
+export function replyTemplates(world: World, flags: number, payloadBytes?: number): Template[] {
   return Array.from({ length: SERVERS }, (_, server) => {
-    const plan = world.fromServer(undefined, server, flags);
+    const plan = world.fromServer(undefined, server, flags, payloadBytes);
     return new Template(buildFrame(plan), plan, false);
   });
 }
 
-export function clientTemplate(world: World, flags: number): Template {
-  const plan = world.fromClient(undefined, flags);
+export function clientTemplate(world: World, flags: number, payloadBytes?: number): Template {
+  const plan = world.fromClient(undefined, flags, payloadBytes);
   return new Template(buildFrame(plan), plan, true);
 }
 
-const SERVER_OF_MAC = new Map(Array.from({ length: SERVERS }, (_, server) => [Number(`0x${serverMac(server).slice(-2)}`), server]));
-
-/** Opens flows 0..count-1, with the whole handshake; answers which server each was given. */
+/** Opens flows 0..count-1, with the whole handshake; answers which server each was given, of sixteen. */
 export function establish(world: World, count: number): Uint8Array {
   const servers = new Uint8Array(count);
   const batch = new Batch(world);
@@ -32,9 +30,7 @@ export function establish(world: World, count: number): Uint8Array {
   for (let first = 0; first < count; first += BATCH_MAX) {
     const some = Math.min(BATCH_MAX, count - first);
     send(OUTSIDE, () => opening);
-    for (let index = 0; index < some; index++) {
-      servers[first + index] = SERVER_OF_MAC.get(engine.bytes[engine.sent(index).frame + 5] ?? 0) ?? SERVERS;
-    }
+    for (let index = 0; index < some; index++) servers[first + index] = world.serverOf(engine.sent(index).frame);
     if (world.plan.protocol !== TCP) continue;
     if (world.plan.forward === "masq") send(INSIDE, (flow) => answers[servers[flow] ?? 0] as Template);
     send(OUTSIDE, () => closing);

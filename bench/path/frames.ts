@@ -19,6 +19,17 @@ export interface FramePlan {
   targetPort: number;
   flags: number;
   hops: number;
+  /** After the transport header; a TCP segment is empty and a datagram has 12 if nothing else is said. */
+  payloadBytes?: number | undefined;
+}
+
+const TCP_BYTES = 20;
+const UDP_BYTES = 8;
+
+/** Bytes of the IP packet's header, transport header and payload. */
+export function sizesOf(plan: Pick<FramePlan, "family" | "protocol" | "payloadBytes">): { header: number; segment: number } {
+  const segment = plan.protocol === TCP ? TCP_BYTES + (plan.payloadBytes ?? 0) : UDP_BYTES + (plan.payloadBytes ?? 12);
+  return { header: plan.family === 4 ? 20 : 40, segment };
 }
 
 /** An address as it lies in its family's header. */
@@ -77,17 +88,19 @@ function writeTransport(segment: Uint8Array, plan: FramePlan): void {
   else view.setUint16(6, value === 0 ? 0xffff : value);
 }
 
-/** A frame with an empty TCP segment, or a UDP datagram of 12 bytes, all checksums computed over all bytes. */
+/** A frame, all checksums computed over all bytes. Its payload counts up. */
 export function buildFrame(plan: FramePlan): Uint8Array {
-  const l4 = plan.family === 4 ? 34 : 54;
-  const bytes = new Uint8Array(l4 + 20);
+  const { header, segment } = sizesOf(plan);
+  const l4 = 14 + header;
+  const bytes = new Uint8Array(l4 + segment);
   writeEthernet(bytes, plan.macTo, plan.macFrom, plan.family);
-  if (plan.family === 4) writeIpv4(bytes.subarray(14), 40, plan.protocol, plan.hops, plan.source, plan.target, 1);
+  if (plan.family === 4) writeIpv4(bytes.subarray(14), header + segment, plan.protocol, plan.hops, plan.source, plan.target, 1);
   else {
-    bytes.set([0x60, 0, 0, 0, 0, 20, plan.protocol, plan.hops], 14);
+    bytes.set([0x60, 0, 0, 0, segment >> 8, segment & 255, plan.protocol, plan.hops], 14);
     bytes.set(plan.source, 22);
     bytes.set(plan.target, 38);
   }
+  if (plan.payloadBytes !== undefined) for (let at = 1; at <= plan.payloadBytes; at++) bytes[bytes.length - at] = at & 255;
   writeTransport(bytes.subarray(l4), plan);
   return bytes;
 }

@@ -5,20 +5,29 @@ import type { Contestant } from "../lib/interleave.js";
 import { Random } from "../lib/random.js";
 import { median } from "../lib/statistics.js";
 import { Batch } from "./batch.js";
+import type { Expected } from "./expected.js";
 import type { Template } from "./template.js";
 import { INSIDE, OUTSIDE, type World } from "./world.js";
+
+/** Frames of one size: a template for each server, or one for all. */
+export interface Shape {
+  payloadBytes: number;
+  templates: readonly Template[];
+}
 
 export interface HitPlan {
   name: string;
   world: World;
   /** The server of each flow. */
   servers: Uint8Array;
-  /** By server, or one for all. */
+  /** By server, or one for all: of the smallest frames. */
   templates: readonly Template[];
+  /** Frames of several sizes instead, taken in turn. */
+  mix?: readonly Shape[] | undefined;
   from: typeof OUTSIDE | typeof INSIDE;
   batchFrames: number;
   batches: number;
-  expected: (world: World, flow: number, server: number) => Uint8Array;
+  expected: Expected;
   /** What does the work instead of the engine: a rival over the same lists. */
   receive?: (count: number, nowMs: number) => number;
 }
@@ -36,25 +45,28 @@ export class HitPath implements Contestant {
   }
 
   round(): number {
-    const { batches, batchFrames, world, servers, expected } = this.plan;
+    const { batches, batchFrames, world } = this.plan;
     const times: number[] = [];
-    let sent = 0;
     for (let turn = 0; turn < batches; turn++) {
       this.fill();
       const begin = performance.now();
-      sent = this.receive(batchFrames, world.nowMs);
+      const sent = this.receive(batchFrames, world.nowMs);
       times.push(performance.now() - begin);
-      if (sent !== batchFrames) break;
       // The first and the last batch of a round are looked at byte by byte, the others are counted.
-      if (turn === 0 || turn === batches - 1) this.verify(sent);
+      if (sent !== batchFrames || turn === 0 || turn === batches - 1) this.verify(sent);
     }
-    if (sent !== batchFrames) this.batch.verify(batchFrames, sent, 0, (flow) => expected(world, flow, servers[flow] ?? 0));
     return (median(times) * 1e6) / batchFrames;
+  }
+
+  private shapeOf(index: number): Shape | undefined {
+    const { mix } = this.plan;
+    return mix?.[index % mix.length];
   }
 
   private verify(sent: number): void {
     const { batchFrames, world, servers, expected, from } = this.plan;
-    this.batch.verify(batchFrames, sent, from === OUTSIDE ? INSIDE : OUTSIDE, (flow) => expected(world, flow, servers[flow] ?? 0));
+    this.batch.verify(batchFrames, sent, from === OUTSIDE ? INSIDE : OUTSIDE,
+      (flow, index) => expected(world, flow, servers[flow] ?? 0, this.shapeOf(index)?.payloadBytes));
   }
 
   /** Frames of flows in random order. The list is written anew too, as a driver would. */
@@ -62,8 +74,10 @@ export class HitPath implements Contestant {
     const { batchFrames, servers, templates, from } = this.plan;
     for (let index = 0; index < batchFrames; index++) {
       const flow = this.random.below(servers.length);
-      this.batch.write(index, flow, (templates.length === 1 ? templates[0] : templates[servers[flow] ?? 0]) as Template);
+      const fitting = this.shapeOf(index)?.templates ?? templates;
+      const template = (fitting.length === 1 ? fitting[0] : fitting[servers[flow] ?? 0]) as Template;
+      this.batch.write(index, flow, template);
+      this.batch.enter(index, template.bytes, from);
     }
-    this.batch.list(batchFrames, (templates[0] as Template).bytes, from);
   }
 }

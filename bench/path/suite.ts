@@ -1,14 +1,14 @@
 // Nanoseconds a packet by road and number of flows, all roads of one number in one interleaved run.
 
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { interleave, type Contestant } from "../lib/interleave.js";
-import type { Cell, Report } from "../lib/report.js";
+import type { Cell, Report, Timing } from "../lib/report.js";
 import type { Settings } from "../lib/settings.js";
 import { count } from "../lib/table.js";
 import { clientTemplate, establish, replyTemplates } from "./established.js";
-import { direct, natIn, natOut, tunnel } from "./expected.js";
+import { direct, natIn, natOut, tunnel, tunnelGue } from "./expected.js";
 import { ACK, TCP, UDP } from "./frames.js";
-import { HitPath, type HitPlan } from "./hit.js";
-import { BATCHES, FloodPath, OPENED, OpenPath } from "./open.js";
+import { HitPath, type HitPlan, type Shape } from "./hit.js";
 import { INSIDE, OUTSIDE, World, type WorldPlan } from "./world.js";
 
 type Module = WebAssembly.Module;
@@ -16,70 +16,89 @@ type Module = WebAssembly.Module;
 export interface Road extends Pick<HitPlan, "from" | "expected"> {
   name: string;
   plan: Omit<WorldPlan, "connections">;
+  /** Measured with millions of flows too, which fill hundreds of megabytes for each plan. */
+  large?: boolean;
 }
 
 const NAT4: Road["plan"] = { family: 4, protocol: TCP, forward: "masq" };
+const NAT6: Road["plan"] = { ...NAT4, family: 6 };
+
 /** Roads of connections that exist. The first is what the others are compared with. */
 export const ROADS: readonly Road[] = [
-  { name: "NAT in", plan: NAT4, from: OUTSIDE, expected: natIn },
-  { name: "NAT out", plan: NAT4, from: INSIDE, expected: natOut },
-  { name: "DR", plan: { ...NAT4, forward: "route" }, from: OUTSIDE, expected: direct },
-  { name: "TUN (IPIP)", plan: { ...NAT4, forward: "tunnel" }, from: OUTSIDE, expected: tunnel },
+  { name: "NAT in", plan: NAT4, from: OUTSIDE, expected: natIn, large: true },
+  { name: "NAT out", plan: NAT4, from: INSIDE, expected: natOut, large: true },
+  { name: "DR", plan: { ...NAT4, forward: "route" }, from: OUTSIDE, expected: direct, large: true },
+  { name: "TUN, IPIP", plan: { ...NAT4, forward: "tunnel" }, from: OUTSIDE, expected: tunnel, large: true },
+  { name: "TUN, GUE", plan: { ...NAT4, forward: "tunnel", tunnel: "gue" }, from: OUTSIDE, expected: tunnelGue },
   { name: "UDP NAT in", plan: { ...NAT4, protocol: UDP }, from: OUTSIDE, expected: natIn },
-  { name: "IPv6 NAT in", plan: { ...NAT4, family: 6 }, from: OUTSIDE, expected: natIn },
+  { name: "IPv6 NAT in", plan: NAT6, from: OUTSIDE, expected: natIn, large: true },
+  { name: "IPv6 NAT out", plan: NAT6, from: INSIDE, expected: natOut, large: true },
+  { name: "IPv6 DR", plan: { ...NAT6, forward: "route" }, from: OUTSIDE, expected: direct },
+  { name: "IPv6 TUN, IPIP", plan: { ...NAT6, forward: "tunnel" }, from: OUTSIDE, expected: tunnel },
+  { name: "IPv6 TUN, GUE", plan: { ...NAT6, forward: "tunnel", tunnel: "gue" }, from: OUTSIDE, expected: tunnelGue },
 ];
 
+/** More flows than this are only visited by the roads that say so. */
+const LARGE = 1_000_000;
+const MIXED_FLOWS = 10_000;
+/** Simple IMIX: seven packets of 40 bytes, four of 576, one of 1500. */
+const IMIX = [40, 576, 40, 40, 576, 40, 1500, 40, 576, 40, 576, 40] as const;
+const MINIMUM: Record<4 | 6, number> = { 4: 40, 6: 60 };
+
 /** A road over connections that exist; roads of the same plan share `world`. */
-export function hitPath(road: Road, world: World, servers: Uint8Array, batchFrames: number, batches: number, name = road.name): HitPath {
-  const templates = road.from === OUTSIDE ? [clientTemplate(world, ACK)] : replyTemplates(world, ACK);
-  return new HitPath({ name, world, servers, templates, from: road.from, batchFrames, batches, expected: road.expected });
+export function hitPath(road: Road, world: World, servers: Uint8Array, batchFrames: number, batches: number, mixed = false): HitPath {
+  const { name, from, expected, plan } = road;
+  const templates = (payloadBytes?: number): HitPlan["templates"] =>
+    from === OUTSIDE ? [clientTemplate(world, ACK, payloadBytes)] : replyTemplates(world, ACK, payloadBytes);
+  const shape = (bytes: number): Shape => {
+    const payloadBytes = Math.max(0, bytes - MINIMUM[plan.family] + (plan.protocol === UDP ? 12 : 0));
+    return { payloadBytes, templates: templates(payloadBytes) };
+  };
+  const shapes = new Map([...new Set(IMIX)].map((bytes) => [bytes, shape(bytes)]));
+  const mix = mixed ? IMIX.map((bytes) => shapes.get(bytes) as Shape) : undefined;
+  return new HitPath({ name: mixed ? `${name}, IMIX` : name, world, servers, templates: templates(), mix, from, batchFrames, batches, expected });
 }
 
-interface Ready { world: World; servers: Uint8Array }
-
-async function ready(module: Module, plan: Road["plan"], flows: number): Promise<Ready> {
-  const world = await World.create(module, { ...plan, connections: flows + OPENED });
-  return { world, servers: establish(world, flows) };
-}
-
-async function contestants(module: Module, flows: number, batchFrames: number, settings: Settings): Promise<Contestant[]> {
-  const worlds = new Map<Road["plan"], Ready>();
-  const list: Contestant[] = [];
+async function contestants(module: Module, flows: number, settings: Settings): Promise<Contestant[]> {
+  const worlds = new Map<Road["plan"], { world: World; servers: Uint8Array }>();
+  const plain: Contestant[] = [];
+  const mixed: Contestant[] = [];
   for (const road of ROADS) {
-    const { world, servers } = worlds.get(road.plan) ?? (await ready(module, road.plan, flows));
-    worlds.set(road.plan, { world, servers });
-    list.push(hitPath(road, world, servers, batchFrames, settings.batches));
+    if (flows > LARGE && !road.large) continue;
+    if (!worlds.has(road.plan)) {
+      const world = await World.create(module, { ...road.plan, connections: flows });
+      worlds.set(road.plan, { world, servers: establish(world, flows) });
+    }
+    const { world, servers } = worlds.get(road.plan) as { world: World; servers: Uint8Array };
+    plain.push(hitPath(road, world, servers, BATCH_MAX, settings.batches));
+    if (flows === MIXED_FLOWS) mixed.push(hitPath(road, world, servers, BATCH_MAX, settings.batches, true));
   }
-  const nat = worlds.get(NAT4) as Ready;
-  list.push(new OpenPath("new connection", nat.world, flows, batchFrames, "open"));
-  list.push(new OpenPath("expiry of one", nat.world, flows, batchFrames, "expire"));
-  const full = await World.create(module, { ...NAT4, connections: flows });
-  FloodPath.fill(full);
-  list.push(new FloodPath("SYN flood, table full", full, batchFrames, settings.batches));
-  return list;
+  return [...plain, ...mixed];
 }
 
-/** The whole suite as one table: a line for each road, a column for each number of flows. */
+/** The whole suite: a line for each road, a column for each number of flows; and frames of mixed sizes. */
 export async function benchPaths(module: Module, settings: Settings): Promise<Report> {
-  const lines = new Map<string, Cell[]>();
-  for (const batchFrames of settings.quick ? BATCHES.slice(1) : BATCHES) {
-    for (const flows of settings.flows) {
-      settings.progress(`paths: batches of ${batchFrames}, ${count(flows)} flows`);
-      for (const result of interleave(await contestants(module, flows, batchFrames, settings), settings.rounds)) {
-        const key = `${result.name}|${batchFrames}`;
-        const line = lines.get(key) ?? [result.name, String(batchFrames)];
-        const { medianNs, bestNs, ratio } = result;
-        line.push({ medianNs, bestNs, ratio });
-        lines.set(key, line);
-      }
-    }
+  const found = new Map<string, Timing>();
+  for (const flows of settings.flows) {
+    settings.progress(`roads: ${count(flows)} flows`);
+    for (const { name, ...timing } of interleave(await contestants(module, flows, settings), settings.rounds)) found.set(`${name}|${flows}`, timing);
   }
+  const line = (name: string, columns: readonly string[]): Cell[] => [name, ...columns.map((column) => found.get(column) ?? "")];
   return {
     title: "Roads through the release engine",
     notes: [
-      "Nanoseconds a packet, engine only: median of the rounds [best round], then the median ratio to \"NAT in\" of the same run.",
-      "60-byte TCP frames (74 of IPv6), flows in random order. Expiry is one tick over the whole table, shared among 16384 that end.",
+      "Nanoseconds a packet, engine only, batches of 256: median of the rounds [best round], then the median ratio to \"NAT in\" of the same run.",
+      "Frames of 60 bytes (64 with the card's checksum; 74 of IPv6), flows in random order. IMIX: seven packets of 40 bytes, four of 576, one of 1500.",
     ],
-    tables: [{ head: ["road", "batch", ...settings.flows.map((flows) => `${count(flows)} flows`)], rows: [...lines.values()] }],
+    tables: [
+      {
+        head: ["road", ...settings.flows.map((flows) => `${count(flows)} flows`)],
+        rows: ROADS.map(({ name }) => line(name, settings.flows.map((flows) => `${name}|${flows}`))),
+      },
+      {
+        head: [`${count(MIXED_FLOWS)} flows`, "64 B", "IMIX"],
+        rows: ROADS.map(({ name }) => line(name, [`${name}|${MIXED_FLOWS}`, `${name}, IMIX|${MIXED_FLOWS}`])),
+      },
+    ],
   };
 }

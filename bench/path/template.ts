@@ -3,7 +3,7 @@
 // A slot's headroom ends two bytes after a word, so that the IP header begins a word. Sums are taken in the
 // machine's order: one's-complement sums do not care.
 
-import { UDP, TCP, type FramePlan } from "./frames.js";
+import { sizesOf, UDP, TCP, type FramePlan } from "./frames.js";
 
 const IP_WORD = 4;
 
@@ -46,7 +46,8 @@ export class Template {
     }
     const addresses = plan.family === 4 ? IP_WORD + 3 : IP_WORD + 2;
     for (let at = addresses; at < words.length; at++) this.base += (word(at) & 0xffff) + (word(at) >>> 16);
-    this.base += (plan.protocol << 8) + (20 << 8);
+    const { segment } = sizesOf(plan);
+    this.base += (plan.protocol << 8) + (((segment & 255) << 8) | (segment >> 8));
   }
 
   /** Writes the frame of a client (both in network order) so that it begins two bytes after word `at`. */

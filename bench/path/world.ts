@@ -1,11 +1,11 @@
-// A director with one service and sixteen real servers, and what its frames must look like.
+// A director with one service and its real servers, sixteen if nothing else is said, and what its frames must look like.
 
 import { DropReason, Operation } from "../../assembly/abi/enums.js";
 import { DROPS_BASE, STATE_USED, WORKERS_BASE, WORKER_STATE } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET, BUCKET_BITS_MIN } from "../../assembly/abi/limits.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addLocal, addNeighbor, addRoute, addService, setPort, setServer, setTimeouts } from "../../host/engine/requests.js";
-import type { ForwardName, ServiceSpec } from "../../host/protocol.js";
+import type { ForwardName, ServiceSpec, TunnelName } from "../../host/protocol.js";
 import { HOPS, TCP, UDP, wireAddress, type FramePlan } from "./frames.js";
 import { clientBytes, clientPort, CLIENTS6 } from "./flows.js";
 
@@ -14,20 +14,27 @@ export const INSIDE = 2;
 export const SERVERS = 16;
 export const VIRTUAL_PORT = 80;
 export const SERVER_PORT = 8080;
-const MTU_BYTES = 1500;
+/** An outer header fits around a packet of 1500 bytes. */
+const MTU_BYTES = 1600;
 const ARENA_BYTES = 1 << 20;
+export const SEED = 7;
 /** Longer than any bench: no established connection expires under it. */
 const FOREVER_SECONDS = 2_000_000;
 
 export const OUTSIDE_MAC = "02:00:00:00:01:01";
 export const INSIDE_MAC = "02:00:00:00:02:01";
 export const GATEWAY_MAC = "02:00:00:00:01:fe";
-export const serverMac = (server: number): string => `02:00:00:00:02:${(0x10 + server).toString(16)}`;
+export const GUE_PORT = 6080;
+const pair = (byte: number): string => byte.toString(16).padStart(2, "0");
+export const serverMac = (server: number): string => `02:00:00:02:${pair(server >> 8)}:${pair(server & 255)}`;
 
 export interface WorldPlan {
   family: 4 | 6;
   protocol: typeof TCP | typeof UDP;
   forward: ForwardName;
+  tunnel?: TunnelName;
+  scheduler?: string;
+  servers?: number;
   /** Connections that the table must have room for. */
   connections: number;
 }
@@ -35,8 +42,8 @@ export interface WorldPlan {
 interface Addresses { outside: string; virtual: string; gateway: string; inside: string; server: (n: number) => string; all: string }
 
 const ADDRESSES: Record<4 | 6, Addresses> = {
-  4: { outside: "10.0.1.1/24", virtual: "10.0.1.100", gateway: "10.0.1.254", inside: "10.0.2.1/24", server: (n) => `10.0.2.${10 + n}`, all: "0.0.0.0/0" },
-  6: { outside: "fd00:1::1/64", virtual: "fd00:1::100", gateway: "fd00:1::fe", inside: "fd00:2::1/64", server: (n) => `fd00:2::${10 + n}`, all: "::/0" },
+  4: { outside: "10.0.1.1/24", virtual: "10.0.1.100", gateway: "10.0.1.254", inside: "10.2.0.1/16", server: (n) => `10.2.${1 + (n >> 7)}.${10 + (n & 127)}`, all: "0.0.0.0/0" },
+  6: { outside: "fd00:1::1/64", virtual: "fd00:1::100", gateway: "fd00:1::fe", inside: "fd00:2::1/64", server: (n) => `fd00:2::${(16 + n).toString(16)}`, all: "::/0" },
 };
 
 /** Bits of the smallest table with room for so many connections. */
@@ -63,7 +70,7 @@ export class World {
 
   static async create(module: WebAssembly.Module, plan: WorldPlan): Promise<World> {
     const bucketBits = bucketBitsFor(plan.connections);
-    const world = new World(await Engine.create({ module, bucketBits, arenaBytes: ARENA_BYTES, seed: 7 }), plan, bucketBits);
+    const world = new World(await Engine.create({ module, bucketBits, arenaBytes: ARENA_BYTES, seed: SEED }), plan, bucketBits);
     world.wire();
     world.serve();
     return world;
@@ -84,18 +91,28 @@ export class World {
     const { engine, addresses, plan } = this;
     const service: ServiceSpec = {
       protocol: plan.protocol === TCP ? "tcp" : "udp", family: plan.family, address: addresses.virtual, port: VIRTUAL_PORT,
-      fwmark: 0, scheduler: "rr", schedulerFlags: 0, persistent: false, timeoutSeconds: 0,
+      fwmark: 0, scheduler: plan.scheduler ?? "rr", schedulerFlags: 0, persistent: false, timeoutSeconds: 0,
       netmask: plan.family === 4 ? "255.255.255.255" : "128", persistenceEngine: "", onePacket: false,
     };
     accept(addService(engine, service));
-    for (let server = 0; server < SERVERS; server++) {
+    for (let server = 0; server < this.servers; server++) {
       accept(addNeighbor(engine, INSIDE, addresses.server(server), serverMac(server)));
       accept(setServer(engine, Operation.ServerAdd, service, {
         family: plan.family, address: addresses.server(server), port: this.serverPort, forward: plan.forward, weight: 1,
-        upperThreshold: 0, lowerThreshold: 0, tunnel: "ipip", tunnelPort: 0, tunnelFlags: 0,
+        upperThreshold: 0, lowerThreshold: 0, tunnel: plan.tunnel ?? "ipip", tunnelPort: plan.tunnel === "gue" ? GUE_PORT : 0, tunnelFlags: 0,
       }));
     }
     accept(setTimeouts(engine, { tcp: FOREVER_SECONDS, tcpfin: 0, udp: FOREVER_SECONDS }));
+  }
+
+  get servers(): number {
+    return this.plan.servers ?? SERVERS;
+  }
+
+  /** The server a frame that has come out is for, by its hardware address. */
+  serverOf(frame: number): number {
+    const { bytes } = this.engine;
+    return ((bytes[frame + 4] ?? 0) << 8) | (bytes[frame + 5] ?? 0);
   }
 
   /** Only VS-NAT can change the port. */
@@ -104,19 +121,19 @@ export class World {
   }
 
   /** A client's frame as it comes in. Without a flow: the model, its client all zeros. */
-  fromClient(flow: number | undefined, flags: number): FramePlan {
+  fromClient(flow: number | undefined, flags: number, payloadBytes?: number): FramePlan {
     const { family, protocol } = this.plan;
     return {
-      macTo: OUTSIDE_MAC, macFrom: GATEWAY_MAC, family, protocol, flags, hops: HOPS, ...this.client(flow, "source"),
+      macTo: OUTSIDE_MAC, macFrom: GATEWAY_MAC, family, protocol, flags, payloadBytes, hops: HOPS, ...this.client(flow, "source"),
       target: wireAddress(this.addresses.virtual), targetPort: VIRTUAL_PORT,
     };
   }
 
   /** A server's frame as it comes in. */
-  fromServer(flow: number | undefined, server: number, flags: number): FramePlan {
+  fromServer(flow: number | undefined, server: number, flags: number, payloadBytes?: number): FramePlan {
     const { family, protocol } = this.plan;
     return {
-      macTo: INSIDE_MAC, macFrom: serverMac(server), family, protocol, flags, hops: HOPS, ...this.client(flow, "target"),
+      macTo: INSIDE_MAC, macFrom: serverMac(server), family, protocol, flags, payloadBytes, hops: HOPS, ...this.client(flow, "target"),
       source: wireAddress(this.addresses.server(server)), sourcePort: this.serverPort,
     };
   }
