@@ -2,17 +2,18 @@
 
 import {
   BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_SERVER_ADDRESS, CONTROL_BASE,
-  CONTROL_GROUP, CONTROL_LONG_ROAD, PACKET_BYTES, STATE_CAUSE, STATE_TOUCHED,
+  CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND, PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
 } from "./abi/layout";
-import { GROUP_MAX } from "./abi/limits";
-import { ConnectionFlag, DropReason, Forward, PortFlag, Protocol, Sysctl } from "./abi/enums";
-import { answerLocal } from "./answer/local";
+import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
+import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
+import { isWelcome } from "./answer/welcome";
 import { sendIcmpError } from "./answer/icmp";
 import { sendIcmpv6Error } from "./answer/icmpv6";
-import { advance, isNewConnection } from "./state/advance";
+import { advance, isNewConnection, isReset } from "./state/advance";
 import { closeConnection, endRetired, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
-import { fillClientPort, FROM_CLIENT, FROM_SERVER, lookup, lookupAwaited, matches, tagOf } from "./connection/table";
+import { lookupAwaited } from "./connection/awaited";
+import { FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
@@ -26,11 +27,12 @@ import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, parseRest, readPorts, scanGroup } from "./packet/parse";
-import { badOption, hasSourceRoute } from "./packet/options";
 import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
-import { beginBatch, portFlags, transmitCount } from "./packet/slot";
-import { connections, setNow, state } from "./memory";
+import { beginBatch, transmitCount } from "./packet/slot";
+import { connections, lock, setNow, shared, state, unlock, worker, workers } from "./memory";
+import { countHandedIn, handedShare, handOver, listHanded, nextHanded, takeDatagram } from "./handover/handover";
+import { ownerOfError, ownerOfPacket } from "./handover/owner";
 import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
@@ -46,7 +48,34 @@ export function receive(count: u32, nowMs: u32): u32 {
   let group = load<u32>(CONTROL_BASE, CONTROL_GROUP);
   if (group == 0 || group > GROUP_MAX) group = GROUP_MAX;
   for (let first: u32 = 0; first < count; first += group) handleGroup(first, min(group, count - first));
+  if (shared) receiveHanded(group);
+  store<u64>(state, load<u64>(state, STATE_RECEIVED) + count, STATE_RECEIVED);
   return transmitCount();
+}
+
+/** What reached other workers, and belongs to this one. */
+function receiveHanded(group: u32): void {
+  let frames: u32 = 0;
+  let datagrams: u32 = 0;
+  for (let from: u32 = 0; from < workers; from++) {
+    if (from == worker) continue;
+    for (let share = handedShare(); share != 0; share--) {
+      let record = nextHanded(from);
+      if (record == 0) break;
+      if (load<u32>(record, HANDED_KIND) == <u32>Handed.Frame) {
+        listHanded(record, frames++);
+        continue;
+      }
+      let packet = Packet.at(0);
+      takeDatagram(record, packet);
+      store<u32>(state, packet.cause, STATE_CAUSE);
+      whole(packet);
+      datagrams++;
+    }
+  }
+  if (frames + datagrams == 0) return;
+  countHandedIn(frames + datagrams);
+  for (let first: u32 = 0; first < frames; first += group) handleGroup(BATCH_MAX + first, min(group, frames - first));
 }
 
 /**
@@ -118,9 +147,6 @@ function handle(packet: Packet): void {
   }
 }
 
-/** ICMP: a byte of the header makes no sense; the message says which. */
-const PARAMETER_PROBLEM: u32 = 12;
-
 /** Any IP packet, looked at from the beginning. Addresses are filled, ports not yet. */
 function internet(packet: Packet): void {
   if (packet.has(PacketFlag.Fragment)) {
@@ -129,21 +155,36 @@ function internet(packet: Packet): void {
     if (isOnlyRouted(packet)) return routePacket(packet);
     if (!reassemble(packet)) return;
   }
+  whole(packet);
+}
+
+/** A packet that is all there. What is another worker's goes there, before anything is done with it. */
+function whole(packet: Packet): void {
   if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) {
     receiveNdp(packet);
     return;
   }
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
   if (!isWelcome(packet)) return;
-  if (isIcmpError(packet) && related(packet)) return;
+  if (isIcmpError(packet)) {
+    if (shared && isHandedOver(packet, ownerOfError(packet, worker))) return;
+    if (related(packet)) return;
+  }
   if (isBalanced(packet.protocol)) {
     if (!readPorts(packet)) return drop(DropReason.Truncated);
+    if (shared && isHandedOver(packet, ownerOfPacket(packet))) return;
     if (packet.has(PacketFlag.ToLocal)) return fromClient(packet);
     return fromServer(packet);
   }
   packet.mark = 0;
   if (packet.has(PacketFlag.ToLocal)) return arrive(packet);
   routePacket(packet);
+}
+
+function isHandedOver(packet: Packet, owner: u32): bool {
+  if (owner == worker) return false;
+  handOver(packet, owner);
+  return true;
 }
 
 /** No service's. What was only taken in for marks, and has none, goes on to where it was sent. */
@@ -157,29 +198,13 @@ function isOnlyRouted(packet: Packet): bool {
   return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol) && !isLocal(packet.target);
 }
 
-/** False, and counted, when the sender's address is ours, or the header's options make no sense or choose the way. */
-function isWelcome(packet: Packet): bool {
-  // Only our own kernel may speak with our own addresses.
-  if (isLocal(packet.source) && !isTransparent(packet.source) && (portFlags(packet.port) & <u32>PortFlag.Host) == 0) {
-    drop(DropReason.Martian);
-    return false;
-  }
-  if (packet.family == 6 || !packet.has(PacketFlag.Options)) return true;
-  let headerBytes = packet.l4 - packet.l3;
-  let at = badOption(packet.l3, headerBytes);
-  if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) return true;
-  if (at != 0) sendIcmpError(packet, PARAMETER_PROBLEM, 0, at << 24);
-  drop(DropReason.BadHeader);
-  return false;
-}
-
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */
 function fromClient(packet: Packet): void {
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
     packet.targetPort);
   if (index == 0) {
-    index = lookupAwaited(packet.family, packet.protocol, packet.source, packet.target, packet.targetPort);
-    if (index != 0) fillClientPort(index, packet.sourcePort);
+    index = lookupAwaited(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
+      packet.targetPort);
   }
   if (index != 0) return toServer(packet, Connection.at(index));
   begin(packet);
@@ -192,8 +217,10 @@ function begin(packet: Packet): void {
   if (!mayBegin(packet)) return arrive(packet);
   let service = findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort);
   if (service == 0) return arrive(packet);
+  lock();
   let index = open(packet, service);
   if (index == 0) index = openBypass(packet, service);
+  unlock();
   if (index == 0) return refuse(packet, service);
   if (index == REFUSED) return;
   let connection = Connection.at(index);
@@ -237,6 +264,10 @@ function serve(packet: Packet, connection: Connection): void {
 function fromServer(packet: Packet): void {
   let index = lookup(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source,
     packet.sourcePort);
+  if (index == 0) {
+    index = lookupAwaited(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source,
+      packet.sourcePort);
+  }
   if (index != 0) {
     let connection = Connection.at(index);
     if (connection.forward == <u32>Forward.Nat) return toClient(packet, connection);
@@ -262,15 +293,6 @@ function fromServer(packet: Packet): void {
     return drop(DropReason.NoConnection);
   }
   routePacket(packet);
-}
-
-const TCP_RESET: u32 = 0x04;
-const SCTP_ABORT: u32 = 6;
-
-function isReset(packet: Packet): bool {
-  if (packet.protocol == <u8>Protocol.Tcp) return (load<u8>(packet.l4, 13) & TCP_RESET) != 0;
-  if (packet.protocol == <u8>Protocol.Sctp) return packet.l4 + 13 <= packet.end && load<u8>(packet.l4, 12) == SCTP_ABORT;
-  return false;
 }
 
 /** A real server's packet on its way to the client: it leaves with the virtual address. */

@@ -12,7 +12,7 @@ import { Connection } from "./connection/connection";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
-import { now, setNow, state } from "./memory";
+import { enterCommons, leaveCommons, lock, now, setNow, shared, state, table, unlock, worker } from "./memory";
 import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./service/removed";
@@ -27,36 +27,52 @@ const ESTIMATE_MS: u32 = 2000;
 /** Call at least every 100 ms. Answers how many frames are to be sent. */
 export function tick(nowMs: u32): u32 {
   setNow(nowMs);
-  store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);
+  if (worker == 0) store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
   sweepConnections();
-  defend();
   dropEntries();
+  // What belongs to all workers is looked after by the first.
+  if (worker == 0) keepHouse();
+  return transmitCount();
+}
+
+function keepHouse(): void {
+  if (shared) sweepCommons();
+  defend();
   sweepNeighbors();
   sweepReassemblies();
   releaseServers();
+  lock();
   sweepSchedules();
+  unlock();
   if (now - load<u32>(state, STATE_ESTIMATED_MS) >= ESTIMATE_MS) {
     store<u32>(state, now, STATE_ESTIMATED_MS);
     if (sysctl(Sysctl.RunEstimation) != 0) estimate();
   }
-  return transmitCount();
+}
+
+function sweepCommons(): void {
+  lock();
+  enterCommons();
+  sweepConnections();
+  leaveCommons();
+  unlock();
 }
 
 /** Looks at as many connections as the time since the last sweep stands for. */
 function sweepConnections(): void {
-  let elapsed = min<u32>(now - load<u32>(state, STATE_SWEPT_MS), SWEEP_MS);
-  store<u32>(state, now, STATE_SWEPT_MS);
-  let fresh = load<u32>(state, STATE_FRESH);
+  let elapsed = min<u32>(now - load<u32>(table, STATE_SWEPT_MS), SWEEP_MS);
+  store<u32>(table, now, STATE_SWEPT_MS);
+  let fresh = load<u32>(table, STATE_FRESH);
   let count = <u32>(<u64>fresh * elapsed / SWEEP_MS) + 1;
-  let index = load<u32>(state, STATE_SWEEP);
+  let index = load<u32>(table, STATE_SWEEP);
   for (; count != 0 && fresh > 1; count--) {
     index = index + 1 >= fresh ? 1 : index + 1;
     let connection = Connection.at(index);
     if (connection.has(ConnectionFlag.Hashed) && connection.expired) expire(index, connection);
   }
-  store<u32>(state, index, STATE_SWEEP);
+  store<u32>(table, index, STATE_SWEEP);
 }
 
 function expire(index: u32, connection: Connection): void {

@@ -238,7 +238,9 @@ export enum DropReason {
   TunnelSelf = 33,
   VnetBad = 34,
   ForwardingFailed = 35,
-  Last = 36,
+  /** It belongs to another worker, whose ring is full. */
+  HandoverFull = 36,
+  Last = 37,
 }
 
 /** Flags of a port record. */
@@ -259,6 +261,15 @@ export enum FrameFlag {
   Vnet = 1,
   /** The frame lies in an engine's slot, not in one the host gave. */
   Own = 2,
+}
+
+/** What a record of a ring between workers is. */
+export enum Handed {
+  /** Nothing: the next record is at the ring's beginning. */
+  Skip = 0,
+  Frame = 1,
+  /** A datagram put together from fragments: its Packet, whose bytes stay in their reassembly record. */
+  Datagram = 2,
 }
 
 /** Kernel settings below net.ipv4.vs, by the order of their words in the sysctl region. */

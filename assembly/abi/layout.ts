@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 1;
+export const LAYOUT_VERSION: u32 = 2;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB
@@ -45,6 +45,11 @@ export const CONTROL_DESTINATIONS_FULL: u32 = 188; // u32 destinations or member
 export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: connections drop_entry spares before the next
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
+// what several workers share, each word on a line of its own: see base/lock.ts
+export const CONTROL_LOCK: u32 = 2048; //          u32 the worker that holds the lock, plus one; 0 nobody
+export const CONTROL_PENDING_ORDER: u32 = 2112; // u32 rises with every frame that waits for a neighbour
+/** Words of the commons' table, by the STATE_* of a worker's: only those of connections and extras are used. */
+export const CONTROL_COMMONS: u32 = 2176;
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none
 export const HELPER_PORTS_COUNT: u32 = 8;
 export const CONTROL_TIMEOUTS: u32 = 512; //       u32 ms each: TCP states, then 16 UDP, then 32 SCTP
@@ -284,8 +289,8 @@ export const EXTRA_TEXT_HASH: u32 = 0; //          u32
 export const EXTRA_TEXT_BYTES: u32 = 4; //         u8
 export const EXTRA_TEXT: u32 = 5; //               up to EXTRA_NEXT, going on at the beginning of the next extra
 export const EXTRA_NEXT: u32 = 60; //              u32 next extra of a text; free list
-/** Each worker has its own part of the region: no locks. */
-export const EXTRAS_WORKER: u32 = EXTRAS_MAX / WORKERS_MAX | 0;
+/** Each shard has its own part of the region, the commons the last: no locks. */
+export const EXTRAS_WORKER: u32 = EXTRAS_MAX / (WORKERS_MAX + 1) | 0;
 
 // ------------------------------------------------------------------------------- reassembly, 68 KiB
 export const REASSEMBLIES_BASE: u32 = EXTRAS_BASE + EXTRAS_MAX * EXTRA_BYTES;
@@ -301,7 +306,8 @@ export const ENTRY_FLAGS: u32 = 10; //             u16 FrameFlag
 export const ENTRY_CAUSE: u32 = 12; //             u32 transmit: index of the received frame that caused it
 
 export const WORKER_RECEIVE: u32 = 0;
-export const WORKER_TRANSMIT: u32 = WORKER_RECEIVE + BATCH_MAX * LIST_ENTRY_BYTES;
+// after the host's entries those that other workers have handed over: their index is BATCH_MAX and more
+export const WORKER_TRANSMIT: u32 = WORKER_RECEIVE + 2 * BATCH_MAX * LIST_ENTRY_BYTES;
 export const WORKER_PACKETS: u32 = WORKER_TRANSMIT + TRANSMIT_MAX * LIST_ENTRY_BYTES;
 export const PACKET_BYTES: u32 = 128;
 export const WORKER_STATE: u32 = WORKER_PACKETS + (GROUP_MAX + 2) * PACKET_BYTES; // 4 KiB, see WORKER_* below
@@ -324,13 +330,17 @@ export const STATE_IDENTIFICATION: u32 = 28; //    u32 IP identification of fram
 export const STATE_TOUCHED: u32 = 32; //           u32 sink that keeps touch loops alive
 export const STATE_SWEPT_MS: u32 = 36; //          u32
 export const STATE_ESTIMATED_MS: u32 = 40; //      u32
-export const STATE_PENDING_ORDER: u32 = 44; //     u32
 export const STATE_EXTRA_FREE: u32 = 48; //        u32 first free extra, 0 none
 export const STATE_EXTRA_FRESH: u32 = 52; //       u32 extras of this worker ever taken
 export const STATE_AWAITED: u32 = 56; //           u32 connections whose client's port is not yet known
 export const STATE_DEFENDED_MS: u32 = 60; //       u32 when drop_entry last looked at buckets
 export const STATE_OWED_BUCKETS: u32 = 64; //      u32 thousandths of a bucket it has yet to look at
 export const STATE_RANDOM: u32 = 68; //            u32 its generator's state, 0 not begun
+export const STATE_HANDED_TO: u32 = 72; //         u32 one bit for each worker that got frames from us in this call: the host wakes it
+export const STATE_DATAGRAMS: u32 = 76; //         u32 1: whole datagrams of the last batch keep their reassembly records
+export const STATE_RECEIVED: u32 = 80; //          u64 frames the host has handed in
+export const STATE_HANDED_OVER: u32 = 88; //       u64 frames given to their owner
+export const STATE_HANDED_IN: u32 = 96; //         u64 frames got from other workers
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
 export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
@@ -339,7 +349,9 @@ export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of th
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
 
 // ---------------------------------------------------------------- connection tables, by the worker
-// At CONTROL_TABLE_BASE: for each worker its buckets, then its connections.
+// At CONTROL_TABLE_BASE: for each worker its buckets, then its connections. With more than one worker another
+// such table follows, the commons, for what belongs to no worker alone (templates, announced connections), and
+// then the rings. A connection's number names its shard in the uppermost byte: the worker, or CONTROL_WORKERS.
 //
 // Bucket, 64 bytes, one cache line:
 //    0 | tag, u16 x 8 (0: empty)                            |
@@ -392,3 +404,24 @@ export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling c
 export const CONNECTION_CHILDREN: u32 = 116; //    u32 connections this one controls
 export const CONNECTION_EXTRA: u32 = 120; //       u32 index into the extras
 export const CONNECTION_FWMARK: u32 = 124; //      u32
+
+// ------------------------------------------------------------------- rings between workers, 260 KiB
+// After the tables, from the next page: one for each pair, at (to * workers + from). One writes, one reads.
+//
+//    0 | put: bytes ever put, u32            |   the giver's line
+//   64 | taken, u32 | read, u32              |   the owner's line: given back; looked at, but not yet sent
+// 4096 | records, one after the other, each from a multiple of 64 and never across the end |
+export const RING_PUT: u32 = 0;
+export const RING_TAKEN: u32 = 64;
+export const RING_READ: u32 = 68;
+export const RING_RECORDS: u32 = 4096;
+export const RING_RECORDS_BYTES: u32 = 262144;
+export const RING_BYTES: u32 = RING_RECORDS + RING_RECORDS_BYTES;
+// A record: bytes of it in all | Handed | frame's bytes | port and flags as in a list; then a copy of the frame, its
+// virtio header and headroom before it, or of a whole datagram's Packet
+export const HANDED_BYTES: u32 = 0;
+export const HANDED_KIND: u32 = 4;
+export const HANDED_FRAME_BYTES: u32 = 8;
+export const HANDED_PORT: u32 = 12;
+export const HANDED_PACKET: u32 = 64;
+export const HANDED_FRAME: u32 = 64 + SLOT_HEADROOM;

@@ -41,8 +41,8 @@ export const BUCKET_BITS_MIN: u32 = 8;
 export const BUCKET_BITS_MAX: u32 = 22;
 /** Connections per bucket of eight places: half full at most, so that overflow stays rare. */
 export const CONNECTIONS_PER_BUCKET: u32 = 4;
-/** Connections with sequence deltas or persistence data (FTP, SIP). */
-export const EXTRAS_MAX: u32 = 65536;
+/** Connections with sequence deltas or persistence data (FTP, SIP): 8192 for each worker and as many in common. */
+export const EXTRAS_MAX: u32 = 73728;
 /** Bytes of the text a persistence engine may find a template by: what the kernel keeps. */
 export const TEXT_BYTES_MAX: u32 = 255;
 

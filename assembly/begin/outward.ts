@@ -10,6 +10,7 @@ import { Service } from "../service/service";
 import { copyAddress } from "../wire/field";
 import { openTo } from "./open";
 import { openPersistent } from "./persistence";
+import { lock, unlock } from "../memory";
 
 /** Opens a connection for a server's packet. Answers its index, 0 when it is not such a packet, or REFUSED. */
 export function openOutward(packet: Packet): u32 {
@@ -27,5 +28,8 @@ export function openOutward(packet: Packet): u32 {
   asked.targetPort = service.port;
   asked.mark = 0;
   if (service.has(ServiceFlag.Persistent)) return callId(packet) == 0 ? 0 : openPersistent(asked, server.service, speaker);
-  return openTo(asked, server.service, speaker, service.has(ServiceFlag.OnePacket) ? <u32>ConnectionFlag.OnePacket : 0);
+  lock();
+  let opened = openTo(asked, server.service, speaker, service.has(ServiceFlag.OnePacket) ? <u32>ConnectionFlag.OnePacket : 0);
+  unlock();
+  return opened;
 }

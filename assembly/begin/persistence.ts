@@ -5,7 +5,7 @@ import { STATE_TEMPLATE } from "../abi/layout";
 import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../abi/enums";
 import { openTo, REFUSED } from "./open";
 import { callId, callIdBytes } from "../helper/sip";
-import { state } from "../memory";
+import { enterCommons, leaveCommons, lock, state, unlock } from "../memory";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
@@ -53,26 +53,45 @@ export function openPersistent(packet: Packet, index: u32, speaker: u32): u32 {
     }
   }
 
+  lock();
+  enterCommons();
   let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort, note, noteBytes);
   if (template != 0 && (!isAlive(template) || !usable(template))) template = 0;
-  if (template == 0) {
-    let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
-    if (server == 0) return 0;
-    let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
-    template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
-      <u32>ConnectionFlag.Template, packet.mark);
-    if (template == 0 || (note != 0 && !label(template, note, noteBytes))) return REFUSED;
-    // Later connections only start the timer anew: a template that has outlived it keeps its minute.
-    Connection.at(template).timeoutMs = service.timeoutS * 1000;
-  }
+  if (template == 0) template = openTemplate(packet, index, speaker, protocol, client, virtual, virtualPort, note, noteBytes);
   let record = Connection.at(template);
-  record.touch();
-  let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
+  let number = record.number;
+  leaveCommons();
+  let opened = template;
+  if (template != 0 && template != REFUSED) opened = openBy(packet, index, speaker, record, number);
+  unlock();
+  return opened;
+}
+
+/** A template for a client that has none: its index, 0 when no server is free, or REFUSED. */
+function openTemplate(
+  packet: Packet, index: u32, speaker: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32, note: usize, noteBytes: u32,
+): u32 {
+  let service = Service.at(index);
+  let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
+  if (server == 0) return 0;
+  let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
+  let template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
+    <u32>ConnectionFlag.Template, packet.mark);
+  if (template == 0 || (note != 0 && !label(template, note, noteBytes))) return REFUSED;
+  // Later connections only start the timer anew: a template that has outlived it keeps its minute.
+  Connection.at(template).timeoutMs = service.timeoutS * 1000;
+  return template;
+}
+
+/** A connection by its template; its index, or REFUSED. */
+function openBy(packet: Packet, index: u32, speaker: u32, template: Connection, number: u32): u32 {
+  template.touch();
+  let flags: u32 = Service.at(index).has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
-  let opened = openTo(packet, index, speaker != 0 ? speaker : record.server, flags);
+  let opened = openTo(packet, index, speaker != 0 ? speaker : template.server, flags);
   if (opened == REFUSED) return REFUSED;
-  Connection.at(opened).control = template;
-  record.children++;
+  Connection.at(opened).control = number;
+  template.children++;
   return opened;
 }
 

@@ -7,8 +7,13 @@ import {
   CONNECTION_VIRTUAL16,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
-import { CONTROL_RETRY_MS } from "../abi/limits";
-import { connections, now } from "../memory";
+import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS } from "../abi/limits";
+import { connections, connectionsMax, now, recordsOf, shard, since } from "../memory";
+
+/** A connection's number: its shard, and its index there. */
+const INDEX_BITS: u32 = 24;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+if (CONNECTIONS_PER_BUCKET << BUCKET_BITS_MAX > 1 << 24) ERROR("INDEX_BITS no longer hold every index");
 
 @unmanaged
 export class Connection {
@@ -41,7 +46,7 @@ export class Connection {
   virtual16Low: u64; //     88
   server16High: u64; //     96
   server16Low: u64; //     104
-  control: u32; //         112
+  control: u32; //         112  the number of the connection that controls this one; 0 none
   children: u32; //        116
   extra: u32; //           120
   fwmark: u32; //          124
@@ -49,8 +54,21 @@ export class Connection {
   static at(index: u32): Connection {
     return changetype<Connection>(connections + <usize>index * CONNECTION_BYTES);
   }
+  /** The connection with a number, of whatever shard. */
+  static numbered(number: u32): Connection {
+    return changetype<Connection>(recordsOf(number >> INDEX_BITS) + <usize>(number & INDEX_MASK) * CONNECTION_BYTES);
+  }
+  /** What others name it by. */
+  get number(): u32 {
+    return shard << INDEX_BITS | this.index;
+  }
   get index(): u32 {
     return <u32>((changetype<usize>(this) - connections) / CONNECTION_BYTES);
+  }
+  /** True for a connection of the table looked at. */
+  get isHere(): bool {
+    let at = changetype<usize>(this);
+    return at >= connections && at < connections + <usize>connectionsMax * CONNECTION_BYTES;
   }
   get client16(): usize {
     return changetype<usize>(this) + CONNECTION_CLIENT16;
@@ -81,7 +99,7 @@ export class Connection {
     this.lastMs = now;
   }
   get expired(): bool {
-    return now - this.lastMs >= this.timeoutMs;
+    return since(this.lastMs) >= this.timeoutMs;
   }
   /**
    * Its time is over, but connections live by it: it goes on for another minute, and from then on lives by

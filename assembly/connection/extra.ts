@@ -3,11 +3,11 @@
 
 import {
   EXTRAS_BASE, EXTRAS_WORKER, EXTRA_BYTES, EXTRA_IN, EXTRA_MODE, EXTRA_NEXT, EXTRA_OUT, STATE_EXTRA_FREE,
-  STATE_EXTRA_FRESH, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
+  STATE_EXTRA_FRESH,
 } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { drop } from "../stats";
-import { state } from "../memory";
+import { shard, table } from "../memory";
 import { Connection } from "./connection";
 
 @unmanaged
@@ -36,9 +36,9 @@ if (offsetof<Extra>("inPlace") != EXTRA_IN) ERROR("inPlace moved");
 if (offsetof<Extra>("mode") != EXTRA_MODE) ERROR("mode moved");
 if (offsetof<Extra>("next") != EXTRA_NEXT) ERROR("next moved");
 
-/** Index of this worker's first extra. */
+/** Index of this shard's first extra. */
 function first(): u32 {
-  return <u32>((state - WORKER_STATE - WORKERS_BASE) / WORKER_BYTES) * EXTRAS_WORKER;
+  return shard * EXTRAS_WORKER;
 }
 
 /** The connection's extra, taken now when it has none; 0 (counted) when there is no room. */
@@ -49,17 +49,17 @@ export function extraOf(connection: Connection): u32 {
 
 /** A zeroed extra; 0 (counted) when there is no room. */
 export function takeExtra(): u32 {
-  let index = load<u32>(state, STATE_EXTRA_FREE);
+  let index = load<u32>(table, STATE_EXTRA_FREE);
   if (index != 0) {
-    store<u32>(state, Extra.at(index).next, STATE_EXTRA_FREE);
+    store<u32>(table, Extra.at(index).next, STATE_EXTRA_FREE);
   } else {
     // The first is never given out: index 0 means none.
-    let fresh = load<u32>(state, STATE_EXTRA_FRESH) + 1;
+    let fresh = load<u32>(table, STATE_EXTRA_FRESH) + 1;
     if (fresh == EXTRAS_WORKER) {
       drop(DropReason.ExtraFull);
       return 0;
     }
-    store<u32>(state, fresh, STATE_EXTRA_FRESH);
+    store<u32>(table, fresh, STATE_EXTRA_FRESH);
     index = first() + fresh;
   }
   memory.fill(changetype<usize>(Extra.at(index)), 0, EXTRA_BYTES);
@@ -71,7 +71,7 @@ export function giveExtra(connection: Connection): void {
   if (connection.extra == 0) return;
   let last = Extra.at(connection.extra);
   while (last.next != 0) last = Extra.at(last.next);
-  last.next = load<u32>(state, STATE_EXTRA_FREE);
-  store<u32>(state, connection.extra, STATE_EXTRA_FREE);
+  last.next = load<u32>(table, STATE_EXTRA_FREE);
+  store<u32>(table, connection.extra, STATE_EXTRA_FREE);
   connection.extra = 0;
 }

@@ -10,7 +10,7 @@ import { Server } from "../service/server";
 import { Connection } from "./connection";
 import { giveExtra } from "./extra";
 import { give, insert, remove, take } from "./table";
-import { now } from "../memory";
+import { enterCommons, leaveCommons, lock, now, unlock } from "../memory";
 
 /** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
 const FIRST_TIMEOUT_MS: u32 = 3000;
@@ -77,16 +77,19 @@ export function bindServer(connection: Connection, index: u32, serverPort: u32):
   connection.flags = <u16>flags;
   prepareDeltas(connection);
 
+  lock();
   server.references++;
   if (connection.has(ConnectionFlag.Template)) server.persistent++;
   else server.inactive++;
   if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
+  unlock();
 }
 
 /** Takes a connection from its server's counts, and lifts the overload when enough have left. */
 export function unbindServer(connection: Connection): void {
   if (connection.server == 0) return;
   let server = Server.at(connection.server);
+  lock();
   if (connection.has(ConnectionFlag.Template)) server.persistent--;
   else if (connection.has(ConnectionFlag.Inactive)) server.inactive--;
   else server.active--;
@@ -98,15 +101,20 @@ export function unbindServer(connection: Connection): void {
     server.flags &= ~<u32>ServerFlag.Overload;
   }
   server.references--;
+  unlock();
   connection.server = 0;
 }
 
-/** Ends a connection: out of the table, off its server, its record free. */
+/** Ends a connection of the table looked at: out of it, off its server, its record free. */
 export function closeConnection(index: u32): void {
   let connection = Connection.at(index);
   remove(index);
   unbindServer(connection);
-  if (connection.control != 0) Connection.at(connection.control).children--;
+  if (connection.control != 0) {
+    lock();
+    Connection.numbered(connection.control).children--;
+    unlock();
+  }
   connection.control = 0;
   giveExtra(connection);
   give(index);
@@ -117,12 +125,26 @@ export function closeConnection(index: u32): void {
  * client has been seen to be real.
  */
 export function dropConnection(index: u32): void {
-  while (index != 0) {
-    let above = Connection.at(index).control;
-    closeConnection(index);
-    if (above != 0 && isNeeded(Connection.at(above))) return;
-    index = above;
+  lock();
+  let above = Connection.at(index).control;
+  closeConnection(index);
+  while (above != 0 && !isNeeded(Connection.numbered(above))) above = closeNumbered(above);
+  unlock();
+}
+
+/** Ends a connection of this worker's or of the commons; another worker ends its own. Answers what controlled it. */
+function closeNumbered(number: u32): u32 {
+  let connection = Connection.numbered(number);
+  let above = connection.control;
+  if (connection.isHere) {
+    closeConnection(connection.index);
+    return above;
   }
+  enterCommons();
+  let isCommon = connection.isHere;
+  if (isCommon) closeConnection(connection.index);
+  leaveCommons();
+  return isCommon ? above : 0;
 }
 
 function isNeeded(control: Connection): bool {
@@ -155,6 +177,7 @@ export function endRetired(index: u32): void {
 export function setActive(connection: Connection, active: bool): void {
   if (connection.has(ConnectionFlag.Inactive) != active || connection.server == 0) return;
   let server = Server.at(connection.server);
+  lock();
   if (active) {
     server.active++;
     server.inactive--;
@@ -164,6 +187,7 @@ export function setActive(connection: Connection, active: bool): void {
     server.inactive++;
     connection.set(ConnectionFlag.Inactive);
   }
+  unlock();
 }
 
 /** One hop less: the TTL is the high byte of its word on the wire, the low one in our order. */

@@ -10,7 +10,7 @@ import {
 import { ConnectionFlag, Forward } from "../abi/enums";
 import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
-import { bucketMask, buckets, connections, connectionsMax, seed, state } from "../memory";
+import { bucketMask, buckets, connections, connectionsMax, inCommons, seed, table } from "../memory";
 import { Connection } from "./connection";
 import { hashNote, hasNote, noteHash } from "./note";
 
@@ -72,24 +72,11 @@ export function lookup(
   return 0;
 }
 
-/** A connection that a command connection announced and whose client's port is not known yet; 0 when none. */
-export function lookupAwaited(family: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32): u32 {
-  if (load<u32>(state, STATE_AWAITED) == 0) return 0;
-  let index = lookup(FROM_CLIENT, family, protocol, client, 0, virtual, virtualPort);
-  return index != 0 && Connection.at(index).has(ConnectionFlag.NoClientPort) ? index : 0;
-}
-
-/** The announced client has come: from now on its connection is found by its port, as every other. */
-export function fillClientPort(index: u32, port: u32): void {
-  let connection = Connection.at(index);
-  remove(index);
-  connection.clientPort = connection.clientPortAgain = <u16>port;
-  connection.clear(ConnectionFlag.NoClientPort);
-  insert(index);
-}
-
+/** In the commons everything but templates is announced: it waits there for its first packet. */
 function countAwaited(connection: Connection, change: u32): void {
-  if (connection.has(ConnectionFlag.NoClientPort)) store<u32>(state, load<u32>(state, STATE_AWAITED) + change, STATE_AWAITED);
+  if (connection.has(ConnectionFlag.NoClientPort) || (inCommons() && !connection.has(ConnectionFlag.Template))) {
+    store<u32>(table, load<u32>(table, STATE_AWAITED) + change, STATE_AWAITED);
+  }
 }
 
 /**
@@ -121,16 +108,16 @@ export function lookupTemplate(
 
 /** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. */
 export function take(): u32 {
-  let index = load<u32>(state, STATE_FREE);
+  let index = load<u32>(table, STATE_FREE);
   if (index != 0) {
-    store<u32>(state, Connection.at(index).control, STATE_FREE);
+    store<u32>(table, Connection.at(index).control, STATE_FREE);
   } else {
-    index = max<u32>(load<u32>(state, STATE_FRESH), 1);
+    index = max<u32>(load<u32>(table, STATE_FRESH), 1);
     if (index >= connectionsMax) return 0;
-    store<u32>(state, index + 1, STATE_FRESH);
+    store<u32>(table, index + 1, STATE_FRESH);
   }
   memory.fill(connections + <usize>index * CONNECTION_BYTES, 0, CONNECTION_BYTES);
-  store<u32>(state, load<u32>(state, STATE_USED) + 1, STATE_USED);
+  store<u32>(table, load<u32>(table, STATE_USED) + 1, STATE_USED);
   return index;
 }
 
@@ -139,9 +126,9 @@ export function give(index: u32): void {
   let connection = Connection.at(index);
   connection.flags = 0;
   connection.protocol = 0;
-  connection.control = load<u32>(state, STATE_FREE);
-  store<u32>(state, index, STATE_FREE);
-  store<u32>(state, load<u32>(state, STATE_USED) - 1, STATE_USED);
+  connection.control = load<u32>(table, STATE_FREE);
+  store<u32>(table, index, STATE_FREE);
+  store<u32>(table, load<u32>(table, STATE_USED) - 1, STATE_USED);
 }
 
 /**

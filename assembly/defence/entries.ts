@@ -9,7 +9,7 @@ import { mix } from "../base/hash";
 import { xorshift } from "../base/random";
 import { Connection } from "../connection/connection";
 import { dropConnection } from "../connection/open";
-import { bucketMask, buckets, now, seed, state } from "../memory";
+import { bucketMask, buckets, lock, now, seed, state, unlock } from "../memory";
 
 const SECOND_MS: u32 = 1000;
 /** A thirty-second of the table. */
@@ -41,7 +41,9 @@ function clearBucket(bucket: usize): void {
   for (let place: usize = 0; place < BUCKET_PLACES; place++) {
     if (load<u16>(bucket + (place << 1)) == 0) continue;
     let index = load<u32>(bucket + (place << 2), BUCKET_INDICES);
+    lock();
     if (isExpendable(Connection.at(index))) dropConnection(index);
+    unlock();
   }
 }
 

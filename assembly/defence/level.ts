@@ -4,7 +4,7 @@
 // enough again, which turns it back to 1; 3 always.
 
 import {
-  CONTROL_BASE, CONTROL_DEFENCE_MS, CONTROL_DROP_COUNTER, CONTROL_DROP_ENTRIES, CONTROL_DROP_RATE, CONTROL_WORKERS,
+  CONTROL_BASE, CONTROL_COMMONS, CONTROL_DEFENCE_MS, CONTROL_DROP_COUNTER, CONTROL_DROP_ENTRIES, CONTROL_DROP_RATE, CONTROL_WORKERS,
   STATE_USED, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../abi/layout";
 import { Sysctl } from "../abi/enums";
@@ -26,7 +26,7 @@ export function isDefence(name: u32): bool {
   return name == <u32>Sysctl.DropEntry || name == <u32>Sysctl.DropPacket || name == <u32>Sysctl.SecureTcp;
 }
 
-/** Each tick: decides when a second has passed. Workers share the decision, and their clocks differ a little. */
+/** Each tick of the first worker: decides when a second has passed. */
 export function defend(): void {
   if (<i32>(now - load<u32>(CONTROL_BASE, CONTROL_DEFENCE_MS)) >= DECIDE_MS) decideDefences();
 }
@@ -72,6 +72,7 @@ function freeConnections(): u32 {
   for (let worker: u32 = 0; worker < workers; worker++) {
     most = max(most, load<u32>(<usize>WORKERS_BASE + <usize>worker * WORKER_BYTES + WORKER_STATE, STATE_USED));
   }
+  if (workers > 1) most = max(most, load<u32>(<usize>CONTROL_BASE + CONTROL_COMMONS, STATE_USED));
   return connectionsMax - 1 - most;
 }
 

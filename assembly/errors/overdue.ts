@@ -5,8 +5,8 @@ import { REASSEMBLIES_MAX } from "../abi/limits";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { isLocal } from "../link/local";
-import { now } from "../memory";
-import { PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
+import { lock, since, unlock } from "../memory";
+import { IN_USE, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
 import { Packet } from "../packet/packet";
 import { drop } from "../stats";
 import { set16 } from "../wire/field";
@@ -24,11 +24,20 @@ export function sweepReassemblies(): void {
   for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
     let record = recordAt(index);
     let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
-    if (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) < timeoutMs) continue;
+    if (load<u32>(record, 4) == 0 || since(load<u32>(record, 8)) < timeoutMs) continue;
+    lock();
+    giveUp(record);
+    unlock();
+  }
+}
+
+function giveUp(record: usize): void {
+  // What a worker that trapped had in use is only freed.
+  if ((load<u32>(record, 4) & IN_USE) == 0) {
     tellOverdue(record);
-    store<u32>(record, 0, 4);
     drop(DropReason.ReassemblyTimeout);
   }
+  store<u32>(record, 0, 4);
 }
 
 /** Tells about a record that is given up. Only the first piece can say whose the datagram was. */

@@ -5,7 +5,7 @@ import { Connection } from "../connection/connection";
 import { closeConnection } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
 import { STATE_EMBEDDED } from "../abi/layout";
-import { state } from "../memory";
+import { lock, state, unlock } from "../memory";
 import { markOf } from "../packet/mark";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
@@ -33,6 +33,13 @@ export function isIcmpError(packet: Packet): bool {
 
 /** Handles an error about a connection's packet; false when it belongs to none. */
 export function related(packet: Packet): bool {
+  lock();
+  let handled = handleError(packet);
+  unlock();
+  return handled;
+}
+
+function handleError(packet: Packet): bool {
   let inner = <usize>packet.l4 + 8;
   let source = state + STATE_EMBEDDED;
   let target = source + 16;

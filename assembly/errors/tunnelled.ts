@@ -25,7 +25,7 @@ const IPV4_BYTES: u32 = 20;
 const GUE_BYTES: usize = 12;
 
 /** The client's packet inside the quoted outer one at `outer`, 0 when that is no tunnel's. */
-function clientsPacket(outer: usize, end: usize): usize {
+export function clientsPacket(outer: usize, end: usize): usize {
   let at = outer + ((<usize>load<u8>(outer) & 15) << 2);
   switch (<i32>load<u8>(outer, 9)) {
     case Protocol.IpIp: return at;

@@ -1,6 +1,6 @@
 // What a path to a tunnel's end carries, as far as routers on the way have told.
 
-import { now } from "../memory";
+import { now, since } from "../memory";
 import { Server } from "../service/server";
 
 /** Smaller ones are not believed (RFC 1191 section 7.1; 552 is what Linux takes as the least). */
@@ -10,7 +10,7 @@ const PATH_MTU_MS: u32 = 600000;
 
 /** The MTU to a tunnel's end: the port's, or what a router on the way has told. */
 export function pathMtu(server: Server, mtu: u32): u32 {
-  if (server.pathMtu == 0 || now - server.pathMtuMs >= PATH_MTU_MS) return mtu;
+  if (server.pathMtu == 0 || since(server.pathMtuMs) >= PATH_MTU_MS) return mtu;
   return min(mtu, server.pathMtu);
 }
 

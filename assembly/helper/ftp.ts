@@ -10,7 +10,7 @@ import { Connection } from "../connection/connection";
 import { Extra, extraOf } from "../connection/extra";
 import { openConnection, setActive, timeoutMs } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
-import { state } from "../memory";
+import { enterCommons, leaveCommons, lock, shared, state, unlock } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES } from "../packet/slot";
 import { drop } from "../stats";
@@ -130,7 +130,7 @@ function expectServer(connection: Connection, client: usize): bool {
   let known = lookup(FROM_CLIENT, connection.family, <u32>Protocol.Tcp, client, port(dataPort), connection.virtual16, virtualPort);
   // A client may name another host (RFC 959 section 5.2), but not disturb that host's connections.
   if (known != 0 && !sameAddress(client, connection.client16)) return true;
-  return listen(connection, known, client, port(dataPort), virtualPort, portBelow(connection.serverPort));
+  return announce(connection, FROM_CLIENT, known, client, port(dataPort), virtualPort, portBelow(connection.serverPort));
 }
 
 function portBelow(number: u32): u32 {
@@ -191,19 +191,35 @@ function extendedPassive(connection: Connection, at: usize, end: usize): bool {
 function expectClient(connection: Connection): bool {
   let number = port(dataPort);
   let known = lookup(FROM_SERVER, connection.family, <u32>Protocol.Tcp, connection.client16, 0, connection.server16, number);
-  return listen(connection, known, connection.client16, 0, number, number);
+  return announce(connection, FROM_SERVER, known, connection.client16, 0, number, number);
+}
+
+/** Lets a connection wait: the known one, or one in the commons, which whoever it comes to will find. */
+function announce(
+  connection: Connection, from: u32, known: u32, client: usize, clientPort: u32, virtualPort: u32, serverPort: u32,
+): bool {
+  let number = connection.number;
+  if (known != 0) return listen(connection, number, known, client, clientPort, virtualPort, serverPort);
+  lock();
+  enterCommons();
+  let other = from == FROM_CLIENT ? connection.virtual16 : connection.server16;
+  if (shared) known = lookup(from, connection.family, <u32>Protocol.Tcp, client, clientPort, other, from == FROM_CLIENT ? virtualPort : serverPort);
+  let done = listen(connection, number, known, client, clientPort, virtualPort, serverPort);
+  leaveCommons();
+  unlock();
+  return done;
 }
 
 /** Makes the data connection's entry (or takes the known one) and lets it wait. False when the table is full. */
 function listen(
-  connection: Connection, known: u32, client: usize, clientPort: u32, virtualPort: u32, serverPort: u32,
+  connection: Connection, number: u32, known: u32, client: usize, clientPort: u32, virtualPort: u32, serverPort: u32,
 ): bool {
   let index = known;
   if (index == 0) {
     index = openConnection(connection.family, <u32>Protocol.Tcp, client, clientPort, connection.virtual16, virtualPort,
       connection.server, serverPort, clientPort == 0 ? <u32>ConnectionFlag.NoClientPort : 0, connection.fwmark);
     if (index == 0) return false;
-    Connection.at(index).control = connection.index;
+    Connection.at(index).control = number;
     connection.children++;
   }
   let data = Connection.at(index);

@@ -1,11 +1,11 @@
 // Neighbours: who is reached by which hardware address, and the frames that wait for an answer.
 
 import {
-  CONTROL_BASE, CONTROL_NEIGHBORS_USED, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
+  CONTROL_BASE, CONTROL_NEIGHBORS_USED, CONTROL_PENDING_ORDER, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
   NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NEXT,
   NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_BASE,
   PENDING_BYTES, PENDING_FLAGS, PENDING_FRAME, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PENDING_ORDER, PORT_FLAGS, PORT_MAC,
-  PORT_MTU, SLOT_HEADROOM, STATE_PENDING_ORDER,
+  PORT_MTU, SLOT_HEADROOM,
 } from "../abi/layout";
 import { ControlError, DropReason, NeighborState } from "../abi/enums";
 import { NEIGHBORS_MAX, PENDING_MAX, PENDING_PER_NEIGHBOR } from "../abi/limits";
@@ -13,7 +13,7 @@ import { foldAddress, mix } from "../base/hash";
 import { append, ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { copyAddress, sameAddress } from "../wire/field";
-import { now, state } from "../memory";
+import { lock, now, since, unlock } from "../memory";
 import { askArp, askNdp } from "./ask";
 import { portAt } from "./local";
 import { routesChanged } from "./generation";
@@ -44,23 +44,37 @@ export function findNeighbor(family: u32, port: u32, address: usize): u32 {
   return 0;
 }
 
-/** The neighbour, made when it is new (nobody has asked for it yet). 0 when every record is permanent. */
+/**
+ * The neighbour, made when it is new (nobody has asked for it yet). 0 when every record is permanent.
+ *
+ * Chains may be walked without the lock: who meets another worker's change finds the neighbour or does not, and
+ * looks again under the lock.
+ */
 export function touchNeighbor(family: u32, port: u32, address: usize): u32 {
   let index = findNeighbor(family, port, address);
   if (index == 0) {
-    index = take();
+    lock();
+    index = findNeighbor(family, port, address);
+    if (index == 0) index = add(family, port, address);
+    unlock();
     if (index == 0) return 0;
-    let neighbor = neighborAt(index);
-    copyAddress(neighbor, address);
-    store<u16>(neighbor, <u16>port, NEIGHBOR_PORT);
-    store<u8>(neighbor, <u8>family, NEIGHBOR_FAMILY);
-    store<u8>(neighbor, <u8>NeighborState.Incomplete, NEIGHBOR_STATE);
-    copyPort(neighbor, port);
-    let chain = head(port, address);
-    store<u32>(neighbor, load<u32>(chain), NEIGHBOR_NEXT);
-    store<u32>(chain, index);
   }
   store<u32>(neighborAt(index), now, NEIGHBOR_USED_MS);
+  return index;
+}
+
+function add(family: u32, port: u32, address: usize): u32 {
+  let index = take();
+  if (index == 0) return 0;
+  let neighbor = neighborAt(index);
+  copyAddress(neighbor, address);
+  store<u16>(neighbor, <u16>port, NEIGHBOR_PORT);
+  store<u8>(neighbor, <u8>family, NEIGHBOR_FAMILY);
+  store<u8>(neighbor, <u8>NeighborState.Incomplete, NEIGHBOR_STATE);
+  copyPort(neighbor, port);
+  let chain = head(port, address);
+  store<u32>(neighbor, load<u32>(chain), NEIGHBOR_NEXT);
+  store<u32>(chain, index);
   return index;
 }
 
@@ -80,7 +94,7 @@ function take(): u32 {
     let what = load<u8>(neighbor, NEIGHBOR_STATE);
     if (what == <u8>NeighborState.Free) return index;
     if (what == <u8>NeighborState.Permanent) continue;
-    if (oldest == 0 || now - load<u32>(neighbor, NEIGHBOR_USED_MS) > now - load<u32>(neighborAt(oldest), NEIGHBOR_USED_MS)) {
+    if (oldest == 0 || since(load<u32>(neighbor, NEIGHBOR_USED_MS)) > since(load<u32>(neighborAt(oldest), NEIGHBOR_USED_MS))) {
       oldest = index;
     }
   }
@@ -104,23 +118,31 @@ function free(index: u32): void {
 
 /** A neighbour told its hardware address: believe it, and send what waited. */
 export function learn(family: u32, port: u32, address: usize, mac: usize): u32 {
+  lock();
   let index = touchNeighbor(family, port, address);
-  if (index == 0) return 0;
-  let neighbor = neighborAt(index);
-  if (load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) return index;
-  memory.copy(neighbor + NEIGHBOR_MACS, mac, 6);
-  store<u8>(neighbor, <u8>NeighborState.Reachable, NEIGHBOR_STATE);
-  store<u32>(neighbor, now, NEIGHBOR_CONFIRMED_MS);
-  store<u16>(neighbor, 0, NEIGHBOR_TRIES);
-  sendPending(index);
+  if (index != 0 && load<u8>(neighborAt(index), NEIGHBOR_STATE) != <u8>NeighborState.Permanent) {
+    let neighbor = neighborAt(index);
+    copyMac(neighbor, mac);
+    store<u32>(neighbor, now, NEIGHBOR_CONFIRMED_MS);
+    store<u8>(neighbor, <u8>NeighborState.Reachable, NEIGHBOR_STATE);
+    store<u16>(neighbor, 0, NEIGHBOR_TRIES);
+    sendPending(index);
+  }
+  unlock();
   return index;
+}
+
+/** In one store: other workers send to this neighbour meanwhile. */
+function copyMac(neighbor: usize, mac: usize): void {
+  let six = <u64>load<u32>(mac) | (<u64>load<u16>(mac, 4) << 32);
+  store<u64>(neighbor, (load<u64>(neighbor, NEIGHBOR_MACS) & 0xffff000000000000) | six, NEIGHBOR_MACS);
 }
 
 export function addPermanent(family: u32, port: u32, address: usize, mac: usize): i32 {
   let index = touchNeighbor(family, port, address);
   if (index == 0) return <i32>ControlError.Full;
   let neighbor = neighborAt(index);
-  memory.copy(neighbor + NEIGHBOR_MACS, mac, 6);
+  copyMac(neighbor, mac);
   store<u8>(neighbor, <u8>NeighborState.Permanent, NEIGHBOR_STATE);
   sendPending(index);
   return <i32>index;
@@ -144,23 +166,42 @@ export function refreshPorts(port: u32): void {
 
 /** Sends a frame to a neighbour, or lets it wait for the neighbour's answer. `flags` are FrameFlag. */
 export function transmit(index: u32, frame: u32, bytes: u32, flags: u32): void {
+  if (transmitNow(index, frame, bytes, flags)) return;
+  lock();
+  // Another worker may have heard of it meanwhile, or given it up.
+  if (!transmitNow(index, frame, bytes, flags)) {
+    if (load<u8>(neighborAt(index), NEIGHBOR_STATE) == <u8>NeighborState.Free) {
+      drop(DropReason.NeighborUnreachable);
+    } else {
+      ask(index);
+      wait(index, frame, bytes, flags);
+    }
+  }
+  unlock();
+}
+
+/** Sends a frame to a neighbour whose hardware address is known; false, and nothing done, for another. */
+function transmitNow(index: u32, frame: u32, bytes: u32, flags: u32): bool {
   let neighbor = neighborAt(index);
   let what = load<u8>(neighbor, NEIGHBOR_STATE);
-  if (what == <u8>NeighborState.Reachable || what == <u8>NeighborState.Permanent) {
-    store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
-    store<u32>(frame, load<u32>(neighbor, NEIGHBOR_MACS + 8), 8);
-    append(load<u16>(neighbor, NEIGHBOR_PORT), frame, bytes, flags);
-    if (what == <u8>NeighborState.Reachable && now - load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS) > FRESH_MS) ask(index);
-    return;
-  }
-  ask(index);
-  wait(index, frame, bytes, flags);
+  if (what != <u8>NeighborState.Reachable && what != <u8>NeighborState.Permanent) return false;
+  store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
+  store<u32>(frame, load<u32>(neighbor, NEIGHBOR_MACS + 8), 8);
+  append(load<u16>(neighbor, NEIGHBOR_PORT), frame, bytes, flags);
+  if (what == <u8>NeighborState.Reachable && since(load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS)) > FRESH_MS) ask(index);
+  return true;
 }
 
 /** Asks for a neighbour, at most once a second. */
 function ask(index: u32): void {
   let neighbor = neighborAt(index);
-  if (load<u16>(neighbor, NEIGHBOR_TRIES) != 0 && now - load<u32>(neighbor, NEIGHBOR_ASKED_MS) < RETRY_MS) return;
+  if (load<u16>(neighbor, NEIGHBOR_TRIES) != 0 && since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) return;
+  lock();
+  askNow(neighbor);
+  unlock();
+}
+
+function askNow(neighbor: usize): void {
   store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_TRIES) + 1, NEIGHBOR_TRIES);
   store<u32>(neighbor, now, NEIGHBOR_ASKED_MS);
   let port = <u32>load<u16>(neighbor, NEIGHBOR_PORT);
@@ -179,8 +220,8 @@ function wait(index: u32, frame: u32, bytes: u32, flags: u32): void {
   for (let place: u32 = 0; place < PENDING_MAX; place++) {
     let pending = pendingAt(place);
     if (load<u32>(pending, PENDING_NEIGHBOR) != 0) continue;
-    let order = load<u32>(state, STATE_PENDING_ORDER) + 1;
-    store<u32>(state, order, STATE_PENDING_ORDER);
+    let order = load<u32>(CONTROL_BASE, CONTROL_PENDING_ORDER) + 1;
+    store<u32>(CONTROL_BASE, order, CONTROL_PENDING_ORDER);
     store<u32>(pending, index, PENDING_NEIGHBOR);
     store<u32>(pending, bytes, PENDING_FRAME_BYTES);
     store<u32>(pending, order, PENDING_ORDER);
@@ -230,9 +271,11 @@ export function sweepNeighbors(): void {
     let neighbor = neighborAt(index);
     let tries = <u32>load<u16>(neighbor, NEIGHBOR_TRIES);
     if (tries == 0 || load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) continue;
-    if (now - load<u32>(neighbor, NEIGHBOR_ASKED_MS) < RETRY_MS) continue;
+    if (since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) continue;
+    lock();
     if (tries >= TRIES_MAX) free(index);
     else ask(index);
+    unlock();
   }
 }
 

@@ -6,10 +6,10 @@
 //          64 largest piece | 68 IPv6: where in the header the next one is named | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
-import { REASSEMBLIES_BASE, REASSEMBLY_BYTES } from "../abi/layout";
+import { REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
-import { now } from "../memory";
+import { lock, now, shared, since, state, unlock, worker } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
@@ -21,6 +21,10 @@ export const RECORD_NEXT_AT: usize = 68;
 export const PIECES: usize = 128;
 export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
+/** Instead of family and protocol: the datagram is whole, and a worker (its number plus one) still needs the record. */
+export const IN_USE: u32 = 0x40000000;
+/** Nobody's yet: the record is on its way to the connection's worker. */
+const UNDERWAY: u32 = IN_USE | 0xff;
 
 export function recordAt(index: u32): usize {
   return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
@@ -30,7 +34,7 @@ function keyOf(packet: Packet): u32 {
   return 0x80000000 | (<u32>packet.family << 8) | <u32>packet.protocol;
 }
 
-/** The record of this packet's datagram; a new one takes a free place, or the oldest. */
+/** The record of this packet's datagram; a new one takes a free place, or the oldest. 0 when all are in use. */
 function find(packet: Packet): usize {
   let key = keyOf(packet);
   let oldest: usize = 0;
@@ -38,11 +42,13 @@ function find(packet: Packet): usize {
     let record = recordAt(index);
     if (load<u32>(record, 4) == key && load<u32>(record) == packet.fragmentId &&
       sameAddress(record + 16, packet.source) && sameAddress(record + 32, packet.target)) return record;
+    if (load<u32>(record, 4) & IN_USE) continue;
     if (oldest == 0) oldest = record;
     else if (load<u32>(oldest, 4) != 0 &&
-      (load<u32>(record, 4) == 0 || now - load<u32>(record, 8) > now - load<u32>(oldest, 8))) oldest = record;
+      (load<u32>(record, 4) == 0 || since(load<u32>(record, 8)) > since(load<u32>(oldest, 8)))) oldest = record;
   }
-  if (load<u32>(oldest, 4) != 0) drop(DropReason.ReassemblyFull);
+  if (oldest == 0 || load<u32>(oldest, 4) != 0) drop(DropReason.ReassemblyFull);
+  if (oldest == 0) return 0;
   memory.fill(oldest, 0, PIECES);
   store<u32>(oldest, packet.fragmentId);
   store<u32>(oldest, key, 4);
@@ -52,8 +58,15 @@ function find(packet: Packet): usize {
   return oldest;
 }
 
-/** Takes a fragment in. True when the datagram is whole: the packet is then that datagram. */
+/** Takes a fragment in, of whatever worker. True when the datagram is whole: the packet is then that datagram. */
 export function reassemble(packet: Packet): bool {
+  lock();
+  let isWhole = takeIn(packet);
+  unlock();
+  return isWhole;
+}
+
+function takeIn(packet: Packet): bool {
   let offset = packet.fragmentOffset;
   let payloadAt = packet.l4;
   let bytes = packet.end - payloadAt;
@@ -62,7 +75,7 @@ export function reassemble(packet: Packet): bool {
     return false;
   }
   let record = find(packet);
-  if (!note(record, offset, bytes, packet.moreFragments == 0)) return false;
+  if (record == 0 || !note(record, offset, bytes, packet.moreFragments == 0)) return false;
   memory.copy(record + PAYLOAD + offset, payloadAt, bytes);
   store<u32>(record, load<u32>(record, 12) + bytes, 12);
   store<u32>(record, packet.port, 60);
@@ -134,7 +147,29 @@ function complete(packet: Packet, record: usize, total: u32): void {
   } else {
     set16(l3 + 4, headerBytes - 40 + total);
   }
-  store<u32>(record, 0, 4);
+  if (shared) keepDatagram(record);
+  else store<u32>(record, 0, 4);
+}
+
+/** A whole datagram is this worker's until its next batch: frames of it may have to be sent. */
+export function keepDatagram(record: usize): void {
+  store<u32>(record, IN_USE | (worker + 1), 4);
+  store<u32>(state, 1, STATE_DATAGRAMS);
+}
+
+/** A whole datagram goes on to another worker. */
+export function passDatagram(record: usize): void {
+  store<u32>(record, UNDERWAY, 4);
+}
+
+/** The last batch is over: the records of its whole datagrams may be taken anew. */
+export function releaseDatagrams(): void {
+  if (load<u32>(state, STATE_DATAGRAMS) == 0) return;
+  store<u32>(state, 0, STATE_DATAGRAMS);
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    let record = recordAt(index);
+    if (load<u32>(record, 4) == (IN_USE | (worker + 1))) store<u32>(record, 0, 4);
+  }
 }
 
 /** Keeps of a datagram's pieces only how long the longest was: it has got another header. */

@@ -6,7 +6,9 @@ import {
 } from "../abi/layout";
 import { OWN_SLOTS_MAX, TRANSMIT_MAX } from "../abi/limits";
 import { DropReason, FrameFlag, PortFlag } from "../abi/enums";
-import { ownSlots, state, transmitList } from "../memory";
+import { endHanded } from "../handover/handover";
+import { ownSlots, shared, state, transmitList } from "../memory";
+import { releaseDatagrams } from "./fragment";
 import { drop } from "../stats";
 
 /** Bytes an own slot can hold after its headroom. */
@@ -17,6 +19,10 @@ export const NO_CAUSE: u32 = 0xffffffff;
 
 /** Empties both lists: the host has sent everything of the last call. */
 export function beginBatch(): void {
+  if (shared) {
+    releaseDatagrams();
+    endHanded();
+  }
   store<u32>(state, 0, STATE_TRANSMIT_COUNT);
   store<u32>(state, 0, STATE_OWN_COUNT);
 }

@@ -8,7 +8,7 @@ import {
 import { CACHE_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
 import { giveRecord, takeRecord } from "../base/pool";
-import { now, seed } from "../memory";
+import { now, seed, since } from "../memory";
 import { Service } from "../service/service";
 import { copyAddress, sameAddress } from "../wire/field";
 import { forgetServers } from "./members";
@@ -95,7 +95,7 @@ function forgetIdle(service: Service, head: u32, idleMs: u64): u32 {
   while (load<u32>(link) != 0) {
     let index = load<u32>(link);
     let destination = Destination.at(index);
-    if (<u64>(now - destination.usedMs) < idleMs) {
+    if (<u64>since(destination.usedMs) < idleMs) {
       link = changetype<usize>(destination) + CACHE_NEXT;
       continue;
     }
@@ -110,7 +110,7 @@ function forgetIdle(service: Service, head: u32, idleMs: u64): u32 {
 
 /** True when a minute has gone by since the service's destinations were last swept. */
 export function isSweepDue(service: Service): bool {
-  return now - load<u32>(slabWord(service, SLAB_SWEPT_MS)) >= MINUTE_MS;
+  return since(load<u32>(slabWord(service, SLAB_SWEPT_MS))) >= MINUTE_MS;
 }
 
 /** Each minute: when there are too many, the idle make room; every half hour those past their time go. */

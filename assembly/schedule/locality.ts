@@ -2,7 +2,7 @@
 // Made for transparent caches, where a service (by firewall mark) has many destinations.
 
 import { Sysctl } from "../abi/enums";
-import { now } from "../memory";
+import { now, since } from "../memory";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { sysctl } from "../sysctl";
@@ -68,7 +68,7 @@ function join(destination: Destination, server: u32): void {
 
 function shrink(destination: Destination): void {
   if (destination.servers == 0 || Member.at(destination.servers).next == 0) return;
-  if (<u64>(now - destination.changedMs) <= <u64>sysctl(Sysctl.LblcrExpiration) * 1000) return;
+  if (<u64>since(destination.changedMs) <= <u64>sysctl(Sysctl.LblcrExpiration) * 1000) return;
   let most = mostMember(destination.servers);
   if (most == 0) return;
   destination.servers = removeMember(destination.servers, most);

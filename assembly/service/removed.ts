@@ -1,7 +1,7 @@
 // A server leaves its service. Its record stays while connections name it, and two minutes more.
 
-import { CONTROL_BASE, CONTROL_SERVERS_USED, SERVER_BYTES } from "../abi/layout";
-import { now } from "../memory";
+import { CONTROL_BASE, CONTROL_SERVERS_USED } from "../abi/layout";
+import { lock, now, since, unlock } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
 import { Server, unlinkServer } from "./server";
 import { Service } from "./service";
@@ -36,9 +36,12 @@ export function releaseServers(): void {
     if (server.family == 0 || server.service != 0) continue;
     if (server.references != 0) server.idleMs = 0;
     else if (server.idleMs == 0) server.idleMs = now | 1;
-    else if (now - server.idleMs >= REMOVED_MS) {
+    else if (since(server.idleMs) >= REMOVED_MS) {
+      lock();
+      // Whoever walks the chain without the lock must find his way on; takeServer() clears the rest.
       unlinkServer(at);
-      memory.fill(changetype<usize>(server), 0, SERVER_BYTES);
+      server.family = 0;
+      unlock();
     }
   }
 }

@@ -111,7 +111,6 @@ export function unlinkServer(index: u32): void {
   let at = serverHead(server.protocol, server.address, server.port);
   while (load<u32>(at) != index && load<u32>(at) != 0) at = changetype<usize>(Server.at(load<u32>(at))) + SERVER_CHAIN;
   if (load<u32>(at) == index) store<u32>(at, server.chain);
-  server.chain = 0;
 }
 
 /** A listed server with this address and port, of any service; 0 when there is none. */

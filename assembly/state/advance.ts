@@ -68,8 +68,9 @@ function moveTcp(connection: Connection, flags: u32, direction: u32): void {
 /** A template whose connection is really used is marked, so that defences keep it. */
 export function assure(connection: Connection): void {
   if (connection.control == 0) return;
-  let control = Connection.at(connection.control);
-  if (control.has(ConnectionFlag.Template)) control.state = <u8>TemplateState.Assured;
+  let control = Connection.numbered(connection.control);
+  // Another worker may be doing the same: a state that is there already is not written again.
+  if (control.has(ConnectionFlag.Template) && control.state != <u8>TemplateState.Assured) control.state = <u8>TemplateState.Assured;
 }
 
 /** True for a packet that begins a connection. With `schedule`, as the scheduler asks (sloppy modes count). */
@@ -86,5 +87,12 @@ export function isNewConnection(packet: Packet, schedule: bool): bool {
     if (type == SCTP_INIT) return true;
     return schedule && type >= 0 && type != SCTP_ABORT && sysctl(Sysctl.SloppySctp) != 0;
   }
+  return false;
+}
+
+/** True for the packet by which a host says that it has no such connection. */
+export function isReset(packet: Packet): bool {
+  if (packet.protocol == <u8>Protocol.Tcp) return (load<u8>(packet.l4, 13) & FLAG_RST) != 0;
+  if (packet.protocol == <u8>Protocol.Sctp) return packet.l4 + 13 <= packet.end && load<u8>(packet.l4, 12) == SCTP_ABORT;
   return false;
 }

@@ -3,7 +3,7 @@
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
-  LIST_ENTRY_BYTES, REQUEST_BASE, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
+  LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, STATE_HANDED_TO, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
   WORKER_TRANSMIT, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
@@ -24,7 +24,7 @@ export interface EngineOptions {
   /** The connection table has 2^bucketBits buckets. */
   bucketBits?: number;
   workers?: number;
-  /** Bytes for the host's frame slots, between the engine's regions and its tables. */
+  /** Bytes for the host's frame slots (of all workers), between the engine's regions and its tables. */
   arenaBytes?: number;
   seed?: number;
 }
@@ -51,13 +51,21 @@ const BUCKET_BITS = 12;
 /** Where the host's frame slots begin: a page, as rings and devices want it. */
 const ARENA_BASE = Math.ceil(FIXED_END / 4096) * 4096;
 
+/** Rings begin at a page of the machine's. */
+const RINGS_ALIGNMENT = 4096;
+
+/** Bytes of one connection table of 2^bits buckets. */
+const shardBytes = (bits: number): number => (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits;
+
 /** A memory of the size the options ask for, with the words that init() reads. */
 function createMemory(options: EngineOptions): WebAssembly.Memory {
   const bits = options.bucketBits ?? BUCKET_BITS;
   const workers = options.workers ?? 1;
   const tableBase = Math.ceil((ARENA_BASE + (options.arenaBytes ?? 0)) / PAGE_BYTES) * PAGE_BYTES;
-  const tableBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits * workers;
-  const pages = Math.ceil((tableBase + tableBytes) / PAGE_BYTES);
+  // Several workers have a table each, one in common, and rings between them.
+  const shards = workers > 1 ? workers + 1 : 1;
+  const ringsBytes = workers > 1 ? RINGS_ALIGNMENT + workers * workers * RING_BYTES : 0;
+  const pages = Math.ceil((tableBase + shardBytes(bits) * shards + ringsBytes) / PAGE_BYTES);
   if (pages > 65536) throw new RangeError(`a table of 2^${bits} buckets for ${workers} workers does not fit in 4 GiB`);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const view = new DataView(memory.buffer);
@@ -77,7 +85,10 @@ async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memor
 export class Engine implements Performer<number> {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  readonly workers: number;
   private readonly base: number;
+  private readonly words: Uint32Array;
+  private readonly ringsBase: number;
 
   private constructor(
     readonly memory: WebAssembly.Memory,
@@ -88,6 +99,11 @@ export class Engine implements Performer<number> {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.base = WORKERS_BASE + worker * WORKER_BYTES;
+    this.words = new Uint32Array(memory.buffer);
+    this.workers = this.view.getUint32(CONTROL_BASE + CONTROL_WORKERS, true);
+    const tables = this.view.getUint32(CONTROL_BASE + CONTROL_TABLE_BASE, true);
+    const tablesBytes = shardBytes(this.view.getUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, true)) * (this.workers + 1);
+    this.ringsBase = Math.ceil((tables + tablesBytes) / RINGS_ALIGNMENT) * RINGS_ALIGNMENT;
   }
 
   /** Makes a memory, prepares it, and answers its first worker. */
@@ -100,11 +116,11 @@ export class Engine implements Performer<number> {
     return Engine.attach(options.module, memory, 0);
   }
 
-  /** One more instance over a prepared memory, as the given worker. */
-  static async attach(module: WebAssembly.Module, memory: WebAssembly.Memory, worker: number): Promise<Engine> {
+  /** One more instance over a prepared memory, as the given worker; its part of the arena begins at `arenaOffset`. */
+  static async attach(module: WebAssembly.Module, memory: WebAssembly.Memory, worker: number, arenaOffset = 0): Promise<Engine> {
     const { exports } = await instantiate(module, memory);
     exports.attach(worker);
-    return new Engine(memory, exports, worker, ARENA_BASE);
+    return new Engine(memory, exports, worker, ARENA_BASE + arenaOffset);
   }
 
   /** Hands over one frame for the next batch; it must lie in the memory with its headroom before it. */
@@ -117,8 +133,22 @@ export class Engine implements Performer<number> {
   }
 
   receive(count: number, nowMs: number): number {
-    this.view.setUint32(CONTROL_BASE + CONTROL_NOW_MS, nowMs, true);
+    if (this.worker === 0) this.view.setUint32(CONTROL_BASE + CONTROL_NOW_MS, nowMs, true);
     return this.exports.receive(count, nowMs);
+  }
+
+  /** Workers that got frames from this one in the last call, a bit each: they may have to be woken. */
+  get handedTo(): number {
+    return this.view.getUint32(this.base + WORKER_STATE + STATE_HANDED_TO, true);
+  }
+
+  /** True when other workers have handed frames over: `receive` takes them, whatever its count. */
+  get hasHanded(): boolean {
+    for (let from = 0; from < this.workers; from++) {
+      const ring = (this.ringsBase + (this.worker * this.workers + from) * RING_BYTES) >>> 2;
+      if (from !== this.worker && Atomics.load(this.words, ring + RING_PUT / 4) !== Atomics.load(this.words, ring + RING_READ / 4)) return true;
+    }
+    return false;
   }
 
   tick(nowMs: number): number {

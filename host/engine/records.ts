@@ -3,7 +3,7 @@
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_EXTRA,
   CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT,
-  CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS,
+  CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
   EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
@@ -124,18 +124,25 @@ export class Records {
     return { connections: packets(0), inPackets: packets(1), outPackets: packets(2), inBytes: bytes(3), outBytes: bytes(4) };
   }
 
-  private shard(worker: number): number {
-    const shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * this.buckets;
-    return this.word(CONTROL_BASE + CONTROL_TABLE_BASE) + worker * shardBytes + BUCKET_BYTES * this.buckets;
+  /** Connection tables: one for each worker, and one in common when there are several. */
+  private get shards(): number {
+    return this.workers > 1 ? this.workers + 1 : 1;
   }
 
-  private state(worker: number, offset: number): number {
-    return this.word(WORKERS_BASE + worker * WORKER_BYTES + WORKER_STATE + offset);
+  private shard(shard: number): number {
+    const shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * this.buckets;
+    return this.word(CONTROL_BASE + CONTROL_TABLE_BASE) + shard * shardBytes + BUCKET_BYTES * this.buckets;
+  }
+
+  /** A word of a shard's table: it lies in its worker's state, or in the control page. */
+  private state(shard: number, offset: number): number {
+    if (shard === this.workers) return this.word(CONTROL_BASE + CONTROL_COMMONS + offset);
+    return this.word(WORKERS_BASE + shard * WORKER_BYTES + WORKER_STATE + offset);
   }
 
   get connectionsUsed(): number {
     let used = 0;
-    for (let worker = 0; worker < this.workers; worker++) used += this.state(worker, STATE_USED);
+    for (let shard = 0; shard < this.shards; shard++) used += this.state(shard, STATE_USED);
     return used;
   }
 
@@ -146,9 +153,9 @@ export class Records {
   /** Every connection and template, in the order of their records. */
   connections(): ConnectionRow[] {
     const rows: ConnectionRow[] = [];
-    for (let worker = 0; worker < this.workers; worker++) {
-      const base = this.shard(worker);
-      const fresh = this.state(worker, STATE_FRESH);
+    for (let shard = 0; shard < this.shards; shard++) {
+      const base = this.shard(shard);
+      const fresh = this.state(shard, STATE_FRESH);
       for (let index = 1; index < fresh; index++) {
         const at = base + index * CONNECTION_BYTES;
         if (this.view.getUint16(at + CONNECTION_FLAGS, true) & ConnectionFlag.Hashed) rows.push(this.connection(at));

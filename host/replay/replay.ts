@@ -18,14 +18,31 @@ const PORT_UP = 1;
 
 export interface EmittedFrame { port: string; bytes: Uint8Array }
 
+export interface ReplayOptions {
+  arenaBytes?: number;
+  workers?: number;
+  /** The worker that a frame reaches, whoever it belongs to. */
+  chooseWorker?: () => number;
+}
+
 /** A director in this process whose time and traffic the caller gives it. */
 export class Replay {
   private nowMs = 0;
+  /** The first of the workers, who also takes the requests. */
+  readonly engine: Engine;
 
-  private constructor(readonly engine: Engine, readonly director: EngineDirector, private readonly config: Config) {}
+  private constructor(
+    private readonly engines: readonly Engine[], readonly director: EngineDirector, private readonly config: Config,
+    private readonly chooseWorker: () => number,
+  ) {
+    this.engine = engines[0] as Engine;
+  }
 
-  static async create(module: WebAssembly.Module, config: Config, arenaBytes = SLOT_BYTES): Promise<Replay> {
-    const engine = await Engine.create({ module, bucketBits: config.tableBits, arenaBytes });
+  static async create(module: WebAssembly.Module, config: Config, options: ReplayOptions = {}): Promise<Replay> {
+    const { arenaBytes = SLOT_BYTES, workers = 1, chooseWorker = (): number => 0 } = options;
+    const engine = await Engine.create({ module, bucketBits: config.tableBits, arenaBytes, workers });
+    const engines = [engine];
+    for (let worker = 1; worker < workers; worker++) engines.push(await Engine.attach(module, engine.memory, worker));
     const director = new EngineDirector(engine, new Records(engine.memory), {
       version: "replay", defaultForward: config.defaultForward, startedMs: Date.now(),
       ports: () => [undefined, ...config.ports.map((port) => ({
@@ -33,7 +50,7 @@ export class Replay {
         up: true, addresses: port.addresses, refusedFrames: 0, refusedError: "",
       }))],
     });
-    const replay = new Replay(engine, director, config);
+    const replay = new Replay(engines, director, config, chooseWorker);
     await applyNetwork(engine, config);
     await applyRules(director, config.rules);
     return replay;
@@ -43,11 +60,21 @@ export class Replay {
     return this.config.ports[index - 1]?.name ?? String(index);
   }
 
-  private taken(): EmittedFrame[] {
-    return Array.from({ length: this.engine.sentCount }, (_, index) => {
-      const sent = this.engine.sent(index);
-      return { port: this.portName(sent.port), bytes: this.engine.bytes.slice(sent.frame, sent.frame + sent.bytes) };
+  private taken(engine = this.engine): EmittedFrame[] {
+    return Array.from({ length: engine.sentCount }, (_, index) => {
+      const sent = engine.sent(index);
+      return { port: this.portName(sent.port), bytes: engine.bytes.slice(sent.frame, sent.frame + sent.bytes) };
     });
+  }
+
+  /** What workers have handed to each other is done, until nobody has anything more to do. */
+  private settle(): EmittedFrame[] {
+    const frames: EmittedFrame[] = [];
+    for (let next: Engine | undefined; (next = this.engines.find((one) => one.hasHanded)) !== undefined;) {
+      next.receive(0, this.nowMs);
+      frames.push(...this.taken(next));
+    }
+    return frames;
   }
 
   /** Moves the clock on; it never goes back. Answers what time alone caused to be sent. */
@@ -55,8 +82,10 @@ export class Replay {
     const frames: EmittedFrame[] = [];
     while (this.nowMs < targetMs) {
       this.nowMs = Math.min(targetMs, this.nowMs + STEP_MS);
-      this.engine.tick(this.nowMs);
-      frames.push(...this.taken());
+      for (const engine of this.engines) {
+        engine.tick(this.nowMs);
+        frames.push(...this.taken(engine));
+      }
     }
     return frames;
   }
@@ -67,11 +96,12 @@ export class Replay {
 
   /** One frame into a port; answers what comes out because of it. */
   receive(port: string, bytes: Uint8Array): EmittedFrame[] {
-    const frame = this.engine.arenaBase + SLOT_HEADROOM_BYTES;
-    this.engine.bytes.set(bytes, frame);
-    this.engine.enter(0, frame, bytes.length, this.config.ports.findIndex((one) => one.name === port) + 1);
-    this.engine.receive(1, this.nowMs);
-    return this.taken();
+    const engine = this.engines[this.chooseWorker()] ?? this.engine;
+    const frame = engine.arenaBase + SLOT_HEADROOM_BYTES;
+    engine.bytes.set(bytes, frame);
+    engine.enter(0, frame, bytes.length, this.config.ports.findIndex((one) => one.name === port) + 1);
+    engine.receive(1, this.nowMs);
+    return [...this.taken(engine), ...this.settle()];
   }
 
   private async setMtu(name: string, mtuBytes: number): Promise<boolean> {

@@ -47,7 +47,7 @@ function repair(frame: Buffer): void {
 for (const seed of [1, 2, 3]) {
   test(`${ROUNDS} mutated frames, seed ${seed}: no trap, nothing oversized`, async () => {
     const random = generator(seed);
-    const replay = await createRecordedDirector(64 * SLOT_BYTES);
+    const replay = await createRecordedDirector({ arenaBytes: 64 * SLOT_BYTES });
     const { engine } = replay;
     const events = NAMES.flatMap(readRecording);
     for (const event of events.filter((one) => one.ev === "cmd" && !LEFT_OUT.test(one.cmd ?? ""))) {

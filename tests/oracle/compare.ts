@@ -1,5 +1,6 @@
 // What a kernel did, event by event, against what the engine does with the same inputs.
 
+import type { ReplayOptions } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { maskedFrame, sameText, type Slack } from "./mask.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "./recording.js";
@@ -37,14 +38,14 @@ function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, a
 }
 
 /** Everything in which the engine differs, in the recording's order. */
-export async function compareEvents(events: readonly RecordedEvent[], slack = SLACK): Promise<Difference[]> {
-  let replay = await createRecordedDirector();
+export async function compareEvents(events: readonly RecordedEvent[], slack = SLACK, options: ReplayOptions = {}): Promise<Difference[]> {
+  let replay = await createRecordedDirector(options);
   const differences: Difference[] = [];
   let atRandom = false;
   for (const [index, event] of events.entries()) {
     if (!["in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
     if (RELOAD.test(event.cmd ?? "")) {
-      replay = await createRecordedDirector();
+      replay = await createRecordedDirector(options);
       atRandom = false;
       continue;
     }

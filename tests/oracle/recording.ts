@@ -7,7 +7,7 @@ import { applyNetwork } from "../../host/daemon/apply.js";
 import { readConfig, type Config } from "../../host/daemon/config.js";
 import type { Engine } from "../../host/engine/engine.js";
 import { loadEngine } from "../../host/load.js";
-import { Replay } from "../../host/replay/replay.js";
+import { Replay, type ReplayOptions } from "../../host/replay/replay.js";
 
 const folder = new URL("../../../tests/oracle/", import.meta.url);
 
@@ -41,10 +41,10 @@ export const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("di
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** A director with the recordings' network and an empty table. */
-export async function createRecordedDirector(arenaBytes?: number): Promise<Replay> {
+export async function createRecordedDirector(options: ReplayOptions = {}): Promise<Replay> {
   // Compiled once: a fuzzer asks for thousands of directors.
   compiled ??= loadEngine();
-  return Replay.create(await compiled, recordedConfig(), arenaBytes);
+  return Replay.create(await compiled, recordedConfig(), options);
 }
 
 /** Gives an engine the recordings' network. */

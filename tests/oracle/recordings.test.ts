@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareEvents, describeDifference, type Difference } from "./compare.js";
+import { Random } from "../../bench/lib/random.js";
+import type { ReplayOptions } from "../../host/replay/replay.js";
 import { readRecording } from "./recording.js";
 
 /**
@@ -22,7 +24,19 @@ const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gr
   "removed_server"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
+/** Two workers of one memory; a frame reaches either, whoever it belongs to. */
+function twoWorkers(seed: number): ReplayOptions {
+  const random = new Random(seed);
+  return { workers: 2, chooseWorker: () => random.below(2) };
+}
+
 for (const name of asked ?? RECORDINGS) {
+  for (const seed of [1, 2]) {
+    test(`recording ${name}: the same from two workers, frames at random (seed ${seed})`, async () => {
+      const differences = (await compareEvents(readRecording(name), undefined, twoWorkers(seed))).filter((one) => !isWanted(name, one));
+      assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 12).map(describeDifference).join("\n")}`);
+    });
+  }
   test(`recording ${name}: every frame and text as the kernel's`, async () => {
     const differences = await compareEvents(readRecording(name));
     const unwanted = differences.filter((one) => !isWanted(name, one));

@@ -1,0 +1,86 @@
+// A frame that reached another worker than its connection's is copied into the ring between the two, and its slot
+// is free at once. The owner sends it from the ring, so what it has read is given back with its next batch.
+
+import {
+  ENTRY_BYTES, ENTRY_FRAME, ENTRY_PORT, HANDED_FRAME, HANDED_FRAME_BYTES, HANDED_KIND, HANDED_PACKET,
+  HANDED_PORT, LIST_ENTRY_BYTES, PACKET_BYTES, RING_BYTES, STATE_HANDED_IN, STATE_HANDED_OVER, STATE_HANDED_TO,
+} from "../abi/layout";
+import { DropReason, FrameFlag, Handed } from "../abi/enums";
+import { BATCH_MAX } from "../abi/limits";
+import { giveBack, nextRecord, putRecord, reserveRecord } from "../base/ring";
+import { keepDatagram, passDatagram } from "../packet/fragment";
+import { Packet, PacketFlag } from "../packet/packet";
+import { receiveList, rings, state, worker, workers } from "../memory";
+import { drop } from "../stats";
+
+const VIRTIO_BYTES: u32 = 10;
+/** A helper may make a packet longer. */
+const GROWTH_BYTES: u32 = 64;
+const LINE: u32 = 64;
+
+function ringBetween(from: u32, to: u32): usize {
+  return rings + (<usize>to * workers + from) * RING_BYTES;
+}
+
+function count(word: usize, frames: u32): void {
+  store<u64>(state + word, load<u64>(state + word) + frames);
+}
+
+/** Gives a packet that nothing has been done with to its owner; drops it (counted) when the ring is full. */
+export function handOver(packet: Packet, owner: u32): void {
+  let ring = ringBetween(worker, owner);
+  let isDatagram = packet.has(PacketFlag.Reassembled);
+  let bytes = isDatagram ? HANDED_PACKET + PACKET_BYTES
+    : (HANDED_FRAME + packet.bytes + GROWTH_BYTES + LINE - 1) & ~(LINE - 1);
+  let record = reserveRecord(ring, bytes);
+  if (record == 0) return drop(DropReason.HandoverFull);
+  if (isDatagram) {
+    store<u32>(record, <u32>Handed.Datagram, HANDED_KIND);
+    memory.copy(record + HANDED_PACKET, changetype<usize>(packet), PACKET_BYTES);
+    passDatagram(packet.reassembly);
+  } else {
+    store<u32>(record, <u32>Handed.Frame, HANDED_KIND);
+    store<u32>(record, packet.bytes, HANDED_FRAME_BYTES);
+    let flags: u32 = packet.has(PacketFlag.Vnet) ? <u32>FrameFlag.Vnet : 0;
+    store<u32>(record, <u32>packet.port | (flags << 16), HANDED_PORT);
+    memory.copy(record + HANDED_FRAME - VIRTIO_BYTES, packet.frame - VIRTIO_BYTES, packet.bytes + VIRTIO_BYTES);
+  }
+  putRecord(ring, record);
+  store<u32>(state, load<u32>(state, STATE_HANDED_TO) | (1 << owner), STATE_HANDED_TO);
+  count(STATE_HANDED_OVER, 1);
+}
+
+/** The next whole datagram or frame of a worker: its record, 0 when there is none. */
+export function nextHanded(from: u32): usize {
+  return nextRecord(ringBetween(from, worker));
+}
+
+/** Frames that are taken from each other worker in one batch, so that none waits for another's flood. */
+export function handedShare(): u32 {
+  return BATCH_MAX / (workers - 1);
+}
+
+/** Lists a handed frame behind the host's own, as the `place`th. */
+export function listHanded(record: usize, place: u32): void {
+  let entry = receiveList + (<usize>BATCH_MAX + place) * LIST_ENTRY_BYTES;
+  store<u32>(entry, <u32>record + HANDED_FRAME, ENTRY_FRAME);
+  store<u32>(entry, load<u32>(record, HANDED_FRAME_BYTES), ENTRY_BYTES);
+  store<u32>(entry, load<u32>(record, HANDED_PORT), ENTRY_PORT);
+}
+
+/** Takes a whole datagram over: its packet, as the worker that put it together had it. */
+export function takeDatagram(record: usize, packet: Packet): void {
+  memory.copy(changetype<usize>(packet), record + HANDED_PACKET, PACKET_BYTES);
+  packet.cause = BATCH_MAX;
+  keepDatagram(packet.reassembly);
+}
+
+export function countHandedIn(frames: u32): void {
+  count(STATE_HANDED_IN, frames);
+}
+
+/** The host has sent everything of the last batch: what was read of the rings may be written anew. */
+export function endHanded(): void {
+  store<u32>(state, 0, STATE_HANDED_TO);
+  for (let from: u32 = 0; from < workers; from++) if (from != worker) giveBack(ringBetween(from, worker));
+}
