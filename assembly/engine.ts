@@ -1,8 +1,8 @@
 // The way of a packet, from the wire and back, top to bottom.
 
 import {
-  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_SERVER_ADDRESS, CONTROL_BASE,
-  CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND, PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
+  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND,
+  PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
 } from "./abi/layout";
 import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
@@ -20,13 +20,15 @@ import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
 import { deliver, forwardToServer } from "./forward/toserver";
-import { EXPRESS_FLAGS, EXPRESS_IN, EXPRESS_OUT, expressToClient, expressToServer, isOf } from "./forward/express";
+import { express } from "./forward/express/road";
+import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
 import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
-import { Kind, isBalanced, parseRest, readPorts, scanGroup } from "./packet/parse";
+import { Kind, isBalanced, parseRest, readPorts } from "./packet/parse";
+import { scanGroup } from "./packet/scan";
 import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, transmitCount } from "./packet/slot";
@@ -102,18 +104,13 @@ function handleGroup(first: u32, count: u32): void {
     if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);
   }
   store<u32>(state, touched, STATE_TOUCHED);
-  let express = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) == 0;
+  let longRoad = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) != 0;
   for (let at = begin; at < end; at += PACKET_BYTES) {
-    let packet = changetype<Packet>(at);
-    if (express) {
-      let kind = packet.flags & EXPRESS_FLAGS;
-      if (kind == EXPRESS_IN) {
-        if (expressToServer(packet, changetype<Connection>(<usize>packet.connection))) continue;
-      } else if (kind == EXPRESS_OUT) {
-        if (expressToClient(packet, changetype<Connection>(<usize>packet.connection))) continue;
-      }
+    if (!longRoad) {
+      at = express(at, end);
+      if (at == end) return;
     }
-    handle(packet);
+    handle(changetype<Packet>(at));
   }
 }
 
@@ -121,12 +118,12 @@ function handleGroup(first: u32, count: u32): void {
 function handleOrdinary(packet: Packet): bool {
   let candidate = changetype<Connection>(<usize>packet.connection);
   if (packet.has(PacketFlag.ToLocal)) {
-    if (!isOf(packet, candidate, CONNECTION_CLIENT)) return false;
+    if (!isOf(packet, candidate, FROM_CLIENT)) return false;
     toServer(packet, candidate);
     return true;
   }
   // Where NAT hides nothing, the server's packets have a longer way.
-  if (!isOf(packet, candidate, CONNECTION_SERVER_ADDRESS) || candidate.forward != <u32>Forward.Nat) return false;
+  if (!isOf(packet, candidate, FROM_SERVER) || candidate.forward != <u32>Forward.Nat) return false;
   toClient(packet, candidate);
   return true;
 }

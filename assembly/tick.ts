@@ -2,7 +2,7 @@
 
 import {
   CONTROL_BASE, CONTROL_NOW_MS, CONTROL_SERVERS_USED, CONTROL_SERVICES_USED, COUNTERS_BASE,
-  COUNTERS_WORKER_BYTES, COUNTER_BYTES, CONTROL_WORKERS, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE,
+  COUNTERS_END, COUNTERS_WORKER_BYTES, COUNTER_BYTES, COUNTER_IN_BYTES, COUNTER_OUT_BYTES, CONTROL_WORKERS, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE,
   STATE_CAUSE, STATE_ESTIMATED_MS, STATE_FRESH, STATE_SWEEP, STATE_SWEPT_MS,
 } from "./abi/layout";
 import { ConnectionFlag, Sysctl } from "./abi/enums";
@@ -92,12 +92,12 @@ function estimate(): void {
 
 function estimatePlace(place: u32, workers: u32): void {
   let rate = <usize>RATES_BASE + <usize>place * RATE_BYTES;
-  for (let counter: usize = 0; counter < 40; counter += 8) {
+  for (let counter: usize = 0; counter < COUNTERS_END; counter += 8) {
     let sum: u64 = 0;
     for (let worker: u32 = 0; worker < workers; worker++) {
       sum += load<u64>(<usize>COUNTERS_BASE + <usize>worker * COUNTERS_WORKER_BYTES + <usize>place * COUNTER_BYTES + counter);
     }
-    let shift: u64 = counter < 24 ? 9 : 4;
+    let shift: u64 = counter == COUNTER_IN_BYTES || counter == COUNTER_OUT_BYTES ? 4 : 9;
     let fresh = (sum - load<u64>(rate + counter, RATE_LAST)) << shift;
     let average = load<u64>(rate + counter, RATE_VALUE);
     store<u64>(rate + counter, average + <u64>(<i64>(fresh - average) >> 2), RATE_VALUE);

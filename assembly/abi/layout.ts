@@ -118,9 +118,11 @@ export const LOCAL_WHOLE: u32 = 20; //             u8 a LocalKind
 // open-addressed hash of u16 indices into the list
 export const LOCALS_HASH: u32 = LOCALS_BASE + LOCALS_MAX * LOCAL_BYTES;
 export const LOCALS_HASH_PLACES: u32 = LOCALS_MAX * 2;
+// the same for IPv4 alone, u32 addresses as on the wire, 0 empty: what every packet's target is looked for in
+export const LOCALS4_HASH: u32 = LOCALS_HASH + LOCALS_HASH_PLACES * 2;
 
 // ---------------------------------------------------------------------------------- routes, 64 B
-export const ROUTES_BASE: u32 = LOCALS_HASH + LOCALS_HASH_PLACES * 2;
+export const ROUTES_BASE: u32 = LOCALS4_HASH + LOCALS_HASH_PLACES * 4;
 export const ROUTE_BYTES: u32 = 64;
 export const ROUTE_ADDRESS: u32 = 0; //            16 B
 export const ROUTE_GATEWAY: u32 = 16; //           16 B, zeros: on link
@@ -253,23 +255,24 @@ export const MEMBERS_BASE: u32 = CACHE_BASE + CACHE_MAX * CACHE_BYTES;
 export const MEMBER_BYTES: u32 = 8;
 
 // ------------------------------------------------------------ counters, one set for each worker
-// u64 each: connections, in packets, out packets, in bytes, out bytes
+// u64 each; packets and bytes lie side by side, so that one addition of two lanes counts both
 export const COUNTER_BYTES: u32 = 64;
-export const COUNTER_CONNECTIONS: u32 = 0;
-export const COUNTER_IN_PACKETS: u32 = 8;
+export const COUNTER_IN_PACKETS: u32 = 0;
+export const COUNTER_IN_BYTES: u32 = 8;
 export const COUNTER_OUT_PACKETS: u32 = 16;
-export const COUNTER_IN_BYTES: u32 = 24;
-export const COUNTER_OUT_BYTES: u32 = 32;
+export const COUNTER_OUT_BYTES: u32 = 24;
+export const COUNTER_CONNECTIONS: u32 = 32;
+export const COUNTERS_END: u32 = 40;
 // by place: 0 is the total, then services by index, then servers by SERVICES_MAX + index
 export const COUNTERS_PLACES: u32 = SERVICES_MAX + SERVERS_MAX;
 export const COUNTERS_BASE: u32 = MEMBERS_BASE + MEMBERS_MAX * MEMBER_BYTES;
 export const COUNTERS_WORKER_BYTES: u32 = COUNTERS_PLACES * COUNTER_BYTES;
 
-// Estimators, by the same places (worker independent): 5 x u64 last sums, 5 x u64 rates, 5 x u64 what -Z subtracts
+// Estimators, by the same places (worker independent): the counters' last sums, rates, and what -Z subtracts, each as above
 export const RATE_BYTES: u32 = 128;
 export const RATE_LAST: u32 = 0;
-export const RATE_VALUE: u32 = 40; //              scaled: packets and connections << 10, bytes << 5
-export const RATE_ZERO: u32 = 80;
+export const RATE_VALUE: u32 = RATE_LAST + COUNTERS_END; //              scaled: packets and connections << 10, bytes << 5
+export const RATE_ZERO: u32 = RATE_VALUE + COUNTERS_END;
 export const RATES_BASE: u32 = COUNTERS_BASE + COUNTERS_WORKER_BYTES * WORKERS_MAX;
 
 // Drops, u64 by DropReason, one set for each worker

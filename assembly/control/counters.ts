@@ -1,7 +1,7 @@
 // Counters begin at zero: of a record that is used anew, and at -Z.
 
 import {
-  CONTROL_BASE, CONTROL_SERVICES_USED, CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES,
+  CONTROL_BASE, CONTROL_SERVICES_USED, CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_END, COUNTERS_WORKER_BYTES, COUNTER_BYTES,
   RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, REQUEST_BASE, REQUEST_PROTOCOL,
 } from "../abi/layout";
 import { ControlError } from "../abi/enums";
@@ -32,7 +32,7 @@ export function clearCounters(place: u32): void {
 /** -Z: what has been counted so far is subtracted from now on. */
 function zeroPlace(place: u32): void {
   let rate = <usize>RATES_BASE + <usize>place * RATE_BYTES;
-  for (let counter: usize = 0; counter < 40; counter += 8) {
+  for (let counter: usize = 0; counter < COUNTERS_END; counter += 8) {
     store<u64>(rate + counter, counterSum(place, counter), RATE_ZERO);
     store<u64>(rate + counter, 0, RATE_VALUE);
   }

@@ -1,7 +1,7 @@
 // The director's own addresses (VIPs included) and its ports.
 
 import {
-  CONTROL_BASE, CONTROL_LOCALS_USED, CONTROL_WHOLES, LOCALS_BASE, LOCALS_HASH, LOCALS_HASH_PLACES,
+  CONTROL_BASE, CONTROL_LOCALS_USED, CONTROL_WHOLES, LOCALS4_HASH, LOCALS_BASE, LOCALS_HASH, LOCALS_HASH_PLACES,
   LOCAL_ADDRESS, LOCAL_BYTES, LOCAL_FAMILY, LOCAL_PORT, LOCAL_PREFIX, LOCAL_WHOLE, PORTS_BASE, PORT_BYTES,
   PORT_MTU,
 } from "../abi/layout";
@@ -37,22 +37,29 @@ function place(word: u32): u32 {
 @inline
 export function isLocal4(address: u32): bool {
   let at = place(address);
-  let index = <u32>load<u16>(at * 2, LOCALS_HASH);
-  if (index == 0) return false;
+  let word = load<u32>(at * 4, LOCALS4_HASH);
+  if (word == 0) return false;
   // The first place nearly always knows, and a loop costs more: each turn asks whether to go on.
-  if (load<u64>(<usize>index * LOCAL_BYTES, LOCALS_BASE + LOCAL_ADDRESS + 8) == (<u64>address << 32 | 0xffff0000)) return true;
-  return isLocalFurther(address, at);
+  return word == address ? true : isLocalFurther(address, at);
 }
 
 /** The places after the first. */
 function isLocalFurther(address: u32, at: u32): bool {
-  let index: u32 = 0;
+  let word: u32;
   do {
     at = (at + 1) & (LOCALS_HASH_PLACES - 1);
-    index = load<u16>(at * 2, LOCALS_HASH);
-    if (index != 0 && load<u64>(localAt(index), LOCAL_ADDRESS + 8) == (<u64>address << 32 | 0xffff0000)) return true;
-  } while (index != 0);
-  return false;
+    word = load<u32>(at * 4, LOCALS4_HASH);
+  } while (word != 0 && word != address);
+  return word != 0;
+}
+
+/** The same for an IPv6 address, at its place in a packet. */
+@inline
+export function isLocal6(address: usize): bool {
+  let index = <u32>load<u16>(place(foldAddress(address)) * 2, LOCALS_HASH);
+  if (index == 0) return false;
+  if (sameAddress(<usize>index * LOCAL_BYTES + LOCALS_BASE, address)) return true;
+  return findLocal(address) != 0;
 }
 
 /** The record of a 16-byte address that is exactly one of the director's, 0 when it is not. */
@@ -150,6 +157,7 @@ export function removeLocal(index: u32): void {
 /** Builds the hash anew: addresses change rarely, and an open-addressed table does not like removals. */
 function rehash(): void {
   memory.fill(LOCALS_HASH, 0, LOCALS_HASH_PLACES * 2);
+  memory.fill(LOCALS4_HASH, 0, LOCALS_HASH_PLACES * 4);
   let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
   let wholes: u32 = 0;
   for (let index: u32 = 1; index < used; index++) {
@@ -162,6 +170,10 @@ function rehash(): void {
     let at = place(foldAddress(local));
     while (load<u16>(LOCALS_HASH + at * 2) != 0) at = (at + 1) & (LOCALS_HASH_PLACES - 1);
     store<u16>(LOCALS_HASH + at * 2, <u16>index);
+    if (load<u8>(local, LOCAL_FAMILY) != 4) continue;
+    at = place(foldAddress(local));
+    while (load<u32>(LOCALS4_HASH + at * 4) != 0) at = (at + 1) & (LOCALS_HASH_PLACES - 1);
+    store<u32>(LOCALS4_HASH + at * 4, load<u32>(local, LOCAL_ADDRESS + 12));
   }
   store<u32>(CONTROL_BASE, wholes, CONTROL_WHOLES);
 }

@@ -19,7 +19,7 @@ export enum PacketFlag {
   Reassembled = 16,
   /** The target is an address of the director. */
   ToLocal = 32,
-  /** Passed the short parser: ordinary TCP or UDP, headers checked, ports known. */
+  /** Passed the short parser: TCP or UDP without IP options or extension headers, headers checked, ports known. */
   Ordinary = 64,
   /** IPv4 with options or IPv6 with extension headers. */
   Options = 128,
@@ -47,23 +47,24 @@ export class Packet {
   hash: u32; //           32
   bucket: u32; //         36  address of the home bucket
   connection: u32; //     40  address of the candidate connection
-  mark: u32; //           44  firewall mark
+  cause: u32; //          44  index in the receive list
   segmentType: u16; //    48  virtio gso_type
   segmentBytes: u16; //   50  virtio gso_size
   fragmentId: u32; //     52
-  reassembly: u32; //     56  record the datagram was put together in
+  steady: u32; //         56  of an ordinary packet: what its connection must be for the packet to change nothing
   fragmentOffset: u32; // 60  bytes
   sourceHigh: u64; //     64  16-byte addresses, filled by fillAddresses()
   sourceLow: u64; //      72
   targetHigh: u64; //     80
   targetLow: u64; //      88
   moreFragments: u32; //  96
-  cause: u32; //         100  index in the receive list
+  mark: u32; //          100  firewall mark
   fragmentHeader: u32; //104  IPv6: address of the fragment header
   previousNext: u32; //  108  IPv6: address of the byte that names the upper protocol
   service: u32; //       112
   spare0: u32; //        116
-  spare1: u64; //        120
+  reassembly: u32; //    120  record the datagram was put together in
+  spare1: u32; //        124
 
   static at(index: u32): Packet {
     return changetype<Packet>(packets + <usize>index * PACKET_BYTES);
@@ -80,13 +81,13 @@ export class Packet {
   set(flag: PacketFlag): void {
     this.flags |= <u32>flag;
   }
-  /** An ordinary packet leaves the express road: fills l3, l4 and the ports, which that road does not read. */
+  /** An ordinary packet leaves the express road: fills what that road does not read. */
   complete(): void {
-    let frame = <usize>this.frame;
-    this.l3 = <u32>frame + 14;
-    this.l4 = <u32>frame + 34;
-    this.sourcePort = load<u16>(frame, 34);
-    this.targetPort = load<u16>(frame, 36);
+    this.l3 = this.frame + 14;
+    this.l4 = this.l3 + (this.family == 4 ? 20 : 40);
+    this.previousNext = this.l3 + 6;
+    this.sourcePort = load<u16>(this.l4);
+    this.targetPort = load<u16>(this.l4, 2);
   }
   /** Bytes of the IP packet: what statistics count. */
   get ipBytes(): u32 {
@@ -116,5 +117,7 @@ export function standIn(packet: Packet): Packet {
   return copy;
 }
 if (offsetof<Packet>() != PACKET_BYTES) ERROR("Packet no longer fills PACKET_BYTES");
+if (offsetof<Packet>("family") != offsetof<Packet>("protocol") + 1) ERROR("family moved");
+if (offsetof<Packet>("port") != offsetof<Packet>("protocol") + 2) ERROR("port moved");
 if (offsetof<Packet>("sourceHigh") != 64) ERROR("source moved");
 if (offsetof<Packet>("targetHigh") != 80) ERROR("target moved");

@@ -1,15 +1,7 @@
-// From bytes to a Packet. Two steps: `scan` does what nearly every frame needs, in few instructions;
-// `parseRest` looks closely at what `scan` did not take.
+// A close look at every frame that the scan (scan.ts) did not take.
 
-import {
-  ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, LIST_ENTRY_BYTES, PORT_BYTES, PORT_FLAGS,
-  PORT_MAC, PORTS_BASE,
-} from "../abi/layout";
-import { DropReason, FrameFlag, PortFlag, Protocol } from "../abi/enums";
-import { bucketOf, hashClient } from "../connection/table";
-import { foldAddress } from "../base/hash";
-import { findLocal, isLocal4 } from "../link/local";
-import { receiveList } from "../memory";
+import { PORT_BYTES, PORT_FLAGS, PORT_MAC, PORTS_BASE } from "../abi/layout";
+import { DropReason, PortFlag, Protocol } from "../abi/enums";
 import { fold64, sum } from "../wire/checksum";
 import { get16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
@@ -19,145 +11,13 @@ const TYPE_IPV4: u32 = 0x0008; // network order
 const TYPE_ARP: u32 = 0x0608;
 const TYPE_IPV6: u32 = 0xdd86;
 
-const VIRTIO_NEEDS_CHECKSUM: u32 = 1;
-/** The IPv4 or IPv6 header lies here in a frame. */
-const IP: usize = 14;
-const NOT_FRAGMENT: u32 = 0xffbf; // all of flags and offset but "don't fragment", network order
-
 /** What a frame is, after the first look. */
 export enum Kind {
   /** Dropped and counted under the reason that `parseRest` answered. */
   Bad = 0,
-  /** TCP or UDP with everything known: the packet may go on to the table. */
-  Ordinary = 1,
   /** IPv4 or IPv6 of another kind. */
   Ip = 2,
   Arp = 3,
-}
-
-/** Fills the packets of a group from the receive list, beginning with entry `first`. */
-export function scanGroup(first: u32, count: u32): void {
-  let entry = receiveList + <usize>first * LIST_ENTRY_BYTES;
-  for (let i: u32 = 0; i < count; i++) {
-    scanEntry(Packet.at(i), entry, first + i);
-    entry += LIST_ENTRY_BYTES;
-  }
-}
-
-/** Fills a packet from one entry of the receive list; Ordinary when it is plain TCP or UDP over IPv4. */
-export function scan(packet: Packet, index: u32): void {
-  scanEntry(packet, receiveList + <usize>index * LIST_ENTRY_BYTES, index);
-}
-
-@inline
-function scanEntry(packet: Packet, entry: usize, index: u32): void {
-  let frame = load<u32>(entry, ENTRY_FRAME);
-  let bytes = load<u32>(entry, ENTRY_BYTES);
-  let portAndFlags = load<u32>(entry, ENTRY_PORT);
-  packet.frame = frame;
-  packet.bytes = bytes;
-  packet.cause = index;
-  let flags: u32 = portAndFlags & (<u32>FrameFlag.Vnet << 16) ? readVirtio(packet) : 0;
-  if (!scan4(packet, frame, bytes, portAndFlags & 0xffff, flags)) scanOther(packet, portAndFlags & 0xffff, flags);
-}
-if (ENTRY_FLAGS != ENTRY_PORT + 2) ERROR("port and flags of an entry are no longer one word");
-
-/** What is not ordinary: the connection it may have is foreseen, all else is left to `parseRest`. */
-function scanOther(packet: Packet, port: u32, flags: u32): void {
-  packet.port = <u16>port;
-  packet.flags = flags;
-  packet.family = 0;
-  packet.bucket = <u32>bucketOf(0);
-  foresee6(packet, packet.frame, packet.bytes);
-}
-
-/**
- * Fills what an ordinary packet's road needs; false when the frame is not ordinary.
- *
- * Nearly every frame comes through here, so each instruction counts: fields are read as whole words, from the
- * frame's beginning, because an offset within a load costs nothing; conditions are asked one by one, as asc makes
- * arithmetic of `||`; and what only the long road reads is left to Packet.complete().
- */
-@inline
-function scan4(packet: Packet, frame: usize, bytes: u32, port: u32, flags: u32): bool {
-  // Ethernet type, version, header length, type of service in one word: IPv4 without options.
-  if (bytes < 14 + 20 + 8) return false;
-  if ((load<u32>(frame, 12) & 0x00ffffff) != 0x00450008) return false;
-  // Two bytes turned by hand: Wasm has no instruction that turns a word.
-  let totalBytes = (<u32>load<u8>(frame, IP + 2) << 8) | <u32>load<u8>(frame, IP + 3);
-  if (totalBytes > bytes - ETHERNET_BYTES) return false;
-  // Flags and fragment, time to live (not looked at), protocol.
-  let middle = load<u32>(frame, IP + 6);
-  if ((middle & NOT_FRAGMENT) != 0) return false;
-  let protocol = middle >> 24;
-  if (protocol == <u32>Protocol.Tcp) {
-    if (totalBytes < 40) return false;
-  } else {
-    if (protocol != <u32>Protocol.Udp) return false;
-    if (totalBytes < 28) return false;
-  }
-  let portRecord = <usize>port * PORT_BYTES;
-  if ((load<u64>(frame) ^ load<u64>(portRecord, PORTS_BASE + PORT_MAC)) << 16 != 0) return false;
-  if ((load<u32>(portRecord, PORTS_BASE + PORT_FLAGS) & <u32>PortFlag.Up) == 0) return false;
-  let source = load<u32>(frame, IP + 12);
-  let target = load<u32>(frame, IP + 16);
-  if (!isMultipleOfFfff(<u64>load<u32>(frame, IP) + <u64>load<u32>(frame, IP + 4) + <u64>load<u32>(frame, IP + 8) +
-    <u64>source + <u64>target)) return false;
-  let first = source & 0xff;
-  if (first - 1 >= 223) return false;
-  if (first == 127) return false;
-
-  packet.end = <u32>frame + ETHERNET_BYTES + totalBytes;
-  store<u32>(changetype<usize>(packet), protocol | (4 << 8) | (port << 16), offsetof<Packet>("protocol"));
-  let client = target;
-  let clientPort = <u32>load<u16>(frame, IP + 22);
-  flags |= <u32>PacketFlag.Ordinary;
-  if (isLocal4(target)) {
-    flags |= <u32>PacketFlag.ToLocal;
-    client = source;
-    clientPort = load<u16>(frame, IP + 20);
-  }
-  packet.flags = flags;
-  let hash = hashClient(client, clientPort, protocol);
-  packet.hash = hash;
-  packet.bucket = <u32>bucketOf(hash);
-  return true;
-}
-if (offsetof<Packet>("family") != offsetof<Packet>("protocol") + 1) ERROR("family moved");
-if (offsetof<Packet>("port") != offsetof<Packet>("protocol") + 2) ERROR("port moved");
-
-/**
- * True when a sum, never 0 here, folds to 0xffff: then it is a multiple of 0xffff.
- *
- * 0xfffefffefffeffff is the inverse of 0xffff modulo 2^64. A multiple's product is the quotient, which is no
- * greater than (2^64 - 1) / 0xffff; all other products are greater, because multiplying is one to one.
- */
-function isMultipleOfFfff(sum: u64): bool {
-  return sum * 0xfffefffefffeffff <= 0x0001000100010001;
-}
-
-/** Where an IPv6 packet's connection will probably be looked for, so that the stages touch it before. */
-function foresee6(packet: Packet, frame: usize, bytes: u32): void {
-  if (bytes < 14 + 40 + 4 || <u32>load<u16>(frame, 12) != TYPE_IPV6) return;
-  let protocol = <u32>load<u8>(frame, IP + 6);
-  if (protocol != <u32>Protocol.Tcp && protocol != <u32>Protocol.Udp) return;
-  let inbound = findLocal(frame + IP + 24) != 0;
-  let client = frame + IP + (inbound ? 8 : 24);
-  packet.hash = hashClient(foldAddress(client), load<u16>(frame + (inbound ? 0 : 2), IP + 40), protocol);
-  packet.bucket = <u32>bucketOf(packet.hash);
-  packet.set(PacketFlag.Wide);
-}
-
-/** The flags by the virtio header, which lies in the ten bytes before the frame (virtio 1.2 section 5.1.6). */
-function readVirtio(packet: Packet): u32 {
-  let header = <usize>packet.frame - 10;
-  let flags: u32 = <u32>PacketFlag.Vnet;
-  if (<u32>load<u8>(header) & VIRTIO_NEEDS_CHECKSUM) flags |= <u32>PacketFlag.Partial;
-  let segmentType = load<u8>(header, 1);
-  packet.segmentType = segmentType;
-  packet.segmentBytes = load<u16>(header, 4);
-  if (segmentType != 0) flags |= <u32>PacketFlag.Segments;
-  return flags;
 }
 
 /** True when the frame was sent to its port's own hardware address. */

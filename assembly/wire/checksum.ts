@@ -72,9 +72,16 @@ export function combine(a: u32, b: u32): u32 {
   return fold32(a + b);
 }
 
-/** Applies a difference to the checksum field at `at`. */
+/**
+ * Applies a difference to the checksum field at `at`.
+ *
+ * ~(~field + difference) in one's complement is the field less the difference (RFC 1624 equation 4); what was
+ * borrowed is taken from the lowest bit. Of the two zeros the same comes out (tests/unit/wire/checksum.spec.ts).
+ */
+@inline
 export function amend(at: usize, difference: u32): void {
-  store<u16>(at, <u16>~fold32((~<u32>load<u16>(at) & 0xffff) + difference));
+  let value = <i32>load<u16>(at) - <i32>difference;
+  store<u16>(at, <u16>(value + (value >> 31)));
 }
 
 /** Applies a difference to a partial checksum: the folded pseudo-header sum, not inverted. */

@@ -17,10 +17,27 @@ export interface Measured {
   ratio: number;
 }
 
-/** Runs `rounds` rounds after one that warms up; each begins with another contestant. */
+/** Rounds of each contestant before any counts. */
+const WARM_UP_ROUNDS = 2;
+const COMPILE_MS = 200;
+
+/**
+ * Optimised code, of Wasm as of JavaScript, is made by other threads. Where they have no processor but ours
+ * (`taskset`, `chrt`) they get nothing done unless we wait for them, and slow code would be measured.
+ */
+function letCompile(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COMPILE_MS);
+}
+
+/** Runs `rounds` rounds after some that warm up; each begins with another contestant. */
 export function interleave(contestants: readonly Contestant[], rounds: number): Measured[] {
   const times = contestants.map((): number[] => []);
-  for (const contestant of contestants) contestant.round();
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+    for (const contestant of contestants) {
+      contestant.round();
+      letCompile();
+    }
+  }
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const place = (round + turn) % contestants.length;

@@ -5,7 +5,8 @@ import {
   CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT,
   CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
-  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
+  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, COUNTER_CONNECTIONS,
+  COUNTER_IN_BYTES, COUNTER_IN_PACKETS, COUNTER_OUT_BYTES, COUNTER_OUT_PACKETS, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
   EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
   NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
   SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
@@ -105,23 +106,28 @@ export class Records {
   }
 
   private counters(place: number): Counters {
-    const sums = Array.from({ length: 5 }, (_, counter) => {
-      let sum = -this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_ZERO + counter * 8, true);
+    const sum = (counter: number): string => {
+      let total = -this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_ZERO + counter, true);
       for (let worker = 0; worker < this.workers; worker++) {
-        sum += this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + place * COUNTER_BYTES + counter * 8, true);
+        total += this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + place * COUNTER_BYTES + counter, true);
       }
-      return BigInt.asUintN(64, sum).toString();
-    });
-    const [connections = "0", inPackets = "0", outPackets = "0", inBytes = "0", outBytes = "0"] = sums;
-    return { connections, inPackets, outPackets, inBytes, outBytes };
+      return BigInt.asUintN(64, total).toString();
+    };
+    return {
+      connections: sum(COUNTER_CONNECTIONS), inPackets: sum(COUNTER_IN_PACKETS), outPackets: sum(COUNTER_OUT_PACKETS),
+      inBytes: sum(COUNTER_IN_BYTES), outBytes: sum(COUNTER_OUT_BYTES),
+    };
   }
 
   /** Per second, rounded as the kernel rounds its scaled averages. */
   private rates(place: number): Rates {
-    const scaled = (counter: number): bigint => this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_VALUE + counter * 8, true);
+    const scaled = (counter: number): bigint => this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_VALUE + counter, true);
     const packets = (counter: number): number => Number((scaled(counter) + 0x1ffn) >> 10n);
     const bytes = (counter: number): number => Number((scaled(counter) + 0xfn) >> 5n);
-    return { connections: packets(0), inPackets: packets(1), outPackets: packets(2), inBytes: bytes(3), outBytes: bytes(4) };
+    return {
+      connections: packets(COUNTER_CONNECTIONS), inPackets: packets(COUNTER_IN_PACKETS), outPackets: packets(COUNTER_OUT_PACKETS),
+      inBytes: bytes(COUNTER_IN_BYTES), outBytes: bytes(COUNTER_OUT_BYTES),
+    };
   }
 
   /** Connection tables: one for each worker, and one in common when there are several. */

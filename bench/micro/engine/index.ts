@@ -5,7 +5,7 @@ import { checksum } from "../../../assembly/wire/checksum";
 import { refreshCrc } from "../../../assembly/wire/sctp";
 import { bucketOf, FROM_CLIENT, hashClient, lookup, matches, tagOf } from "../../../assembly/connection/table";
 import { Packet } from "../../../assembly/packet/packet";
-import { scan } from "../../../assembly/packet/parse";
+import { scan } from "../../../assembly/packet/scan";
 import { GROUP_MAX } from "../../../assembly/abi/limits";
 
 export { attach, control, init, receive, tick } from "../../../assembly/index";

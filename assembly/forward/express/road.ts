@@ -1,0 +1,134 @@
+// The express road: packets that change nothing about their connection but counters and times, and whose next hop
+// is known. Everything that could go otherwise is asked first, before anything is written; the packet that is
+// otherwise takes the long road (toserver.ts, nat.ts, tunnel.ts), which says what is right: one that comes through
+// here leaves the very same bytes and records (tests/oracle/express.test.ts).
+//
+// Packets of one family and side go in runs: what is the same for all of them is read once, and the sums in all are
+// written once. Each run is a function of its own, made of one body: the family is a constant in it.
+
+import {
+  CONNECTION_GENERATION, CONNECTION_HOP_IN, CONNECTION_HOP_OUT, CONNECTION_LAST_MS, CONNECTION_PACKETS,
+  CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_TIMEOUT_MS, CONTROL_BASE, CONTROL_ROUTE_GENERATION, COUNTER_BYTES,
+  COUNTER_IN_PACKETS, COUNTER_OUT_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_MTU, NEIGHBOR_STATE, PACKET_BYTES,
+  SERVERS_BASE, SERVER_BYTES, SERVER_SERVICE, STATE_TRANSMIT_COUNT, TIMEOUTS_UDP,
+} from "../../abi/layout";
+import { SERVICES_MAX, TRANSMIT_MAX } from "../../abi/limits";
+import { ConnectionFlag, Forward, NeighborState, Protocol, TcpState, UdpState } from "../../abi/enums";
+import { Connection } from "../../connection/connection";
+import { timeoutMs } from "../../connection/open";
+import { FROM_CLIENT, FROM_SERVER } from "../../connection/table";
+import { HOP_LOCAL } from "../hop";
+import { counters, now, state, transmitList } from "../../memory";
+import { Packet, PacketFlag } from "../../packet/packet";
+import { assure } from "../../state/advance";
+import { add, packetOf } from "../../stats";
+import { hopsAt, IP } from "./fields";
+import { isFresh, leave } from "./leave";
+import { amendTcp, amendUdp, takeHop, translate } from "./rewrite";
+import { difference, unsteady } from "./whose";
+
+/** What decides by which run a packet may go: an unfinished checksum or a super-frame may not at all. */
+const FLAGS: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.ToLocal | <u32>PacketFlag.Wide | <u32>PacketFlag.Partial |
+  <u32>PacketFlag.Segments;
+const OUT4: u32 = <u32>PacketFlag.Ordinary;
+const OUT6: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.Wide;
+const IN4: u32 = OUT4 | <u32>PacketFlag.ToLocal;
+const IN6: u32 = OUT6 | <u32>PacketFlag.ToLocal;
+
+/** Sends on the packets of a group from `at` to `end`; answers where it came to one that must take the long road. */
+export function express(at: usize, end: usize): usize {
+  while (at < end) {
+    let from = at;
+    let kind = changetype<Packet>(at).flags & FLAGS;
+    if (kind == IN4) at = clients4(at, end);
+    else if (kind == OUT4) at = servers4(at, end);
+    else if (kind == IN6) at = clients6(at, end);
+    else if (kind == OUT6) at = servers6(at, end);
+    if (at == from) break;
+  }
+  return at;
+}
+
+function clients4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_CLIENT);
+}
+
+function clients6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_CLIENT);
+}
+
+function servers4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_SERVER);
+}
+
+function servers6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_SERVER);
+}
+
+/** A run of clients' packets, or of servers' packets on their way back through NAT. */
+@inline
+function run(at: usize, end: usize, family: u32, side: u32): usize {
+  let kind = (family == 4 ? OUT4 : OUT6) | (side == FROM_CLIENT ? <u32>PacketFlag.ToLocal : 0);
+  let sent = load<u32>(state, STATE_TRANSMIT_COUNT);
+  end = min(end, at + <usize>(TRANSMIT_MAX - sent) * PACKET_BYTES);
+  let entry = transmitList + <usize>sent * LIST_ENTRY_BYTES;
+  let generation = load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION);
+  let tcpTimeout = timeoutMs(<u32>TcpState.Established);
+  let udpTimeout = timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
+  let nowMs = now;
+  let counts = counters + (side == FROM_CLIENT ? COUNTER_IN_PACKETS : COUNTER_OUT_PACKETS);
+  let sum = i64x2.splat(0);
+  let first = at;
+  for (; at < end; at += PACKET_BYTES) {
+    let packet = changetype<Packet>(at);
+    if ((packet.flags & FLAGS) != kind) break;
+    let connection = <usize>packet.connection;
+    let frame = <usize>packet.frame;
+    let what = load<u32>(connection, CONNECTION_PROTOCOL);
+    if ((<u64>unsteady(what, packet, family, side) | difference(frame, connection, family, side)) != 0) break;
+    // A removed server has no service.
+    let server = <usize>load<u32>(connection, CONNECTION_SERVER);
+    let service = <usize>load<u32>(server * SERVER_BYTES, SERVERS_BASE + SERVER_SERVICE);
+    if (service == 0) break;
+    let hop = <u32>load<u16>(connection + (side == FROM_CLIENT ? CONNECTION_HOP_IN : CONNECTION_HOP_OUT));
+    // 0 is not looked up yet.
+    if (hop - 1 >= HOP_LOCAL - 1) break;
+    if (load<u32>(connection, CONNECTION_GENERATION) != generation) break;
+    let hops = <u32>load<u8>(frame + hopsAt(family));
+    if (hops <= 1) break;
+    let method: u32 = side == FROM_CLIENT ? (what >> 16) & <u32>ConnectionFlag.ForwardMask : <u32>Forward.Nat;
+    if (method != <u32>Forward.Nat) {
+      if (method != <u32>Forward.Direct) break;
+    }
+    let neighbor = <usize>hop * NEIGHBOR_BYTES;
+    let bytes = packet.end - <u32>(frame + IP);
+    if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_MTU)) break;
+    if (load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) != <u8>NeighborState.Permanent) {
+      if (!isFresh(neighbor, nowMs)) break;
+    }
+
+    let one = packetOf(bytes);
+    sum = i64x2.add(sum, one);
+    add(counts + server * COUNTER_BYTES + SERVICES_MAX * COUNTER_BYTES, one);
+    add(counts + service * COUNTER_BYTES, one);
+    store<u32>(connection, nowMs, CONNECTION_LAST_MS);
+    if (side == FROM_CLIENT) store<u32>(connection, load<u32>(connection, CONNECTION_PACKETS) + 1, CONNECTION_PACKETS);
+    takeHop(frame, connection, hops, family, side);
+    if (method == <u32>Forward.Nat) translate(frame, connection, family, side);
+    if ((what & 0xff) == <u32>Protocol.Tcp) {
+      store<u32>(connection, tcpTimeout, CONNECTION_TIMEOUT_MS);
+      if (method == <u32>Forward.Nat) amendTcp(frame, connection, family, side);
+    } else {
+      store<u32>(connection, udpTimeout, CONNECTION_TIMEOUT_MS);
+      if (method == <u32>Forward.Nat) amendUdp(frame, connection, family, side);
+      // A datagram back from the server assures what its connection came from.
+      if (side == FROM_SERVER) assure(changetype<Connection>(connection));
+    }
+    leave(frame, bytes + <u32>IP, neighbor, entry, packet.cause);
+    entry += LIST_ENTRY_BYTES;
+  }
+  if (at == first) return at;
+  add(counts, sum);
+  store<u32>(state, sent + <u32>((at - first) / PACKET_BYTES), STATE_TRANSMIT_COUNT);
+  return at;
+}
