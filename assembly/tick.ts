@@ -24,7 +24,7 @@ const SWEEP_MS: u32 = 1000;
 /** Kernel's estimator period. */
 const ESTIMATE_MS: u32 = 2000;
 
-/** Call at least every 100 ms. Answers how many frames are to be sent. */
+/** Call at least every 200 ms, more often while frames come. Answers how many frames are to be sent. */
 export function tick(nowMs: u32): u32 {
   setNow(nowMs);
   if (worker == 0) store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);

@@ -13,7 +13,7 @@ export interface Driver {
   /** Returns when nothing flushed lies in the engine's own memory any more: it may be called again. */
   settle(): void;
   /** Sleeps until frames have come, the wake descriptor was written, or the longest wait is over. */
-  wait(): void;
+  wait(longestMs?: number): void;
   /** Lets go of the devices, whose descriptors stay open. The memory may be used again. */
   close(): void;
 }
@@ -47,8 +47,13 @@ export function deviceGone(name: string, errno: number): DriverError {
   return new DriverError(`${name}: the device was taken away (reading fails with errno ${errno})`);
 }
 
-/** Longest wait: a stop or a timer is never later than this. */
+/** Longest wait while frames come. */
 export const WAIT_MS = 50;
+/**
+ * Longest wait when none have come for a while: the wake descriptor ends it, and a tick makes good what was due.
+ * What a sleeper costs is its wakes, up to half a millisecond each on a busy machine.
+ */
+export const QUIET_WAIT_MS = 200;
 
 /** The ways frames can go; `auto` takes the fastest that this machine allows. */
 export const DRIVER_CHOICES = ["auto", "tap", "uring"] as const;

@@ -76,10 +76,10 @@ export class TapDriver implements Driver {
   /** A write is over when it returns. */
   settle(): void {}
 
-  wait(): void {
+  wait(longestMs = WAIT_MS): void {
     // Frames that came meanwhile are found sooner by reading than by asking first.
     if (this.filled !== 0) return;
-    poll(this.waitsAddress, this.place.devices.length + 1, WAIT_MS);
+    poll(this.waitsAddress, this.place.devices.length + 1, longestMs);
     if (this.waits.readInt16LE(6) & POLL_IN) read(this.place.wake, addressOf(this.drained), WAKE_BYTES);
   }
 

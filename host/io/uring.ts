@@ -120,12 +120,17 @@ export class UringDriver implements Driver {
     }
   }
 
-  wait(): void {
-    for (const port of this.ports) if (port.pauseTurns > 0) port.pauseTurns--;
+  wait(longestMs = WAIT_MS): void {
+    let forMs = longestMs;
+    for (const port of this.ports) {
+      if (port.pauseTurns === 0) continue;
+      port.pauseTurns--;
+      forMs = Math.min(forMs, WAIT_MS);
+    }
     const isReading = this.read();
     // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
     // port whose slots all went on in writes cannot read before these are over: then any completion will do.
-    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1);
+    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1, forMs);
   }
 
   close(): void {
@@ -145,8 +150,8 @@ export class UringDriver implements Driver {
     for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
   }
 
-  private submit(completions: number): void {
-    this.ring.enter(completions, WAIT_MS);
+  private submit(completions: number, longestMs = WAIT_MS): void {
+    this.ring.enter(completions, longestMs);
     this.ring.reap(this.onCompletion);
   }
 

@@ -3,15 +3,18 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Engine } from "../engine/engine.js";
 import { chooseDriver, type Chosen } from "../io/choose.js";
-import { DriverError, type Driver } from "../io/driver.js";
+import { DriverError, QUIET_WAIT_MS, WAIT_MS, type Driver } from "../io/driver.js";
 import {
   monotonicMs, WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORD_TURNS, type PumpReport, type PumpRequest, type PumpStart,
 } from "./words.js";
 
 const TICK_MS = 20;
+/** Without a frame for so long, nobody waits for us. */
+const QUIET_AFTER_MS = 1000;
 
 class Pump {
   private tickedMs = monotonicMs();
+  private heardMs = monotonicMs();
 
   constructor(private readonly engine: Engine, private readonly driver: Driver, private readonly words: Int32Array) {}
 
@@ -20,13 +23,16 @@ class Pump {
       Atomics.add(this.words, WORD_TURNS, 1);
       const nowMs = monotonicMs();
       const count = this.driver.fill();
-      if (count > 0) this.exchange(() => this.engine.receive(count, nowMs));
+      if (count > 0) {
+        this.heardMs = nowMs;
+        this.exchange(() => this.engine.receive(count, nowMs));
+      }
       if (((nowMs - this.tickedMs) >>> 0) >= TICK_MS) {
         this.tickedMs = nowMs;
         this.exchange(() => this.engine.tick(nowMs));
       }
       if (Atomics.load(this.words, WORD_PENDING) !== 0) this.takeRequests();
-      this.driver.wait();
+      this.driver.wait(((nowMs - this.heardMs) >>> 0) < QUIET_AFTER_MS ? WAIT_MS : QUIET_WAIT_MS);
     }
   }
 
