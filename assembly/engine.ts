@@ -38,7 +38,7 @@ import { ownerOfError, ownerOfPacket } from "./handover/owner";
 import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
-import { findService } from "./service/service";
+import { findService, isJoining, isServing } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countIn, countOut, drop } from "./stats";
 import { sysctl } from "./sysctl";
@@ -116,6 +116,7 @@ function handleGroup(first: u32, count: u32): void {
 
 /** An ordinary packet whose connection the stages found; false, and nothing done, for any other. */
 function handleOrdinary(packet: Packet): bool {
+  if (!isServing(packet.family)) return false;
   let candidate = changetype<Connection>(<usize>packet.connection);
   if (packet.has(PacketFlag.ToLocal)) {
     if (!isOf(packet, candidate, FROM_CLIENT)) return false;
@@ -163,6 +164,8 @@ function whole(packet: Packet): void {
   }
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
   if (!isWelcome(packet)) return;
+  packet.mark = 0;
+  if (!isServing(packet.family)) return packet.has(PacketFlag.ToLocal) ? arrive(packet) : routePacket(packet);
   if (isIcmpError(packet)) {
     if (shared && isHandedOver(packet, ownerOfError(packet, worker))) return;
     if (related(packet)) return;
@@ -173,7 +176,6 @@ function whole(packet: Packet): void {
     if (packet.has(PacketFlag.ToLocal)) return fromClient(packet);
     return fromServer(packet);
   }
-  packet.mark = 0;
   if (packet.has(PacketFlag.ToLocal)) return arrive(packet);
   routePacket(packet);
 }
@@ -190,9 +192,11 @@ function arrive(packet: Packet): void {
   deliver(packet);
 }
 
-/** True for an IPv4 fragment that no connection can want: a router passes it on as it is. */
+/** True for a fragment that no connection can want: a router passes it on as it is. */
 function isOnlyRouted(packet: Packet): bool {
-  return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol) && !isLocal(packet.target);
+  if (isLocal(packet.target)) return false;
+  if (!isJoining(packet.family)) return true;
+  return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol);
 }
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */

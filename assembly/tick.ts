@@ -7,8 +7,9 @@ import {
 } from "./abi/layout";
 import { ConnectionFlag, Sysctl } from "./abi/enums";
 import { SERVICES_MAX } from "./abi/limits";
-import { closeConnection } from "./connection/open";
+import { abandonConnection, closeConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
+import { beginSearch, endOfSearch, findOrphan, takeNoted } from "./connection/early";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
@@ -30,6 +31,7 @@ export function tick(nowMs: u32): u32 {
   if (worker == 0) store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
+  endEarly();
   sweepConnections();
   dropEntries();
   // What belongs to all workers is looked after by the first.
@@ -55,9 +57,29 @@ function keepHouse(): void {
 function sweepCommons(): void {
   lock();
   enterCommons();
+  endOrphans();
   sweepConnections();
   leaveCommons();
   unlock();
+}
+
+/** Ends what was to end at this tick, unless a packet has given it time again. */
+function endEarly(): void {
+  for (let index = takeNoted(); index != 0; index = takeNoted()) {
+    let connection = Connection.at(index);
+    if (connection.has(ConnectionFlag.Hashed) && connection.expired) expire(index, connection);
+  }
+  endOrphans();
+}
+
+/** Ends connections whose servers were removed; what controls others ends with the last of them. */
+function endOrphans(): void {
+  let from = beginSearch();
+  if (from == 0) return;
+  let end = endOfSearch(from);
+  for (let index = findOrphan(from, end); index != 0; index = findOrphan(index + 1, end)) {
+    if (Connection.at(index).children == 0) abandonConnection(index);
+  }
 }
 
 /** Looks at as many connections as the time since the last sweep stands for. */

@@ -73,6 +73,8 @@ export enum ConnectionFlag {
   Hashed = 1024,
   /** The server's address is of the other family than the client's (tunnels only). */
   MixedFamily = 2048,
+  /** Its client began anew: it ends at the next tick, and until then its server is still heard. */
+  Retired = 4096,
 }
 
 export enum Scheduler {

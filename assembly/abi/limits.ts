@@ -46,6 +46,11 @@ export const EXTRAS_MAX: u32 = 73728;
 /** Bytes of the text a persistence engine may find a template by: what the kernel keeps. */
 export const TEXT_BYTES_MAX: u32 = 255;
 
+/** Connections that wait for the next tick to end; one more ends at once. */
+export const RETIRED_MAX: u32 = 512;
+/** Connections looked at in a tick for servers that are gone: 64 K take about a millisecond. */
+export const ORPHANS_PER_TICK: u32 = 65536;
+
 /** A controlling connection whose time is over while others live by it is looked at again after this long. */
 export const CONTROL_RETRY_MS: u32 = 60000;
 

@@ -98,6 +98,11 @@ export class Connection {
   touch(): void {
     this.lastMs = now;
   }
+  /** Its time is over, unless a packet gives it time again. */
+  endNow(): void {
+    this.lastMs = now;
+    this.timeoutMs = 0;
+  }
   get expired(): bool {
     return since(this.lastMs) >= this.timeoutMs;
   }

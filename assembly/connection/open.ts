@@ -8,6 +8,7 @@ import { combine, difference16, difference32, fold64, sum } from "../wire/checks
 import { drop } from "../stats";
 import { Server } from "../service/server";
 import { Connection } from "./connection";
+import { endAtTick } from "./early";
 import { giveExtra } from "./extra";
 import { give, insert, remove, take } from "./table";
 import { enterCommons, leaveCommons, lock, now, unlock } from "../memory";
@@ -132,6 +133,15 @@ export function dropConnection(index: u32): void {
   unlock();
 }
 
+/** Ends a connection whose server is gone, and what controlled it as soon as nothing lives by that. */
+export function abandonConnection(index: u32): void {
+  lock();
+  let above = Connection.at(index).control;
+  closeConnection(index);
+  while (above != 0 && Connection.numbered(above).children == 0) above = closeNumbered(above);
+  unlock();
+}
+
 /** Ends a connection of this worker's or of the commons; another worker ends its own. Answers what controlled it. */
 function closeNumbered(number: u32): u32 {
   let connection = Connection.numbered(number);
@@ -153,8 +163,8 @@ function isNeeded(control: Connection): bool {
 }
 
 /**
- * A client begins anew where this connection was: nobody finds it any more. Its server still counts it until
- * `endRetired`, so that one at its upper threshold is seen to be full (as the kernel: recording reuse_at_threshold).
+ * A client begins anew where this connection was: nobody finds it any more. Its server still counts it, so that
+ * one at its upper threshold is seen to be full (as the kernel: recording reuse_at_threshold).
  */
 export function retireConnection(index: u32): void {
   let connection = Connection.at(index);
@@ -168,9 +178,18 @@ export function retireConnection(index: u32): void {
   insert(index);
 }
 
-/** Ends a retired connection, unless it controls others: then it ends when they have. */
+/**
+ * Once the new connection is in the table, or is not to be: a retired one goes behind it, where only its server's
+ * packets find it, and ends at the next tick, unless one of those came (as the kernel: recording old_connection).
+ * One that controls others ends when they have.
+ */
 export function endRetired(index: u32): void {
-  if (Connection.at(index).children == 0) closeConnection(index);
+  let connection = Connection.at(index);
+  if (connection.children != 0) return;
+  connection.set(ConnectionFlag.Retired);
+  connection.endNow();
+  insert(index);
+  if (!endAtTick(index)) closeConnection(index);
 }
 
 /** Moves a connection between its server's active and inactive counts. */

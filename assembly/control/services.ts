@@ -11,7 +11,7 @@ import { family, isFamily, requestMark, requested } from "./request";
 import { beginSchedule, endSchedule, isScheduler } from "../schedule/table";
 import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
-import { Service, serviceHead } from "../service/service";
+import { countServing, Service, serviceHead } from "../service/service";
 import { copyAddress } from "../wire/field";
 
 const R: usize = REQUEST_BASE;
@@ -49,6 +49,7 @@ export function serviceAdd(): i32 {
   service.next = load<u32>(head);
   store<u32>(head, index);
   if (index == used) store<u32>(CONTROL_BASE, used + 1, CONTROL_SERVICES_USED);
+  countServing(service.family, 1);
   return <i32>index;
 }
 
@@ -84,6 +85,7 @@ function dropService(index: u32): void {
   let at = serviceHead(service.family, service.fwmark, service.protocol, service.address, service.port);
   while (load<u32>(at) != index) at = changetype<usize>(Service.at(load<u32>(at))) + offsetof<Service>("next");
   store<u32>(at, service.next);
+  countServing(service.family, -1);
   memory.fill(changetype<usize>(service), 0, SERVICE_BYTES);
 }
 

@@ -1,6 +1,7 @@
 // A server leaves its service. Its record stays while connections name it, and two minutes more.
 
 import { CONTROL_BASE, CONTROL_SERVERS_USED } from "../abi/layout";
+import { abandonConnections } from "../connection/early";
 import { lock, now, since, unlock } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
 import { Server, unlinkServer } from "./server";
@@ -25,6 +26,7 @@ export function detach(index: u32, at: u32): void {
   server.next = 0;
   server.service = 0;
   server.flags = 0;
+  abandonConnections();
   scheduleChanged(index);
 }
 

@@ -1,7 +1,7 @@
 // A virtual service: an address and port of the director (or a firewall mark) that servers stand behind.
 
 import {
-  CONTROL_BASE, CONTROL_SERVICES_USED, SERVICES_BASE, SERVICES_HASH, SERVICES_HASH_PLACES, SERVICE_BYTES, SERVICE_CURRENT,
+  CONTROL_BASE, CONTROL_JOINING6, CONTROL_SERVICES_USED, CONTROL_SERVING, SERVICES_BASE, SERVICES_HASH, SERVICES_HASH_PLACES, SERVICE_BYTES, SERVICE_CURRENT,
   SERVICE_CURSOR, SERVICE_FLAGS, SERVICE_NEXT, SERVICE_RANDOM, SERVICE_SERVERS, SERVICE_SLAB,
 } from "../abi/layout";
 import { Protocol, ServiceFlag } from "../abi/enums";
@@ -56,6 +56,29 @@ if (offsetof<Service>("cursor") != SERVICE_CURSOR) ERROR("cursor moved: update S
 if (offsetof<Service>("current") != SERVICE_CURRENT) ERROR("current moved: update SERVICE_CURRENT");
 if (offsetof<Service>("slab") != SERVICE_SLAB) ERROR("slab moved: update SERVICE_SLAB");
 if (offsetof<Service>("random") != SERVICE_RANDOM) ERROR("random moved: update SERVICE_RANDOM");
+
+/** Where the services of a family are counted. */
+function servingAt(family: u32): usize {
+  return CONTROL_BASE + CONTROL_SERVING + (family == 6 ? 4 : 0);
+}
+
+/**
+ * True while there is a service of this family. Without one a kernel's IPVS does not look at the family's packets at
+ * all, whatever connections it still knows (recording no_service).
+ */
+export function isServing(family: u32): bool {
+  return load<u32>(servingAt(family)) != 0;
+}
+
+export function countServing(family: u32, change: i32): void {
+  store<u32>(servingAt(family), load<u32>(servingAt(family)) + change);
+  if (family == 6) store<u32>(CONTROL_BASE, 1, CONTROL_JOINING6);
+}
+
+/** True when fragments that are only passing have to be whole for IPVS to look at them: for IPv6 as soon as it ever had to. */
+export function isJoining(family: u32): bool {
+  return family == 6 ? load<u32>(CONTROL_BASE, CONTROL_JOINING6) != 0 : isServing(4);
+}
 
 /** The hash chain a service with these keys is on. */
 export function serviceHead(family: u32, fwmark: u32, protocol: u32, address: usize, port: u32): usize {

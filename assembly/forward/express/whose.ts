@@ -31,7 +31,8 @@ export function difference(frame: usize, connection: usize, family: u32, side: u
   return <u64>(ports | <u32>v128.any_true(v128.or(source, target)));
 }
 
-const ORDINARY_FLAGS: u32 = <u32>ConnectionFlag.Template | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Helped;
+const ORDINARY_FLAGS: u32 = <u32>ConnectionFlag.Template | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Helped |
+  <u32>ConnectionFlag.Retired;
 
 /** True when an ordinary packet is of this side of this connection, and nobody wants to read its text. */
 export function isOf(packet: Packet, connection: Connection, side: u32): bool {
