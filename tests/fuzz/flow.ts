@@ -36,8 +36,10 @@ export class Flow {
     return { source: this.client, sourcePort: this.clientPort, target: this.virtual, targetPort: this.service.port };
   }
 
-  private get toClient(): Ports {
-    return { source: serverAddress(this.service.family, this.serverNumber ?? 1), sourcePort: this.service.serverPort, target: this.client, targetPort: this.clientPort };
+  /** What the chosen server would write on its packets; unknown before the director has chosen. */
+  get toClient(): Ports | undefined {
+    if (this.serverNumber === undefined) return undefined;
+    return { source: serverAddress(this.service.family, this.serverNumber), sourcePort: this.service.serverPort, target: this.client, targetPort: this.clientPort };
   }
 
   /** A header as it mostly is, at times as it seldom is. */
@@ -85,9 +87,10 @@ export class Flow {
 
   /** What the server says, to whom it saw; nothing before it saw anybody. */
   serverPacket(): Buffer | undefined {
-    if (this.serverNumber === undefined) return undefined;
+    const ends = this.toClient;
+    if (!ends) return undefined;
     const flags = this.random.weighted([[34, SYN | ACK], [30, ACK], [15, PSH | ACK], [14, FIN | ACK], [5, RST], [1, 0], [1, SYN]] as const);
-    return this.packet(this.toClient, flags);
+    return this.packet(ends, flags);
   }
 
   /** Learns from a frame that came out because of this flow. */

@@ -27,7 +27,7 @@ async function play(seed: number): Promise<Played> {
     if (echo?.rc) played.refused++;
     played.steps.push(step);
     played.outputs.push(...sent);
-    generator.observe(sent.map((one) => ({ port: one.if ?? "", bytes: Buffer.from(one.hex ?? "", "hex") })));
+    generator.observe(step, sent.map((one) => ({ port: one.if ?? "", bytes: Buffer.from(one.hex ?? "", "hex") })));
   }
   return played;
 }

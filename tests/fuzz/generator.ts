@@ -8,6 +8,9 @@ import type { Random } from "./random.js";
 import { Flow } from "./flow.js";
 import { damage, errorAbout, fragmentsOf, stray } from "./oddities.js";
 
+/** Whose turn it is to speak: the port that its frames go into. */
+export type Side = "out" | "in";
+
 /** A frame that came out of a director. */
 export interface Emitted { port: string; bytes: Uint8Array }
 
@@ -32,12 +35,25 @@ const STATISTICS = "ipvsadm -Ln --stats --exact";
 
 type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time";
 
-/** Makes a scenario step by step. Ask `next`, do it, tell `observe` what came out. */
+/** A while in which one side speaks: frames into the same port go to a kernel at once. */
+const RUN_MAX = 14;
+const KINDS: Record<Side, readonly (readonly [number, Kind])[]> = {
+  out: [[16, "open"], [40, "client"], [5, "error"], [4, "fragments"], [4, "stray"], [2, "command"], [3, "listing"], [1, "time"]],
+  in: [[60, "server"], [5, "error"], [2, "fragments"], [2, "stray"], [2, "command"], [3, "listing"], [1, "time"]],
+};
+
+/**
+ * Makes a scenario step by step. Ask `next`, do it, tell `observe` what came out; or ask `nextRun` for frames that can be sent
+ * before their outcome is known.
+ */
 export class Generator {
   private readonly services: Service[] = [];
   private readonly flows: Flow[] = [];
   private readonly waiting: Step[] = [];
-  private asked: Flow | undefined;
+  /** Whose packet a frame holds, until its outcome is known. */
+  private readonly asked = new Map<Step, Flow>();
+  private side: Side = "out";
+  private runLeft = RUN_MAX;
   private small = 0;
   private middle = 0;
 
@@ -67,19 +83,38 @@ export class Generator {
     return `ipvsadm -a ${serverWords(this.random, service, n)}`;
   }
 
-  next(): Step {
+  private peek(): Step {
     // Each kind may have nothing to do just now; opening a flow always has.
     for (let attempt = 0; this.waiting.length === 0 && attempt < 8; attempt++) this.plan(this.kind());
     if (this.waiting.length === 0) this.plan("open");
-    const step = this.waiting.shift();
+    const step = this.waiting[0];
     if (!step) throw new Error("the generator has nothing to do");
     return step;
   }
 
+  next(): Step {
+    const step = this.peek();
+    this.waiting.shift();
+    return step;
+  }
+
+  /** A step, or several frames into the same port. */
+  nextRun(stepsMax: number): Step[] {
+    const run = [this.next()];
+    for (const [first] = run; run.length < stepsMax && first?.ev === "in";) {
+      const step = this.peek();
+      if (step.ev !== "in" || step.if !== first.if) break;
+      run.push(this.next());
+    }
+    return run;
+  }
+
   private kind(): Kind {
-    return this.random.weighted<Kind>([
-      [14, "open"], [34, "client"], [28, "server"], [6, "error"], [4, "fragments"], [4, "stray"], [2, "command"], [3, "listing"], [1, "time"],
-    ]);
+    if (this.runLeft-- <= 0) {
+      this.side = this.random.chance(55) ? "out" : "in";
+      this.runLeft = this.random.below(RUN_MAX);
+    }
+    return this.random.weighted<Kind>(KINDS[this.side]);
   }
 
   private plan(kind: Kind): void {
@@ -87,9 +122,9 @@ export class Generator {
     switch (kind) {
       case "open": return this.open();
       case "client": case "server": return this.speak(kind);
-      case "error": return this.fromFlow((flow) => errorAbout(random, flow));
-      case "fragments": return this.fromFlow((flow) => fragmentsOf(random, flow));
-      case "stray": this.waiting.push(stray(random, this.services)); return;
+      case "error": return this.fromFlow((flow) => errorAbout(random, flow, this.side));
+      case "fragments": return this.fromFlow((flow) => fragmentsOf(random, flow, this.side));
+      case "stray": this.waiting.push(stray(random, random.pick(this.services), this.side)); return;
       case "command": return this.change();
       case "listing": return this.command(random.pick(LISTINGS));
       case "time": return this.pass();
@@ -119,8 +154,9 @@ export class Generator {
   private send(flow: Flow, port: "out" | "in", packet: Buffer): void {
     const frame = port === "out" ? ethernet(MAC_OUT, clientMac(flow.client), packet) : ethernet(MAC_IN, serverMac(flow.serverNumber ?? 1), packet);
     const sent = this.random.chance(4) ? damage(this.random, frame) : frame;
-    this.asked = port === "out" && sent === frame ? flow : undefined;
-    this.waiting.push({ ev: "in", if: port, hex: sent.toString("hex") });
+    const step: Step = { ev: "in", if: port, hex: sent.toString("hex") };
+    if (sent === frame) this.asked.set(step, flow);
+    this.waiting.push(step);
   }
 
   /** What an operator might do in the middle. */
@@ -151,8 +187,8 @@ export class Generator {
   }
 
   /** Tells what a step made come out. */
-  observe(emitted: readonly Emitted[]): void {
-    for (const frame of emitted) this.asked?.saw(frame);
-    this.asked = undefined;
+  observe(step: Step, emitted: readonly Emitted[]): void {
+    for (const frame of emitted) this.asked.get(step)?.saw(frame);
+    this.asked.delete(step);
   }
 }

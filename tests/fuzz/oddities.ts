@@ -2,6 +2,7 @@
 
 import type { Step } from "../oracle/kernel/recorder.js";
 import type { Flow } from "./flow.js";
+import type { Side } from "./generator.js";
 import {
   ethernet, fragment, ICMP, ICMP6, icmpMessage, ipPacket, piecesOf, sumWords, tcpSegment, TCP, UDP, udpDatagram, type IpPacket,
 } from "./packets.js";
@@ -14,6 +15,9 @@ const UNREACHABLE4 = [3, 3] as const;
 const ERRORS4 = [[...UNREACHABLE4, 0], [3, 1, 0], [3, 4, 1300], [3, 4, 576], [11, 0, 0], [12, 0, 0], [4, 0, 0], [5, 1, 0]] as const;
 const ERRORS6 = [[1, 4, 0], [1, 0, 0], [2, 0, 1300], [2, 0, 1280], [3, 0, 0], [4, 0, 0]] as const;
 
+/** Nobody balances these: GRE, ESP, a number for experiments. */
+const OTHER_PROTOCOLS = [47, 50, 254];
+
 const step = (port: string, frame: Buffer): Step => ({ ev: "in", if: port, hex: frame.toString("hex") });
 
 function errorPacket(random: Random, family: Family, source: string, target: string, about: Buffer): Buffer {
@@ -24,26 +28,28 @@ function errorPacket(random: Random, family: Family, source: string, target: str
 }
 
 /** An error about a packet of a flow, from whom it reached or from a router on its way. */
-export function errorAbout(random: Random, flow: Flow): Step[] {
+export function errorAbout(random: Random, flow: Flow, side: Side): Step[] {
   const { family } = flow.service;
+  const about = side === "in" ? flow.seenInside : flow.seenOutside;
   // A kernel drops every ICMPv6 error of a NAT server (tests/oracle/known.ts): nothing to learn from those.
-  if (flow.seenInside && !(family === 6 && flow.service.method === "m") && random.chance(60)) {
-    const fromRouter = random.chance(30);
+  if (!about || (side === "in" && family === 6 && flow.service.method === "m")) return [];
+  const fromRouter = random.chance(30);
+  if (side === "in") {
     const n = flow.serverNumber ?? 1;
     const source = fromRouter ? (family === 4 ? "10.0.2.254" : "fd00:2::254") : serverAddress(family, n);
     // Errors about a tunnel's packets go to the director, whose address is the outer source.
     const target = flow.service.method === "i" ? (family === 4 ? "10.0.2.1" : "fd00:2::1") : flow.client;
-    const packet = errorPacket(random, family, source, target, flow.seenInside);
+    const packet = errorPacket(random, family, source, target, about);
     return [step("in", ethernet(MAC_IN, fromRouter ? MAC_INNER_GATEWAY : serverMac(n), packet))];
   }
-  if (!flow.seenOutside) return [];
-  const packet = errorPacket(random, family, flow.client, flow.virtual, flow.seenOutside);
-  return [step("out", ethernet(MAC_OUT, clientMac(flow.client), packet))];
+  const source = fromRouter ? (family === 4 ? "198.18.9.9" : "2001:db8:9::9") : flow.client;
+  return [step("out", ethernet(MAC_OUT, clientMac(source), errorPacket(random, family, source, flow.virtual, about)))];
 }
 
 /** A packet of the flow in pieces: in order, shuffled, with one missing or one twice. */
-export function fragmentsOf(random: Random, flow: Flow): Step[] {
-  const ends = flow.toVirtual;
+export function fragmentsOf(random: Random, flow: Flow, side: Side): Step[] {
+  const ends = side === "out" ? flow.toVirtual : flow.toClient;
+  if (!ends) return [];
   const data = random.bytes(random.pick([100, 700, 1400]));
   const udp = flow.service.protocol === "udp";
   const whole: IpPacket = {
@@ -54,25 +60,25 @@ export function fragmentsOf(random: Random, flow: Flow): Step[] {
   if (random.chance(40)) pieces.reverse();
   if (random.chance(15)) pieces.splice(random.below(pieces.length), 1);
   else if (random.chance(15)) pieces.push(random.pick(pieces));
-  return pieces.map((piece) => step("out", ethernet(MAC_OUT, clientMac(flow.client), fragment(whole, piece))));
+  const [to, from] = side === "out" ? [MAC_OUT, clientMac(flow.client)] : [MAC_IN, serverMac(flow.serverNumber ?? 1)];
+  return pieces.map((piece) => step(side, ethernet(to, from, fragment(whole, piece))));
 }
 
 /** A frame that belongs to no flow: pings, other ports, other servers, other protocols. */
-export function stray(random: Random, services: readonly Service[]): Step {
-  const { family, port, serverPort } = random.pick(services);
+export function stray(random: Random, service: Service, side: Side): Step {
+  const { family, port, serverPort } = service;
   const client = clientAddress(family, random.below(30));
-  const virtual = VIRTUAL[family];
-  const outside = (protocol: number, payload: Buffer): Step =>
-    step("out", ethernet(MAC_OUT, clientMac(client), ipPacket({ source: client, target: virtual, protocol, payload })));
+  const n = 1 + random.below(4);
+  const server = serverAddress(family, n);
+  const [source, target] = side === "out" ? [client, VIRTUAL[family]] : [server, client];
+  const [to, from] = side === "out" ? [MAC_OUT, clientMac(client)] : [MAC_IN, serverMac(n)];
+  const sent = (protocol: number, payload: Buffer): Step => step(side, ethernet(to, from, ipPacket({ source, target, protocol, payload })));
+  const ends = { source, sourcePort: side === "out" ? 50000 : serverPort, target, targetPort: side === "out" ? port + 1000 : 45000 };
   switch (random.below(4)) {
-    case 0: return outside(family === 4 ? ICMP : ICMP6, icmpMessage(client, virtual, family === 4 ? 8 : 128, 0, random.below(65536), random.bytes(32)));
-    case 1: return outside(TCP, tcpSegment({ source: client, sourcePort: 50000, target: virtual, targetPort: port + 1000 }, 2, 7, 0, Buffer.alloc(0)));
-    case 2: return outside(UDP, udpDatagram({ source: client, sourcePort: 50000, target: virtual, targetPort: port + 1000 }, random.bytes(10)));
-    default: {
-      const server = serverAddress(family, 1 + random.below(4));
-      const ends = { source: server, sourcePort: serverPort, target: client, targetPort: 45000 };
-      return step("in", ethernet(MAC_IN, serverMac(1), ipPacket({ source: server, target: client, protocol: TCP, payload: tcpSegment(ends, 0x12, 1, 2, Buffer.alloc(0)) })));
-    }
+    case 0: return sent(family === 4 ? ICMP : ICMP6, icmpMessage(source, target, family === 4 ? 8 : 128, 0, random.below(65536), random.bytes(32)));
+    case 1: return sent(UDP, udpDatagram(ends, random.bytes(10)));
+    case 2: return sent(random.pick(OTHER_PROTOCOLS), random.bytes(24));
+    default: return sent(TCP, tcpSegment(ends, side === "out" ? 2 : 0x12, 7, 2, Buffer.alloc(0)));
   }
 }
 

@@ -31,6 +31,10 @@ export class GuestClock {
     return Number(this.nowNs - this.startNs) / NS_PER_SECOND;
   }
 
+  get stands(): boolean {
+    return this.frozenNs !== undefined;
+  }
+
   freeze(): void {
     this.frozenNs = this.nowNs | 1n;
     this.store(this.frozenNs);

@@ -2,38 +2,42 @@
 // our own clock. It has no network but these sockets and lives no longer than we do.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
-import { isBarrierReply, barrierProbe, isChatter } from "./barrier.js";
+import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
-import { networkScript, resetScript } from "./network.js";
+import { clearPrograms, needsReload, networkScript, reloadScript, SETTINGS_LISTING } from "./network.js";
 import type { GuestFiles } from "./packages.js";
+import { programsRequest, readAnswerHeader, scriptRequest, type CommandOutput } from "./request.js";
 import { SOCK_SEQPACKET, SOCK_STREAM, SocketEnd } from "./socket.js";
 
-const BOOT_MS = 60_000;
-const COMMAND_MS = 60_000;
-const BARRIER_MS = 10_000;
+const BOOT_MS = 120_000;
+const COMMAND_MS = 120_000;
+/** What a command needs at most that does not wait for time to pass. */
+const TIMELESS_MS = 2_000;
+const BARRIER_MS = 60_000;
 const MEMORY = "128M";
-/** Periodic work shall happen as often as it would if time passed by itself. */
-const STEP_SECONDS = 0.5;
-/** What an interrupt needs to be seen, and three of the guest's ticks, after which its own count of time is right. */
+/** What the guest says when it takes more of a request: "+". */
+const GO_ON = 0x2b;
+/** What a timer interrupt needs to be seen, and how often at the end: what fired may have set timers that are due. */
 const TIMER_MS = 1;
-const SETTLE_MS = 30;
-/** Longer than any fragment waits for the others of its packet. */
-const FRAGMENTS_GONE_SECONDS = 70;
+const SETTLE_ROUNDS = 3;
+/** Longer than any connection or fragment lives without its service; then templates, which look for those each minute. */
+const ALL_GONE_SECONDS = [70, 5000, 200, 200];
 
 export interface GuestOutput { port: string; bytes: Buffer }
-export interface CommandOutput { exitCode: number; stdout: string; stderr: string }
 
-interface Port { config: PortConfig; wire: SocketEnd; probe: Buffer }
+interface Port { config: PortConfig; wire: SocketEnd; probe: Probe; input: number }
 
 /** A booted kernel with the network of a configuration and an empty IPVS. */
 export class Guest {
-  private outputs: GuestOutput[] = [];
-  private scripts = 0;
-  private typed = "";
+  /** By the place of the input in its burst; what belongs to none has place 0. */
+  private outputs: GuestOutput[][] = [[]];
+  private received: Buffer = Buffer.alloc(0);
+  private settings = new Map<string, string>();
+  private changed = false;
 
   private constructor(
     private readonly child: ChildProcess, private readonly ports: Port[], private readonly serial: SocketEnd,
@@ -42,17 +46,17 @@ export class Guest {
 
   static boot(files: GuestFiles, config: Config): Guest {
     const folder = mkdtempSync(join(tmpdir(), "guest-"));
-    mkdirSync(join(folder, "mailbox"));
     const clock = new GuestClock(join(folder, "clock"));
     const serial = SocketEnd.create(SOCK_STREAM);
-    const ports = config.ports.map((port): Port => ({ config: port, wire: SocketEnd.create(SOCK_SEQPACKET), probe: barrierProbe(port) }));
+    const ports = config.ports.map((port): Port => ({ config: port, wire: SocketEnd.create(SOCK_SEQPACKET), probe: new Probe(config, port), input: 0 }));
     const child = start(files, folder, serial, ports);
     const guest = new Guest(child, ports, serial, folder, clock, config);
     try {
-      guest.waitFor("ready", BOOT_MS);
-      guest.must(networkScript(config));
+      guest.waitFor((bytes) => (bytes.includes("ready\n") ? bytes.indexOf("ready\n") + 6 : undefined), BOOT_MS);
+      guest.must(scriptRequest(networkScript(config)));
       guest.barrier();
       guest.clock.freeze();
+      guest.learnSettings();
       guest.take();
       return guest;
     } catch (error) {
@@ -62,32 +66,46 @@ export class Guest {
     }
   }
 
-  /** A line from the guest that begins with a word. */
-  private waitFor(word: string, timeoutMs: number): string {
-    for (const end = Date.now() + timeoutMs; Date.now() < end;) {
-      const line = /^.*\n/.exec(this.typed)?.[0];
-      if (line !== undefined) {
-        this.typed = this.typed.slice(line.length);
-        if (line.startsWith(word)) return line.trim();
-        continue;
+  /** Reads the serial line until `complete` says how many bytes of it are an answer; undefined when that takes too long. */
+  private read(complete: (received: Buffer) => number | undefined, timeoutMs: number): Buffer | undefined {
+    for (const end = Date.now() + timeoutMs; ;) {
+      const bytes = complete(this.received);
+      if (bytes !== undefined) {
+        const answer = this.received.subarray(0, bytes);
+        this.received = this.received.subarray(bytes);
+        return answer;
       }
-      const more = this.serial.receive(100);
+      if (Date.now() > end) return undefined;
+      const more = this.serial.receive(Math.min(100, timeoutMs));
       if (more?.length === 0) throw new Error("the guest has ended");
-      this.typed += more?.toString() ?? "";
+      if (more) this.received = Buffer.concat([this.received, more]);
       // A full socket would stop the guest.
-      for (const port of this.ports) this.drain(port);
+      else for (const port of this.ports) this.drain(port);
     }
-    throw new Error(`no "${word}" from the guest`);
+  }
+
+  private waitFor(complete: (received: Buffer) => number | undefined, timeoutMs: number): Buffer {
+    const answer = this.read(complete, timeoutMs);
+    if (!answer) throw new Error(`no answer from the guest in ${timeoutMs / 1000} s`);
+    return answer;
   }
 
   /** Takes all frames that wait at a port; true when the answer to a barrier was among them. */
   private drain(port: Port): boolean {
     let passed = false;
     for (let frame = port.wire.receive(0); frame !== undefined && frame.length > 0; frame = port.wire.receive(0)) {
-      if (isBarrierReply(frame)) passed = true;
-      else if (!isChatter(frame)) this.outputs.push({ port: port.config.name, bytes: frame });
+      const number = probeNumber(frame);
+      if (number === 0) passed = true;
+      else if (number !== undefined) this.next(port, number);
+      else if (!isChatter(frame)) this.outputs[port.input]?.push({ port: port.config.name, bytes: frame });
     }
     return passed;
+  }
+
+  /** What comes out of this port from now on is because of the burst's next input. */
+  private next(port: Port, input: number): void {
+    if (input !== port.input + 1) throw new Error(`the guest answered probe ${input} on ${port.config.name} after ${port.input}`);
+    port.input = input;
   }
 
   /**
@@ -97,11 +115,13 @@ export class Guest {
    * answer to a probe of that port: hence the second round.
    */
   private barrier(): void {
-    for (const port of [...this.ports, ...this.ports.slice(0, -1)]) {
-      port.wire.send(port.probe);
-      const end = Date.now() + BARRIER_MS;
-      while (!port.wire.waitReadable(100) || !this.drain(port)) {
-        if (Date.now() > end) throw new Error(`the guest does not answer on ${port.config.name}`);
+    for (let round = 0; round < 2; round++) {
+      for (const port of this.ports) port.wire.send(port.probe.answered(0));
+      for (const port of this.ports) {
+        const end = Date.now() + BARRIER_MS;
+        while (!port.wire.waitReadable(100) || !this.drain(port)) {
+          if (Date.now() > end) throw new Error(`the guest does not answer on ${port.config.name}`);
+        }
       }
     }
     for (const port of this.ports) this.drain(port);
@@ -109,62 +129,109 @@ export class Guest {
 
   /** What came out since it was last asked. */
   take(): GuestOutput[] {
-    const taken = this.outputs;
-    this.outputs = [];
+    const taken = this.outputs.flat();
+    this.outputs = [[]];
     return taken;
   }
 
-  /** One frame into a port; answers what came out because of it. */
-  send(portName: string, bytes: Uint8Array): GuestOutput[] {
+  /**
+   * Frames into a port, one after the other; answers what came out because of each. Between two of them go a probe that is
+   * answered on the same port and one that is routed out of the other: the guest takes a port's frames in their order
+   * and each port sends in the order it was given frames, so the probes part the outputs of both.
+   */
+  send(portName: string, frames: readonly Uint8Array[]): GuestOutput[][] {
     const port = this.ports.find((one) => one.config.name === portName);
     if (!port) throw new RangeError(`the guest has no port "${portName}"`);
-    port.wire.send(bytes);
+    this.outputs = frames.map(() => []);
+    frames.forEach((frame, index) => {
+      if (index > 0) {
+        port.wire.send(port.probe.answered(index));
+        port.wire.send(port.probe.routed(index));
+      }
+      port.wire.send(frame);
+    });
     this.barrier();
-    return this.take();
+    for (const one of this.ports) {
+      if (one.input !== frames.length - 1) throw new Error(`the guest lost probe ${one.input + 1} on ${one.config.name}`);
+      one.input = 0;
+    }
+    const taken = this.outputs;
+    this.outputs = [[]];
+    return taken;
   }
 
   /** Moves the guest's time on; answers what time alone caused to be sent. */
-  advance(seconds: number, stepSeconds = STEP_SECONDS): GuestOutput[] {
-    for (let left = seconds; left > 1e-9; left -= stepSeconds) {
-      this.clock.advance(Math.min(left, stepSeconds));
+  advance(seconds: number, strideSeconds: number): GuestOutput[] {
+    for (let left = seconds; left > 1e-9; left -= strideSeconds) {
+      this.clock.advance(Math.min(left, strideSeconds));
       this.barrier();
-      this.pause(TIMER_MS);
+      this.pause();
     }
-    this.pause(SETTLE_MS);
+    for (let round = 0; round < SETTLE_ROUNDS; round++) this.pause();
     return this.take();
   }
 
-  /** Lets timer interrupts come for some of the host's time, and what they do be done. */
-  private pause(milliseconds: number): void {
+  /** Lets timer interrupts come, and what they do be done. */
+  private pause(): void {
     const wait = new Int32Array(new SharedArrayBuffer(4));
-    Atomics.wait(wait, 0, 0, milliseconds);
+    Atomics.wait(wait, 0, 0, TIMER_MS);
     this.barrier();
   }
 
-  /** Runs a shell script; frames it causes wait for `take`. Time runs meanwhile. */
+  /** Runs a shell script; frames it causes wait for `take`. Time stands still unless the script waits for it. */
   run(script: string): CommandOutput {
-    const name = `script${++this.scripts}`;
-    const path = join(this.folder, "mailbox", name);
-    writeFileSync(`${path}.sh`, `${script}\n`);
-    this.clock.thaw();
-    this.serial.send(Buffer.from(`${name}\n`));
-    const exitCode = Number(this.waitFor(`done ${name} `, COMMAND_MS).split(" ")[2]);
-    this.clock.freeze();
-    this.barrier();
-    const [stdout = "", stderr = ""] = ["stdout", "stderr"].map((kind) => readFileSync(`${path}.${kind}`, "utf8"));
-    for (const kind of ["sh", "stdout", "stderr"]) rmSync(`${path}.${kind}`);
-    return { exitCode, stdout, stderr };
+    this.changed ||= needsReload(script);
+    return this.request(scriptRequest(script));
   }
 
-  private must(script: string): void {
-    const { exitCode, stderr } = this.run(script);
-    if (exitCode !== 0) throw new Error(`a script ended with ${exitCode}: ${stderr.trim()}`);
+  private request(pieces: readonly Buffer[]): CommandOutput {
+    pieces.forEach((piece, index) => {
+      if (index > 0) this.waitFor((received) => (received[0] === GO_ON ? 1 : undefined), COMMAND_MS);
+      this.serial.send(piece);
+    });
+    const complete = (received: Buffer): number | undefined => {
+      const header = readAnswerHeader(received);
+      const total = header ? header.headerBytes + header.stdoutBytes + header.stderrBytes : Infinity;
+      return total <= received.length ? total : undefined;
+    };
+    let answer = this.read(complete, TIMELESS_MS);
+    if (!answer) {
+      const stood = this.clock.stands;
+      this.clock.thaw();
+      answer = this.waitFor(complete, COMMAND_MS);
+      if (stood) this.clock.freeze();
+    }
+    this.barrier();
+    const header = readAnswerHeader(answer);
+    if (!header) throw new Error("an answer without a header");
+    const texts = answer.subarray(header.headerBytes).toString("utf8");
+    const stdout = answer.toString("utf8", header.headerBytes, header.headerBytes + header.stdoutBytes);
+    return { exitCode: header.exitCode, stdout, stderr: texts.slice(stdout.length) };
+  }
+
+  private must(pieces: readonly Buffer[]): CommandOutput {
+    const output = this.request(pieces);
+    if (output.exitCode !== 0) throw new Error(`a script ended with ${output.exitCode}: ${output.stderr.trim()}`);
+    return output;
+  }
+
+  /** What the settings of IPVS are before anybody changes them. */
+  private learnSettings(): void {
+    const listed = this.must(scriptRequest(SETTINGS_LISTING)).stdout.trim().split("\n");
+    this.settings = new Map(listed.map((line) => line.split(":") as [string, string]));
   }
 
   /** Back to how it was after the boot: no service, no connection, no fragment, default settings. */
   reset(): void {
-    this.advance(FRAGMENTS_GONE_SECONDS, FRAGMENTS_GONE_SECONDS / 5);
-    this.must(resetScript(this.config));
+    this.must(programsRequest(clearPrograms(this.config, this.settings)));
+    for (const seconds of ALL_GONE_SECONDS) this.advance(seconds, seconds);
+    const left = this.must(scriptRequest("cat /proc/net/ip_vs_conn")).stdout.trim().split("\n").length - 1;
+    if (this.changed || left > 0) {
+      this.clock.thaw();
+      this.must(scriptRequest(reloadScript(this.config)));
+      this.clock.freeze();
+      this.changed = false;
+    }
     this.barrier();
     this.take();
   }
@@ -189,7 +256,7 @@ function start(files: GuestFiles, folder: string, serial: SocketEnd, ports: Port
     "--net", "--pid", "--fork", "--kill-child", "--mount-proc", files.kernel, `mem=${MEMORY}`,
     "root=/dev/root", "rootfstype=hostfs", `rootflags=${files.root}`, "ro", "init=/init",
     "con=null", "con0=null,fd:1", "ssl=null", `ssl0=fd:${SERIAL_FD}`,
-    `uml_dir=${folder}/`, "umid=guest", "random.trust_cpu=on", `mailbox=${join(folder, "mailbox")}`,
+    `uml_dir=${folder}/`, "umid=guest", "random.trust_cpu=on",
     ...ports.map((port, index) => `vec${index}:transport=fd,fd=${FIRST_PORT_FD + index},mac=${port.config.mac},depth=128`),
   ];
   const child = spawn("unshare", words, {

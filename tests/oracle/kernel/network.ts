@@ -28,6 +28,8 @@ function portLines(port: PortConfig): string[] {
     `ip link set vec${port.index - 1} name ${port.name}`,
     ...PORT_SETTINGS.map((setting) => write(`net/${setting.replace("PORT", port.name)}`)),
     `ip link set ${port.name} up mtu ${port.mtu}`,
+    // Frames held back to be joined with later ones would overtake each other.
+    `ethtool -K ${port.name} gro off`,
   ];
 }
 
@@ -44,15 +46,27 @@ function batchLines(config: Config): string[] {
 /** IPVS with the helpers that the engine always has. */
 const LOAD_IPVS = "modprobe -a ip_vs ip_vs_ftp ip_vs_pe_sip";
 
-/**
- * Empties IPVS, its connections included: they outlive `ipvsadm -C`, so the modules are loaded anew.
- * Starting a program is what costs here, so the shell does what it can by itself.
- */
-export function resetScript(config: Config): string {
+/** Every setting of IPVS as FILE:VALUE. */
+export const SETTINGS_LISTING = "grep . /proc/sys/net/ipv4/vs/*";
+
+/** Takes away services, settings and learned routes. Connections end with time alone: let it pass. */
+export function clearPrograms(config: Config, settings: ReadonlyMap<string, string>): string[][] {
+  return [
+    ["ipvsadm", "-C"], ["ipvsadm", "-Z"], ["ipvsadm", "--set", "900", "120", "300"],
+    ...[...settings].map(([file, value]) => ["put", file, value]),
+    ...config.ports.map(({ name, mtu }) => ["put", `/sys/class/net/${name}/mtu`, String(mtu)]),
+    ["put", "/proc/sys/net/ipv4/route/flush", "1"], ["put", "/proc/sys/net/ipv6/route/flush", "1"],
+  ];
+}
+
+/** True for what `clearPrograms` does not take back: rules, addresses, and defences that remember how bad it was. */
+export const needsReload = (script: string): boolean => /iptables|ip6tables|\bip |modprobe|rmmod|drop_|secure_tcp|amemthresh/.test(script);
+
+/** Loads the modules of IPVS anew, which empties all it has, and takes away marks. */
+export function reloadScript(config: Config): string {
   return [
     "ipvsadm -C",
-    ...config.ports.map(({ name, mtu }) => `read mtu </sys/class/net/${name}/mtu; [ $mtu = ${mtu} ] || ip link set ${name} mtu ${mtu}`),
-    write("net/ipv4/route/flush=1"), write("net/ipv6/route/flush=1"),
+    ...config.ports.map(({ name, mtu }) => `ip link set ${name} mtu ${mtu}`),
     "if read table </proc/net/ip_tables_names; then iptables-legacy -t mangle -F; fi 2>/dev/null",
     "if read table </proc/net/ip6_tables_names; then ip6tables-legacy -t mangle -F; fi 2>/dev/null",
     // A connection that is just being freed may hold its scheduler for a moment.

@@ -1,8 +1,8 @@
 // A guest's files: Debian packages unpacked into a folder. Nothing is installed on this machine.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const source = new URL("../../../../tests/oracle/kernel/", import.meta.url);
@@ -12,9 +12,9 @@ const KERNEL = "user-mode-linux";
 const PACKAGES = [
   "busybox-static", "dash", "libc6", "ipvsadm", "libnl-3-200", "libnl-genl-3-200", "libpopt0",
   "iproute2", "libbpf1", "libelf1", "libbsd0", "libcap2", "libdb5.3", "libmd0", "libselinux1", "libpcre2-8-0", "zlib1g",
-  "iptables", "libip4tc2", "libip6tc2", "libxtables12", "libmnl0", "libnetfilter-conntrack3", "libnfnetlink0", "libnftnl11",
+  "iptables", "libip4tc2", "libip6tc2", "libxtables12", "libmnl0", "libnetfilter-conntrack3", "libnfnetlink0", "libnftnl11", "ethtool",
 ];
-const MOUNT_POINTS = ["proc", "sys", "dev", "tmp", "run", "mailbox", "etc"];
+const MOUNT_POINTS = ["proc", "sys", "dev", "tmp", "run", "etc"];
 const COMMAND_MS = 120_000;
 
 /** Where a prepared guest lies. */
@@ -57,23 +57,30 @@ function buildRoot(kernelFolder: string, root: string, cache: string): void {
   writeFileSync(join(root, "etc/group"), "root:x:0:\n");
 }
 
+/** Compiles what is to be preloaded into a program. */
+function preloadable(name: string, target: string): void {
+  run("cc", ["-O2", "-Wall", "-shared", "-fPIC", "-o", target, fileURLToPath(new URL(name, source))], dirname(target));
+}
+
 /** Prepares a guest below `cache`, downloading only what is not there yet. */
 export function prepareGuest(cache: string): GuestFiles {
   mkdirSync(cache, { recursive: true });
   const kernelFolder = join(cache, "kernel");
   const files = { kernel: join(kernelFolder, "usr/bin/linux.uml"), root: join(cache, "root"), clock: join(cache, "clock.so") };
   const complete = join(cache, "complete");
-  if (!existsSync(complete)) {
+  const contents = [KERNEL, ...PACKAGES].join("\n");
+  if (!existsSync(complete) || readFileSync(complete, "utf8") !== contents) {
     process.stderr.write(`Preparing the guest kernel in ${cache} ...\n`);
     // A root left half-made would boot half-way.
     for (const folder of [kernelFolder, files.root]) rmSync(folder, { recursive: true, force: true });
     unpack(KERNEL, cache, kernelFolder);
     buildRoot(kernelFolder, files.root, cache);
-    writeFileSync(complete, "");
+    writeFileSync(complete, contents);
   }
-  // Both are ours and may have changed since.
+  // These are ours and may have changed since.
   copyFileSync(fileURLToPath(new URL("init.sh", source)), join(files.root, "init"));
   chmodSync(join(files.root, "init"), 0o755);
-  run("cc", ["-O2", "-Wall", "-shared", "-fPIC", "-o", files.clock, fileURLToPath(new URL("clock.c", source))], cache);
+  preloadable("clock.c", files.clock);
+  preloadable("resident.c", join(files.root, "lib/resident.so"));
   return files;
 }

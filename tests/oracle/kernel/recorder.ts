@@ -3,11 +3,18 @@
 import type { RecordedEvent } from "../recording.js";
 import type { Guest, GuestOutput } from "./guest.js";
 
+export interface FrameStep { ev: "in"; if: string; hex: string }
+type OtherStep = { ev: "cmd"; cmd: string } | { ev: "advance"; s: number };
 /** What a scenario does: each is a line of a recording without its outcome. */
-export type Step =
-  | { ev: "cmd"; cmd: string }
-  | { ev: "in"; if: string; hex: string }
-  | { ev: "advance"; s: number };
+export type Step = FrameStep | OtherStep;
+
+/** How fast a scenario is played: in what steps time passes, and how many frames go into a port at once. */
+export interface Pace { strideSeconds: (seconds: number) => number; burstMax: number }
+
+/** Periodic work happens as often as it would if time passed by itself, and each frame has an end before the next. */
+export const THOROUGH: Pace = { strideSeconds: () => 0.5, burstMax: 1 };
+/** What comes of 16 frames, and the probes between them, fits into a socket's 200 KB. */
+export const FAST: Pace = { strideSeconds: (seconds) => Math.max(2, seconds / 50), burstMax: 16 };
 
 /** A line of a scenario file, in the long form of recordings or the short one; undefined when it asks for nothing. */
 export function readStep(text: string): Step | undefined {
@@ -32,7 +39,7 @@ export class Recorder {
   readonly events: RecordedEvent[] = [];
   private readonly startSeconds: number;
 
-  constructor(private readonly guest: Guest, private readonly stepSeconds?: number) {
+  constructor(private readonly guest: Guest, private readonly pace: Pace) {
     this.startSeconds = guest.clock.nowSeconds - 1;
   }
 
@@ -40,35 +47,61 @@ export class Recorder {
     return rounded(this.guest.clock.nowSeconds - this.startSeconds);
   }
 
-  /** Does one step and answers what came out. */
-  play(step: Step): GuestOutput[] {
-    const outputs = this.perform(step);
-    for (const { port, bytes } of outputs) this.events.push({ ev: "out", gt: this.now, if: port, hex: bytes.toString("hex") });
+  /** Does steps in their order, frames into the same port at once; answers what came out because of each. */
+  play(steps: readonly Step[]): GuestOutput[][] {
+    const outputs: GuestOutput[][] = [];
+    for (let at = 0; at < steps.length; at = outputs.length) {
+      const burst = burstFrom(steps, at, this.pace.burstMax);
+      outputs.push(...(burst.length > 0 ? this.playBurst(burst) : [this.perform(steps[at] as OtherStep)]));
+    }
     return outputs;
   }
 
+  private playBurst(burst: readonly FrameStep[]): GuestOutput[][] {
+    const outputs = this.guest.send(burst[0]?.if ?? "", burst.map((step) => Buffer.from(step.hex, "hex")));
+    burst.forEach((step, index) => {
+      this.events.push({ ev: "in", gt: this.now, if: step.if, hex: step.hex });
+      this.tell(outputs[index] ?? []);
+    });
+    return outputs;
+  }
+
+  private tell(outputs: readonly GuestOutput[]): void {
+    for (const { port, bytes } of outputs) this.events.push({ ev: "out", gt: this.now, if: port, hex: bytes.toString("hex") });
+  }
+
   /** An advance is told with the moment before it, a command with the moment it was done. */
-  private perform(step: Step): GuestOutput[] {
-    switch (step.ev) {
-      case "cmd": {
-        const { exitCode, stdout, stderr } = this.guest.run(step.cmd);
-        this.events.push({ ev: "cmd", gt: this.now, cmd: step.cmd, rc: exitCode, stdout, stderr });
-        return this.guest.take();
-      }
-      case "in":
-        this.events.push({ ev: "in", gt: this.now, if: step.if, hex: step.hex });
-        return this.guest.send(step.if, Buffer.from(step.hex, "hex"));
-      case "advance":
-        this.events.push({ ev: "advance", gt: this.now, s: step.s });
-        return this.guest.advance(step.s, this.stepSeconds);
+  private perform(step: OtherStep): GuestOutput[] {
+    const gt = this.now;
+    let outputs: GuestOutput[];
+    if (step.ev === "cmd") {
+      const { exitCode, stdout, stderr } = this.guest.run(step.cmd);
+      this.events.push({ ev: "cmd", gt: this.now, cmd: step.cmd, rc: exitCode, stdout, stderr });
+      outputs = this.guest.take();
+    } else {
+      this.events.push({ ev: "advance", gt, s: step.s });
+      outputs = this.guest.advance(step.s, this.pace.strideSeconds(step.s));
     }
+    this.tell(outputs);
+    return outputs;
   }
 }
 
+/** The frames from a place on that go into the same port. */
+function burstFrom(steps: readonly Step[], first: number, burstMax: number): FrameStep[] {
+  const burst: FrameStep[] = [];
+  for (let at = first; at < steps.length && burst.length < burstMax; at++) {
+    const step = steps[at];
+    if (step?.ev !== "in" || step.if !== (burst[0] ?? step).if) break;
+    burst.push(step);
+  }
+  return burst;
+}
+
 /** A whole scenario's recording. */
-export function record(guest: Guest, steps: readonly Step[], stepSeconds?: number): RecordedEvent[] {
-  const recorder = new Recorder(guest, stepSeconds);
-  for (const step of steps) recorder.play(step);
+export function record(guest: Guest, steps: readonly Step[], pace = THOROUGH): RecordedEvent[] {
+  const recorder = new Recorder(guest, pace);
+  recorder.play(steps);
   return recorder.events;
 }
 
