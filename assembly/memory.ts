@@ -4,7 +4,7 @@
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, CONTROL_SEED, CONTROL_TABLE_BASE,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, WORKERS_BASE, WORKER_BYTES,
-  WORKER_OWN, WORKER_PACKETS, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT,
+  WORKER_OWN, WORKER_PACKETS, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT, WORKER_TUNNELS,
 } from "./abi/layout";
 import { CONNECTIONS_PER_BUCKET } from "./abi/limits";
 import { acquire, release } from "./base/lock";
@@ -14,6 +14,7 @@ export let transmitList: usize = 0;
 export let packets: usize = 0;
 export let state: usize = 0;
 export let ownSlots: usize = 0;
+export let tunnels: usize = 0;
 export let counters: usize = 0;
 export let drops: usize = 0;
 export let seed: u32 = 0;
@@ -70,6 +71,7 @@ export function attachWorker(index: u32): void {
   packets = base + WORKER_PACKETS;
   state = base + WORKER_STATE;
   ownSlots = base + WORKER_OWN;
+  tunnels = base + WORKER_TUNNELS;
   counters = COUNTERS_BASE + index * COUNTERS_WORKER_BYTES;
   drops = DROPS_BASE + index * DROPS_WORKER_BYTES;
   seed = load<u32>(CONTROL_BASE, CONTROL_SEED);

@@ -321,7 +321,16 @@ export const WORKER_OWN: u32 = WORKER_STATE + 4096;
 /** An own slot: 66 bytes of headroom before the frame, so that IP and TCP headers share a line. */
 export const OWN_SLOT_BYTES: u32 = 2112;
 export const SLOT_HEADROOM: u32 = 66;
-export const WORKER_BYTES: u32 = WORKER_OWN + OWN_SLOTS_MAX * OWN_SLOT_BYTES;
+// Outer headers prepared for tunnels, by server: each worker has its own
+export const WORKER_TUNNELS: u32 = WORKER_OWN + OWN_SLOTS_MAX * OWN_SLOT_BYTES;
+export const TUNNEL_BYTES: u32 = 64;
+export const TUNNEL_GENERATION: u32 = 0; //        u32 of routes, when it was prepared
+export const TUNNEL_OUTER_BYTES: u32 = 4; //       u32 outer IP header and what stands between it and the inner one
+export const TUNNEL_SUM: u32 = 8; //               u32 IPv4: sum of what is the same in every outer header
+export const TUNNEL_PROTOCOL: u32 = 12; //         u32
+export const TUNNEL_SOURCE: u32 = 16; //           16 B
+export const TUNNEL_TARGET: u32 = 32; //           16 B
+export const WORKER_BYTES: u32 = WORKER_TUNNELS + SERVERS_MAX * TUNNEL_BYTES;
 export const WORKERS_BASE: u32 = ((REASSEMBLIES_BASE + REASSEMBLIES_MAX * REASSEMBLY_BYTES + 4095) / 4096 | 0) * 4096;
 
 // words of WORKER_STATE

@@ -9,6 +9,7 @@ import { ControlError, Forward, ServerFlag } from "../abi/enums";
 import { SERVICES_MAX } from "../abi/limits";
 import { clearCounters } from "./counters";
 import { family, isFamily, isUnicast, requested } from "./request";
+import { routesChanged } from "../link/generation";
 import { scheduleChanged } from "../schedule/table";
 import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
@@ -89,7 +90,12 @@ export function removed(service: Service): u32 {
   return 0;
 }
 
+/** What is prepared for a tunnel is out of date when the tunnel changes. */
 function writeServer(server: Server): void {
+  if (server.flags == 0 || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
+    server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT)) {
+    routesChanged();
+  }
   server.forward = load<u8>(R, REQUEST_FORWARD);
   server.weight = load<u32>(R, REQUEST_WEIGHT);
   if (server.weight != 0) server.lastWeight = server.weight;

@@ -1,7 +1,7 @@
 // Encapsulation: the outer headers are written in front of the packet, in its slot's headroom.
 
 import { STATE_IDENTIFICATION } from "../abi/layout";
-import { DropReason, Protocol, Sysctl, TunnelFlag, TunnelType } from "../abi/enums";
+import { DropReason, Sysctl, TunnelType } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { hopPort } from "../link/route";
 import { sourceFor } from "../link/local";
@@ -9,21 +9,15 @@ import { forgetPieces, growPieces } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { drop } from "../stats";
-import { checksum, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
+import { checksum } from "../wire/checksum";
 import { copyAddress, set16 } from "../wire/field";
-import { seed, state } from "../memory";
-import { mix } from "../base/hash";
+import { state } from "../memory";
 import { sysctl } from "../sysctl";
+import { prepareOuter } from "./express/outer";
 import { completeChecksum, send } from "./send";
+import { outerProtocol, outerService, shimBytes, writeGre, writeGue } from "./shim";
 
 const ETHERNET_BYTES: u32 = 14;
-
-/** Bytes of the header between the outer IP header and the inner packet. */
-export function shimBytes(server: Server): u32 {
-  if (server.tunnelType == <u8>TunnelType.Gue) return 8 + 4;
-  if (server.tunnelType == <u8>TunnelType.Gre) return server.tunnelFlags & <u8>TunnelFlag.Checksum ? 8 : 4;
-  return 0;
-}
 
 /** Puts the outer headers before one packet (its hop already taken) and sends it. */
 export function encapsulate(packet: Packet, connection: Connection, hop: u32): void {
@@ -47,13 +41,12 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   service = outerService(service);
   let shim = shimBytes(server);
   let outer = packet.l3 - shim - (server.family == 4 ? 20 : 40);
-  let protocol: u32 = server.tunnelType == <u8>TunnelType.Gue ? <u32>Protocol.Udp
-    : server.tunnelType == <u8>TunnelType.Gre ? <u32>Protocol.Gre
-    : inner == 4 ? <u32>Protocol.IpIp : <u32>Protocol.Ipv6;
-  if (server.tunnelType == <u8>TunnelType.Gre) writeGre(packet, server, inner);
+  let protocol = outerProtocol(server, inner);
+  prepareOuter(connection.server, source, inner);
+  if (server.tunnelType == <u8>TunnelType.Gre) writeGre(packet.l3, packet.end, server, inner);
   if (server.family == 4) writeOuter4(outer, packet.end, service, hops, whole, protocol, source, server);
   else writeOuter6(outer, packet.end, service, hops, protocol, source, server);
-  if (server.tunnelType == <u8>TunnelType.Gue) writeGue(packet, server, inner, source, connection);
+  if (server.tunnelType == <u8>TunnelType.Gue) writeGue(packet.l3, packet.end, server, inner, source, connection);
   let innerBytes = packet.l4 - packet.l3;
   packet.l4 = packet.l3 - shim;
   packet.l3 = outer;
@@ -67,11 +60,6 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   else if (inner == 6 && server.family == 6) growPieces(packet, innerBytes + shim);
   else packet.flags &= ~<u32>PacketFlag.Reassembled;
   send(packet, hop);
-}
-
-/** The inner packet's service; where that met congestion already, the outer one may still meet some (RFC 3168 section 9.1.1). */
-function outerService(inner: u32): u32 {
-  return (inner & 3) == 3 ? inner - 1 : inner;
 }
 
 function writeOuter4(
@@ -102,41 +90,4 @@ function writeOuter6(at: usize, end: u32, service: u32, hops: u32, protocol: u32
   store<u8>(at, <u8>hops, 7);
   copyAddress(at + 8, source);
   copyAddress(at + 24, server.address);
-}
-
-/** GRE (RFC 2784): flags, protocol, and the checksum over header and payload when asked for. */
-function writeGre(packet: Packet, server: Server, inner: u32): void {
-  let type: u32 = inner == 4 ? 0x0008 : 0xdd86;
-  if ((server.tunnelFlags & <u8>TunnelFlag.Checksum) == 0) {
-    let at = <usize>packet.l3 - 4;
-    store<u16>(at, 0);
-    store<u16>(at, <u16>type, 2);
-    return;
-  }
-  let at = <usize>packet.l3 - 8;
-  store<u16>(at, 0x0080);
-  store<u16>(at, <u16>type, 2);
-  store<u32>(at, 0, 4);
-  store<u16>(at, <u16>checksum(at, packet.end - <u32>at), 4);
-}
-
-/** GUE variant 0: UDP, then four bytes naming the inner protocol. Its source port is a hash of the flow. */
-function writeGue(packet: Packet, server: Server, inner: u32, source: usize, connection: Connection): void {
-  let gue = <usize>packet.l3 - 4;
-  store<u8>(gue, 0);
-  store<u8>(gue, <u8>(inner == 4 ? Protocol.IpIp : Protocol.Ipv6), 1);
-  store<u16>(gue, 0, 2);
-  let udp = gue - 8;
-  let bytes = packet.end - <u32>udp;
-  let flow = mix(connection.client, (<u32>connection.clientPort << 16) | connection.virtualPort, seed);
-  set16(udp, 0xc000 | (flow & 0x3fff));
-  store<u16>(udp, server.tunnelPort, 2);
-  set16(udp + 4, bytes);
-  store<u16>(udp, 0, 6);
-  if (server.tunnelFlags == <u8>TunnelFlag.None) return;
-  let pseudo = server.family == 4
-    ? pseudo4(load<u32>(source, 12), load<u32>(server.address, 12), <u32>Protocol.Udp, bytes)
-    : pseudo6(source, server.address, <u32>Protocol.Udp, bytes);
-  let value = ~fold64(sum(udp, bytes) + pseudo) & 0xffff;
-  store<u16>(udp, <u16>(value == 0 ? 0xffff : value), 6);
 }

@@ -6,10 +6,11 @@ import { hopMtu } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { sysctl } from "../sysctl";
-import { encapsulate, shimBytes } from "./encapsulate";
+import { encapsulate } from "./encapsulate";
 import { refuseSize, takeHop, wireBytes } from "./hop";
 import { pathMtu } from "./pathmtu";
 import { tunnelSegments } from "./segment";
+import { shimBytes } from "./shim";
 
 /** Encapsulates and sends. Too large a packet that may not be cut is refused with the inner MTU. */
 export function forwardTunnel(packet: Packet, connection: Connection, hop: u32): void {

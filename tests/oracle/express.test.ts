@@ -3,82 +3,120 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameFlag, PortFlag } from "../../assembly/abi/enums.js";
+import { Operation, PortFlag, Sysctl } from "../../assembly/abi/enums.js";
 import {
-  CONTROL_BASE, CONTROL_LONG_ROAD, CONTROL_TABLE_BASE, COUNTERS_BASE, SERVERS_BASE, SLABS_BASE, WORKERS_BASE,
+  CONTROL_BASE, CONTROL_LONG_ROAD, CONTROL_TABLE_BASE, COUNTERS_BASE, SERVERS_BASE, SERVER_BYTES, SERVER_PATH_MTU,
+  SERVER_PATH_MTU_MS, SLABS_BASE, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
 import { Random } from "../../bench/lib/random.js";
-import { ACK, buildFrame, SYN, TCP, UDP, type FramePlan } from "../../bench/path/frames.js";
-import { INSIDE, INSIDE_MAC, OUTSIDE, SERVERS, VIRTUAL_PORT, World, type WorldPlan } from "../../bench/path/world.js";
-import { addRoute, deleteServer, setPort } from "../../host/engine/requests.js";
+import { TCP, UDP, wireAddress } from "../../bench/path/frames.js";
+import { GUE_PORT, INSIDE, INSIDE_MAC, OUTSIDE, serverMac, VIRTUAL_PORT, World, type WorldPlan } from "../../bench/path/world.js";
+import { parseMac } from "../../host/engine/address.js";
+import { addLocal, addNeighbor, addRoute, deleteNeighbor, deleteServer, setPort, setServer, setSysctl } from "../../host/engine/requests.js";
 import { loadEngine } from "../../host/load.js";
+import type { ServiceKey, TunnelName } from "../../host/protocol.js";
+import { enterFrame, enterRandom, hexOf, MTU_BYTES, sentFrame } from "./traffic.js";
 
 const module = await loadEngine();
-const FIN = 1, RST = 4, PSH = 8;
-const FLAGS = [SYN, ACK, ACK, ACK, ACK | PSH, ACK | FIN, RST, SYN | ACK, 0];
-const HOPS = [64, 64, 64, 64, 2, 1];
-const BATCHES = 150;
+const BATCHES = 160;
 const BATCH = 40;
-const FLOWS = 24;
-const SLOT_BYTES = 2112;
-const SLOT_HEADROOM = 66;
-const VIRTIO_BYTES = 10;
+const SERVERS = 8;
 
-/** One side's random frame; servers often speak for connections that are another server's. */
-function randomFrame(world: World, random: Random): { port: number; plan: FramePlan } {
-  const flow = random.below(FLOWS);
-  const flags = FLAGS[random.below(FLAGS.length)] as number;
-  const outside = random.below(2) === 0;
-  const plan = outside ? world.fromClient(flow, flags) : world.fromServer(flow, random.below(SERVERS), flags);
-  return { port: outside ? OUTSIDE : INSIDE, plan: { ...plan, hops: HOPS[random.below(HOPS.length)] as number } };
+interface Tunnel { type: TunnelName; flags: number; mixed: boolean }
+interface Case { plan: WorldPlan; vnet?: boolean; tunnel?: Tunnel }
+
+const ok = (answer: number): void => assert.ok(answer >= 0, `the engine answered ${answer}`);
+/** A server of the other family than its service's, which only a tunnel can reach. */
+const otherFamily = (plan: WorldPlan, server: number): string => (plan.family === 4 ? `fd00:2::${(16 + server).toString(16)}` : `10.2.1.${10 + server}`);
+
+function serviceOf(world: World): ServiceKey {
+  const { addresses, plan } = world;
+  return { protocol: plan.protocol === TCP ? "tcp" : "udp", family: plan.family, address: addresses.virtual, port: VIRTUAL_PORT, fwmark: 0 };
 }
 
-function enter(world: World, random: Random, index: number, vnet: boolean): void {
-  const { engine } = world;
-  const { port, plan } = randomFrame(world, random);
-  const bytes = buildFrame(plan);
-  const at = engine.arenaBase + index * SLOT_BYTES + SLOT_HEADROOM;
-  if (plan.protocol === UDP && random.below(4) === 0) bytes.set([0, 0], 40);
-  if (random.below(16) === 0) bytes[24] = (bytes[24] ?? 0) ^ 1;
-  engine.bytes.set(bytes, at);
-  engine.bytes.fill(0, at - VIRTIO_BYTES, at);
-  // Every third frame's checksum is only begun, as from a kernel that leaves it to the device.
-  if (vnet && random.below(3) === 0) engine.bytes[at - VIRTIO_BYTES] = 1;
-  engine.enter(index, at, bytes.length, port, vnet ? FrameFlag.Vnet : 0);
+function edit(world: World, operation: Operation.ServerAdd | Operation.ServerEdit, server: number, tunnel: Tunnel): void {
+  const { engine, plan, addresses } = world;
+  ok(setServer(engine, operation, serviceOf(world), {
+    family: tunnel.mixed ? (plan.family === 4 ? 6 : 4) : plan.family, address: tunnel.mixed ? otherFamily(plan, server) : addresses.server(server),
+    port: world.serverPort, forward: "tunnel", weight: 1, upperThreshold: 0, lowerThreshold: 0,
+    tunnel: tunnel.type, tunnelPort: tunnel.type === "gue" ? GUE_PORT : 0, tunnelFlags: tunnel.flags,
+  }));
 }
 
-/** What happens in the middle of it all: a server goes, and routes are looked up anew. */
-function disturb(world: World): void {
+/** Tunnels of the case's kind, to servers of the other family where it says so. */
+function dig(world: World, tunnel: Tunnel): void {
+  const { engine, plan, addresses } = world;
+  if (tunnel.mixed) ok(addLocal(engine, INSIDE, plan.family === 4 ? "fd00:2::1/64" : "10.2.0.1/16"));
+  for (let server = 0; server < SERVERS; server++) {
+    if (!tunnel.mixed) {
+      edit(world, Operation.ServerEdit, server, tunnel);
+      continue;
+    }
+    ok(addNeighbor(engine, INSIDE, otherFamily(plan, server), serverMac(server)));
+    ok(deleteServer(engine, serviceOf(world), { family: plan.family, address: addresses.server(server), port: world.serverPort }));
+    edit(world, Operation.ServerAdd, server, tunnel);
+  }
+}
+
+/** Server 1 says by ARP where it is: known from now on, but only for a time. */
+function answerArp(world: World): void {
+  const frame = new Uint8Array(42);
+  const mac = parseMac(serverMac(1)) ?? new Uint8Array(6);
+  frame.set(parseMac(INSIDE_MAC) ?? [], 0);
+  frame.set(mac, 6);
+  frame.set([8, 6, 0, 1, 8, 0, 6, 4, 0, 2], 12);
+  frame.set(mac, 22);
+  frame.set(wireAddress(world.addresses.server(1)), 28);
+  frame.set(parseMac(INSIDE_MAC) ?? [], 32);
+  frame.set(wireAddress("10.2.0.1"), 38);
+  enterFrame(world, 0, frame, INSIDE);
+  world.engine.receive(1, world.nowMs);
+}
+
+/** What happens in the middle of it all, by the number of the batch. */
+function disturb(world: World, batch: number, tunnel: Tunnel | undefined): void {
   const { addresses, engine, plan } = world;
-  assert.ok(deleteServer(engine, {
-    protocol: plan.protocol === TCP ? "tcp" : "udp", family: 4, address: addresses.virtual, port: VIRTUAL_PORT, fwmark: 0,
-  }, { family: 4, address: addresses.server(3), port: world.serverPort }) >= 0);
-  assert.ok(addRoute(engine, OUTSIDE, "192.0.2.0/24", addresses.gateway) >= 0);
+  const address = (server: number): string => (tunnel?.mixed ? otherFamily(plan, server) : addresses.server(server));
+  switch (batch) {
+    case 30: return ok(deleteNeighbor(engine, INSIDE, address(1)));
+    case 34: return address(1) === addresses.server(1) && plan.family === 4 ? answerArp(world) : ok(addNeighbor(engine, INSIDE, address(1), serverMac(1)));
+    case 60: return ok(addRoute(engine, OUTSIDE, "192.0.2.0/24", world.plan.family === 4 ? addresses.gateway : undefined));
+    // A router has told what the way to a tunnel's end carries, for a time.
+    case 70: {
+      const record = SERVERS_BASE + 3 * SERVER_BYTES;
+      engine.view.setUint32(record + SERVER_PATH_MTU, MTU_BYTES - 20, true);
+      return engine.view.setUint32(record + SERVER_PATH_MTU_MS, world.nowMs - 590_000, true);
+    }
+    case 80: {
+      const family = tunnel?.mixed ? (plan.family === 4 ? 6 : 4) : plan.family;
+      return ok(deleteServer(engine, serviceOf(world), { family, address: address(3), port: world.serverPort }));
+    }
+    case 100: return ok(setSysctl(engine, Sysctl.PmtuDisc, 0));
+    // Another kind of tunnel for one server: what was prepared for it is out of date.
+    case 120: return tunnel && edit(world, Operation.ServerEdit, 2, { type: tunnel.type === "gre" ? "ipip" : "gre", flags: 0, mixed: tunnel.mixed });
+    case 140: return ok(setPort(engine, INSIDE, "02:00:00:00:02:99", MTU_BYTES - 30));
+    default:
+  }
 }
 
 interface Traces { frames: string[]; records: Map<string, string> }
 
-function hexOf(world: World, from: number, to: number): string {
-  return Buffer.from(world.engine.bytes.slice(from, to)).toString("hex");
-}
-
-async function run(plan: WorldPlan, vnet: boolean, longRoad: boolean): Promise<Traces> {
-  const world = await World.create(module, plan);
+async function run({ plan, vnet = false, tunnel }: Case, longRoad: boolean): Promise<Traces> {
+  const world = await World.create(module, { ...plan, servers: SERVERS });
   const { engine } = world;
   const random = new Random(4711);
   engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, longRoad ? 1 : 0, true);
-  if (vnet) assert.ok(setPort(engine, INSIDE, INSIDE_MAC, 1500, PortFlag.Up | PortFlag.Vnet) >= 0);
+  if (vnet) ok(setPort(engine, INSIDE, INSIDE_MAC, MTU_BYTES, PortFlag.Up | PortFlag.Vnet));
+  if (tunnel) dig(world, tunnel);
   const frames: string[] = [];
   for (let batch = 0; batch < BATCHES; batch++) {
-    if (batch === BATCHES / 2) disturb(world);
-    for (let index = 0; index < BATCH; index++) enter(world, random, index, vnet);
+    disturb(world, batch, tunnel);
+    for (let index = 0; index < BATCH; index++) enterRandom(world, random, index, vnet);
     world.nowMs += random.below(500);
     const count = engine.receive(BATCH, world.nowMs);
-    for (let index = 0; index < count; index++) {
-      const { port, flags, frame, bytes } = engine.sent(index);
-      frames.push(`${port} ${flags} ${hexOf(world, frame - (flags & FrameFlag.Vnet ? VIRTIO_BYTES : 0), frame + bytes)}`);
-    }
-    engine.tick(world.nowMs);
+    for (let index = 0; index < count; index++) frames.push(sentFrame(world, index));
+    const timed = engine.tick(world.nowMs);
+    for (let index = 0; index < timed; index++) frames.push(sentFrame(world, index));
   }
   const tables = engine.view.getUint32(CONTROL_BASE + CONTROL_TABLE_BASE, true);
   return {
@@ -91,18 +129,34 @@ async function run(plan: WorldPlan, vnet: boolean, longRoad: boolean): Promise<T
   };
 }
 
-const NAT: WorldPlan = { family: 4, protocol: TCP, forward: "masq", connections: 100 };
-const CASES: [string, WorldPlan, boolean][] = [
-  ["TCP by NAT", NAT, false],
-  ["TCP by NAT, with virtio headers", NAT, true],
-  ["UDP by NAT", { ...NAT, protocol: UDP }, false],
-  ["TCP by direct routing", { ...NAT, forward: "route" }, false],
-  ["TCP by tunnel", { ...NAT, forward: "tunnel" }, false],
+const TUNNELS: [string, Omit<Tunnel, "mixed">][] = [
+  ["IPIP", { type: "ipip", flags: 0 }], ["GRE", { type: "gre", flags: 0 }], ["GRE with checksums", { type: "gre", flags: 1 }],
+  ["GUE", { type: "gue", flags: 0 }], ["GUE with checksums", { type: "gue", flags: 1 }],
 ];
 
-for (const [name, plan, vnet] of CASES) {
+function* cases(): Generator<[string, Case]> {
+  for (const family of [4, 6] as const) {
+    const plan: WorldPlan = { family, protocol: TCP, forward: "masq", connections: 100 };
+    const udp: WorldPlan = { ...plan, protocol: UDP };
+    yield [`IPv${family} TCP by NAT`, { plan }];
+    yield [`IPv${family} TCP by NAT, with virtio headers`, { plan, vnet: true }];
+    yield [`IPv${family} UDP by NAT`, { plan: udp }];
+    yield [`IPv${family} UDP by NAT, with virtio headers`, { plan: udp, vnet: true }];
+    yield [`IPv${family} TCP by direct routing`, { plan: { ...plan, forward: "route" } }];
+    yield [`IPv${family} UDP by direct routing`, { plan: { ...udp, forward: "route" } }];
+    for (const [name, tunnel] of TUNNELS) {
+      for (const mixed of [false, true]) {
+        const inside = `${name} over IPv${mixed ? 10 - family : family}`;
+        yield [`IPv${family} TCP by ${inside}`, { plan: { ...plan, forward: "tunnel" }, tunnel: { ...tunnel, mixed } }];
+      }
+      yield [`IPv${family} UDP by ${name}, with virtio headers`, { plan: { ...udp, forward: "tunnel" }, vnet: true, tunnel: { ...tunnel, mixed: false } }];
+    }
+  }
+}
+
+for (const [name, one] of cases()) {
   test(`the express road and the long one: ${name}`, async () => {
-    const [express, long] = [await run(plan, vnet, false), await run(plan, vnet, true)];
+    const [express, long] = [await run(one, false), await run(one, true)];
     assert.ok(express.frames.length > BATCHES, "frames came out");
     assert.deepEqual(express.frames, long.frames);
     for (const [record, bytes] of long.records) assert.ok(express.records.get(record) === bytes, `${record} differ`);

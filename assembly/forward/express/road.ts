@@ -3,14 +3,15 @@
 // otherwise takes the long road (toserver.ts, nat.ts, tunnel.ts), which says what is right: one that comes through
 // here leaves the very same bytes and records (tests/oracle/express.test.ts).
 //
-// Packets of one family and side go in runs: what is the same for all of them is read once, and the sums in all are
-// written once. Each run is a function of its own, made of one body: the family is a constant in it.
+// Packets of one family, side and method go in runs: what is the same for all of them is read once, and the sums in all
+// are written once. Each run is a function of its own, and all are made of one body, in which those three are constants.
 
 import {
-  CONNECTION_GENERATION, CONNECTION_HOP_IN, CONNECTION_HOP_OUT, CONNECTION_LAST_MS, CONNECTION_PACKETS,
-  CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_TIMEOUT_MS, CONTROL_BASE, CONTROL_ROUTE_GENERATION, COUNTER_BYTES,
-  COUNTER_IN_PACKETS, COUNTER_OUT_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_MTU, NEIGHBOR_STATE, PACKET_BYTES,
-  SERVERS_BASE, SERVER_BYTES, SERVER_SERVICE, STATE_TRANSMIT_COUNT, TIMEOUTS_UDP,
+  CONNECTION_GENERATION, CONNECTION_HOP_IN, CONNECTION_HOP_OUT, CONNECTION_LAST_MS, CONNECTION_PACKETS, CONNECTION_PROTOCOL,
+  CONNECTION_SERVER, CONNECTION_TIMEOUT_MS, CONTROL_BASE, CONTROL_ROUTE_GENERATION, COUNTER_BYTES, COUNTER_IN_PACKETS,
+  COUNTER_OUT_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE, NEIGHBOR_BYTES, NEIGHBOR_MTU, NEIGHBOR_STATE, PACKET_BYTES,
+  SERVERS_BASE, SERVER_BYTES, SERVER_PATH_MTU, SERVER_SERVICE, STATE_TRANSMIT_COUNT, TIMEOUTS_UDP, TUNNEL_GENERATION,
+  TUNNEL_OUTER_BYTES,
 } from "../../abi/layout";
 import { SERVICES_MAX, TRANSMIT_MAX } from "../../abi/limits";
 import { ConnectionFlag, Forward, NeighborState, Protocol, TcpState, UdpState } from "../../abi/enums";
@@ -20,10 +21,12 @@ import { FROM_CLIENT, FROM_SERVER } from "../../connection/table";
 import { HOP_LOCAL } from "../hop";
 import { counters, now, state, transmitList } from "../../memory";
 import { Packet, PacketFlag } from "../../packet/packet";
+import { Server } from "../../service/server";
 import { assure } from "../../state/advance";
 import { add, packetOf } from "../../stats";
 import { hopsAt, IP } from "./fields";
 import { isFresh, leave } from "./leave";
+import { outerOf, wrap } from "./outer";
 import { amendTcp, amendUdp, takeHop, translate } from "./rewrite";
 import { difference, unsteady } from "./whose";
 
@@ -35,39 +38,69 @@ const OUT6: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.Wide;
 const IN4: u32 = OUT4 | <u32>PacketFlag.ToLocal;
 const IN6: u32 = OUT6 | <u32>PacketFlag.ToLocal;
 
+const NAT: u32 = <u32>Forward.Nat;
+const TUNNEL: u32 = <u32>Forward.Tunnel;
+const DIRECT: u32 = <u32>Forward.Direct;
+
 /** Sends on the packets of a group from `at` to `end`; answers where it came to one that must take the long road. */
 export function express(at: usize, end: usize): usize {
   while (at < end) {
     let from = at;
-    let kind = changetype<Packet>(at).flags & FLAGS;
-    if (kind == IN4) at = clients4(at, end);
-    else if (kind == OUT4) at = servers4(at, end);
-    else if (kind == IN6) at = clients6(at, end);
-    else if (kind == OUT6) at = servers6(at, end);
+    let packet = changetype<Packet>(at);
+    let kind = packet.flags & FLAGS;
+    let method = (load<u32>(packet.connection, CONNECTION_PROTOCOL) >> 16) & <u32>ConnectionFlag.ForwardMask;
+    if (method == NAT) {
+      if (kind == IN4) at = natIn4(at, end);
+      else if (kind == OUT4) at = natOut4(at, end);
+      else if (kind == IN6) at = natIn6(at, end);
+      else if (kind == OUT6) at = natOut6(at, end);
+    } else if (method == DIRECT) {
+      if (kind == IN4) at = direct4(at, end);
+      else if (kind == IN6) at = direct6(at, end);
+    } else if (method == TUNNEL) {
+      if (kind == IN4) at = tunnel4(at, end);
+      else if (kind == IN6) at = tunnel6(at, end);
+    }
     if (at == from) break;
   }
   return at;
 }
 
-function clients4(at: usize, end: usize): usize {
-  return run(at, end, 4, FROM_CLIENT);
+function natIn4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_CLIENT, NAT);
 }
 
-function clients6(at: usize, end: usize): usize {
-  return run(at, end, 6, FROM_CLIENT);
+function natOut4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_SERVER, NAT);
 }
 
-function servers4(at: usize, end: usize): usize {
-  return run(at, end, 4, FROM_SERVER);
+function direct4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_CLIENT, DIRECT);
 }
 
-function servers6(at: usize, end: usize): usize {
-  return run(at, end, 6, FROM_SERVER);
+function tunnel4(at: usize, end: usize): usize {
+  return run(at, end, 4, FROM_CLIENT, TUNNEL);
 }
 
-/** A run of clients' packets, or of servers' packets on their way back through NAT. */
+function natIn6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_CLIENT, NAT);
+}
+
+function natOut6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_SERVER, NAT);
+}
+
+function direct6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_CLIENT, DIRECT);
+}
+
+function tunnel6(at: usize, end: usize): usize {
+  return run(at, end, 6, FROM_CLIENT, TUNNEL);
+}
+
+/** A run of clients' packets by one method, or of servers' packets on their way back through NAT. */
 @inline
-function run(at: usize, end: usize, family: u32, side: u32): usize {
+function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize {
   let kind = (family == 4 ? OUT4 : OUT6) | (side == FROM_CLIENT ? <u32>PacketFlag.ToLocal : 0);
   let sent = load<u32>(state, STATE_TRANSMIT_COUNT);
   end = min(end, at + <usize>(TRANSMIT_MAX - sent) * PACKET_BYTES);
@@ -85,7 +118,7 @@ function run(at: usize, end: usize, family: u32, side: u32): usize {
     let connection = <usize>packet.connection;
     let frame = <usize>packet.frame;
     let what = load<u32>(connection, CONNECTION_PROTOCOL);
-    if ((<u64>unsteady(what, packet, family, side) | difference(frame, connection, family, side)) != 0) break;
+    if ((<u64>unsteady(what, packet, family, side, method) | difference(frame, connection, family, side)) != 0) break;
     // A removed server has no service.
     let server = <usize>load<u32>(connection, CONNECTION_SERVER);
     let service = <usize>load<u32>(server * SERVER_BYTES, SERVERS_BASE + SERVER_SERVICE);
@@ -96,13 +129,16 @@ function run(at: usize, end: usize, family: u32, side: u32): usize {
     if (load<u32>(connection, CONNECTION_GENERATION) != generation) break;
     let hops = <u32>load<u8>(frame + hopsAt(family));
     if (hops <= 1) break;
-    let method: u32 = side == FROM_CLIENT ? (what >> 16) & <u32>ConnectionFlag.ForwardMask : <u32>Forward.Nat;
-    if (method != <u32>Forward.Nat) {
-      if (method != <u32>Forward.Direct) break;
-    }
     let neighbor = <usize>hop * NEIGHBOR_BYTES;
     let bytes = packet.end - <u32>(frame + IP);
-    if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_MTU)) break;
+    let sentBytes = bytes;
+    if (method == TUNNEL) {
+      if (load<u32>(outerOf(server), TUNNEL_GENERATION) != generation) break;
+      sentBytes += load<u32>(outerOf(server), TUNNEL_OUTER_BYTES);
+      let pathMtu = load<u32>(server * SERVER_BYTES, SERVERS_BASE + SERVER_PATH_MTU);
+      if (pathMtu != 0 && sentBytes > pathMtu) break;
+    }
+    if (sentBytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_MTU)) break;
     if (load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) != <u8>NeighborState.Permanent) {
       if (!isFresh(neighbor, nowMs)) break;
     }
@@ -114,17 +150,20 @@ function run(at: usize, end: usize, family: u32, side: u32): usize {
     store<u32>(connection, nowMs, CONNECTION_LAST_MS);
     if (side == FROM_CLIENT) store<u32>(connection, load<u32>(connection, CONNECTION_PACKETS) + 1, CONNECTION_PACKETS);
     takeHop(frame, connection, hops, family, side);
-    if (method == <u32>Forward.Nat) translate(frame, connection, family, side);
+    if (method == NAT) translate(frame, connection, family, side);
     if ((what & 0xff) == <u32>Protocol.Tcp) {
       store<u32>(connection, tcpTimeout, CONNECTION_TIMEOUT_MS);
-      if (method == <u32>Forward.Nat) amendTcp(frame, connection, family, side);
+      if (method == NAT) amendTcp(frame, connection, family, side);
     } else {
       store<u32>(connection, udpTimeout, CONNECTION_TIMEOUT_MS);
-      if (method == <u32>Forward.Nat) amendUdp(frame, connection, family, side);
+      if (method == NAT) amendUdp(frame, connection, family, side);
       // A datagram back from the server assures what its connection came from.
       if (side == FROM_SERVER) assure(changetype<Connection>(connection));
     }
-    leave(frame, bytes + <u32>IP, neighbor, entry, packet.cause);
+    if (method == TUNNEL) {
+      frame = wrap(frame, bytes, outerOf(server), Server.at(<u32>server), changetype<Connection>(connection), hops - 1, family);
+    }
+    leave(frame, sentBytes + <u32>IP, neighbor, entry, packet.cause);
     entry += LIST_ENTRY_BYTES;
   }
   if (at == first) return at;

@@ -44,13 +44,13 @@ export function isOf(packet: Packet, connection: Connection, side: u32): bool {
 }
 if (CONNECTION_FLAGS != CONNECTION_PROTOCOL + 2) ERROR("protocol, state and flags of a connection are no longer one word");
 
-const IN_FLAGS: u32 = ORDINARY_FLAGS;
-/** Where NAT hides nothing, or a server's first packet is still news, its packets take the long road. */
-const OUT_FLAGS: u32 = ORDINARY_FLAGS | <u32>ConnectionFlag.ForwardMask | <u32>ConnectionFlag.NoOutput;
+const METHOD: u32 = <u32>ConnectionFlag.ForwardMask;
+/** A server's first packet through NAT is still news. */
+const NO_OUTPUT: u32 = <u32>ConnectionFlag.NoOutput;
 
 /** What differs between a connection's protocol, state and flags and what a steady packet wants them to be. */
 @inline
-export function unsteady(kind: u32, packet: Packet, family: u32, side: u32): u32 {
-  let wanted = family == 4 ? packet.steady : packet.steady | (<u32>ConnectionFlag.Ipv6 << 16);
-  return (kind ^ wanted) & (0xffff | (side == FROM_CLIENT ? IN_FLAGS : OUT_FLAGS) << 16);
+export function unsteady(kind: u32, packet: Packet, family: u32, side: u32, method: u32): u32 {
+  let wanted = packet.steady | ((method | (family == 4 ? 0 : <u32>ConnectionFlag.Ipv6)) << 16);
+  return (kind ^ wanted) & (0xffff | (ORDINARY_FLAGS | METHOD | (side == FROM_CLIENT ? 0 : NO_OUTPUT)) << 16);
 }
