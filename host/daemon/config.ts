@@ -19,6 +19,8 @@ export interface PortConfig {
   device: string;
   addresses: string[];
   isHost: boolean;
+  /** The device exists and is the kernel's too; else lvsd makes it. */
+  isNic: boolean;
   peerMac: string | undefined;
   /** Where the device appears; the director's own network without it. */
   namespacePath: string | undefined;
@@ -73,6 +75,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
     if (port.kind === "host" && port["peer-mac"] === undefined && port.device === undefined) {
       problems.push(locator.problem(["ports", index], "a host port needs a device, or the peer-mac of its kernel side"));
     }
+    if (port.kind === "host" && port.attach === "nic") problems.push(locator.problem(["ports", index, "attach"], "a host port is a TAP"));
   });
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);
@@ -105,6 +108,6 @@ function ownMac(name: string): string {
 function portConfig(port: PortText, index: number): PortConfig {
   return {
     name: port.name, index, mac: port.mac ?? ownMac(port.name), mtu: port.mtu, device: port.device ?? port.name,
-    addresses: port.addresses, isHost: port.kind === "host", peerMac: port["peer-mac"], namespacePath: port.namespace,
+    addresses: port.addresses, isHost: port.kind === "host", isNic: port.attach === "nic", peerMac: port["peer-mac"], namespacePath: port.namespace,
   };
 }

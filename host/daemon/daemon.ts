@@ -6,12 +6,14 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { PortFlag } from "../../assembly/abi/enums.js";
 import { systemNames } from "../cli/system.js";
+import { parseMac } from "../engine/address.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
 import { ARENA_BYTES } from "../io/slots.js";
 import { close } from "../io/sys/libc.js";
+import { openPacketSocket } from "../io/sys/packetsocket.js";
 import { openTap } from "../io/sys/tun.js";
 import { loadEngine } from "../load.js";
 import { Pump } from "../pump/pump.js";
@@ -118,14 +120,19 @@ function openPorts(config: Config): OpenPort[] {
   const open: OpenPort[] = [];
   try {
     for (const port of config.ports) {
-      const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
-      open.push({ port, descriptor: openTap(port.device, { vnetHeader: true, offloads: true, ...place }) });
+      open.push({ port, descriptor: openPort(port) });
     }
     return open;
   } catch (error) {
     for (const one of open) close(one.descriptor);
     throw error;
   }
+}
+
+function openPort(port: PortConfig): number {
+  const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
+  if (!port.isNic) return openTap(port.device, { vnetHeader: true, offloads: true, ...place });
+  return openPacketSocket(port.device, { mac: parseMac(port.mac) ?? new Uint8Array(6), ...place });
 }
 
 function modeOf(port: PortConfig): PortMode {

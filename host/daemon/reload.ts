@@ -26,7 +26,7 @@ export async function tableOf(module: WebAssembly.Module, config: Config): Promi
 }
 
 const sameDevice = (a: PortConfig, b: PortConfig): boolean =>
-  a.name === b.name && a.device === b.device && a.mac === b.mac && a.mtu === b.mtu && a.isHost === b.isHost && a.namespacePath === b.namespacePath;
+  a.name === b.name && a.device === b.device && a.mac === b.mac && a.mtu === b.mtu && a.isHost === b.isHost && a.isNic === b.isNic && a.namespacePath === b.namespacePath;
 
 /** What a running director cannot take over; empty when everything can be applied. */
 export function needsRestart(before: Config, after: Config): string[] {

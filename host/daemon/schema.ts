@@ -25,6 +25,8 @@ const port = z.strictObject({
   "device": deviceName.optional(),
   /** Network namespace the device shall appear in, as /run/netns/NAME. */
   "namespace": z.string().startsWith("/", "is not the path of a network namespace").optional(),
+  /** tap: lvsd makes the device. nic: it exists, and the director shares it with the kernel. */
+  "attach": z.enum(["tap", "nic"]).default("tap"),
   "mac": mac.optional(),
   "mtu": z.number().int().min(576, "is below 576").max(65535).default(1500),
   "addresses": z.array(prefix).default([]),

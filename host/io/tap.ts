@@ -6,6 +6,7 @@
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { addressOf, errno, poll, POLL_IN, read, write } from "./sys/libc.js";
+import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
@@ -14,6 +15,8 @@ const EAGAIN = 11;
 const EINTR = 4;
 /** The interface is down: nothing comes, nothing goes, and it may come up again. */
 const EIO = 5;
+/** The same of a packet socket; perhaps its device is gone for good. */
+const ENETDOWN = 100;
 
 /** Frames of one port in one batch, so that no port waits for another's flood. */
 const SHARE_FRAMES = 64;
@@ -28,6 +31,7 @@ export class TapDriver implements Driver {
   private readonly waitsAddress: number;
   private readonly drained = Buffer.alloc(WAKE_BYTES);
   private filled = 0;
+  private readonly down = new Set<Device>();
 
   constructor(private readonly place: Place) {
     this.memoryAddress = addressOf(place.engine.bytes);
@@ -54,10 +58,22 @@ export class TapDriver implements Driver {
   /** Reads one frame, its header first; the bytes of both, or 0 when none is waiting. */
   private receive(device: Device, at: number): number {
     const bytes = read(device.descriptor, this.memoryAddress + at, SLOT_ROOM_BYTES);
-    if (bytes >= 0) return bytes;
+    if (bytes >= 0) {
+      if (this.down.size > 0) this.down.delete(device);
+      return bytes;
+    }
     const failure = errno();
     if (failure === EAGAIN || failure === EINTR || failure === EIO) return 0;
-    throw deviceGone(device.name, failure);
+    if (failure !== ENETDOWN) throw deviceGone(device.name, failure);
+    this.down.add(device);
+    return 0;
+  }
+
+  /** A socket's device goes down before it goes for good, and only the first of the two is told. */
+  private missDevices(): void {
+    for (const device of this.down) {
+      if (hasLostDevice(device.descriptor)) throw deviceGone(device.name, ENETDOWN);
+    }
   }
 
   flush(count: number): void {
@@ -77,6 +93,7 @@ export class TapDriver implements Driver {
   settle(): void {}
 
   wait(longestMs = WAIT_MS): void {
+    if (this.down.size > 0) this.missDevices();
     // Frames that came meanwhile are found sooner by reading than by asking first.
     if (this.filled !== 0) return;
     poll(this.waitsAddress, this.place.devices.length + 1, longestMs);

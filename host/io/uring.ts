@@ -6,6 +6,7 @@
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { addressOf } from "./sys/libc.js";
 import { Ring } from "./sys/uring.js";
+import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
@@ -23,6 +24,7 @@ const EBADF = 9;
 const EFAULT = 14;
 const EINVAL = 22;
 const EBADFD = 77;
+const ENETDOWN = 100;
 const ENOBUFS = 105;
 const ECANCELED = 125;
 /** Slots of one port: no port waits for another's flood. */
@@ -123,6 +125,8 @@ export class UringDriver implements Driver {
   wait(longestMs = WAIT_MS): void {
     let forMs = longestMs;
     for (const port of this.ports) {
+      // A socket's device goes down before it goes for good, and only the first of the two is told.
+      if (port.errno === ENETDOWN && hasLostDevice(port.descriptor)) throw deviceGone(port.name, ENETDOWN);
       if (port.pauseTurns === 0) continue;
       port.pauseTurns--;
       forMs = Math.min(forMs, WAIT_MS);
@@ -189,6 +193,7 @@ export class UringDriver implements Driver {
       port.free--;
       this.hold(slot);
       if (result > VNET_HEADER_BYTES) {
+        port.errno = 0;
         this.arrivedSlots[this.arrivedCount] = slot;
         this.arrivedBytes[this.arrivedCount++] = result;
         return;

@@ -71,6 +71,14 @@ test("rules: each bad line by its own place, from the list and from a file", asy
   await assert.rejects(tableOf(module, readConfig(write(`${GOOD}rules: rules\n`))), /rules:3: illegal weight specified/);
 });
 
+test("a port for the director's own kernel is a TAP, never a NIC", () => {
+  const file = write("ports:\n  - { name: own, device: eth0, kind: host, attach: nic }\n");
+  assert.throws(() => readConfig(file), (error: ConfigError) => {
+    assert.deepEqual(error.problems, [`${file}:2: ports[0].attach: a host port is a TAP`]);
+    return true;
+  });
+});
+
 test("no text makes the reader fail in any other way than a ConfigError", () => {
   fc.assert(fc.property(fc.string({ maxLength: 80 }), (noise) => {
     const file = write(`${GOOD}${noise}`);

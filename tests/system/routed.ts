@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { stringify } from "yaml";
 import { Client } from "../../host/lab/client.js";
+import type { DriverChoice } from "../../host/io/driver.js";
 import { Namespace } from "../../host/lab/namespace.js";
 import { Network } from "../../host/lab/network.js";
 import { Program } from "../../host/lab/program.js";
@@ -13,6 +14,9 @@ import { Lvsd } from "./lvsd.js";
 import { makeFolder } from "./rig.js";
 
 export const VIRTUAL = "203.0.113.80";
+export const SHARED_VIRTUAL = "10.1.0.80";
+/** The director's kernel on the NIC that it shares. */
+export const KERNEL_OUT = "10.1.0.2";
 const ENGINE = "169.254.7.7";
 const KERNEL = "169.254.7.1";
 const ENGINE_MAC = "02:00:00:00:07:07";
@@ -66,6 +70,33 @@ export async function buildRouted(context: TestContext): Promise<Routed> {
     ...servers.map((_, index) => `rule add iif eth-in${index + 1} lookup 100`),
   ]);
   for (const [index, server] of servers.entries()) await startWeb(context, server, `web${index + 1}`);
+  return { client, director, servers, lvsd, socketPath };
+}
+
+/** The director on NICs that its own kernel keeps: no TAP, no bridge, no route. */
+export async function buildShared(context: TestContext, driver: DriverChoice): Promise<Routed> {
+  const [client, director] = [await make(context, "client"), await make(context, "shared")];
+  const servers = [await make(context, "web1"), await make(context, "web2")];
+  // The kernel's own address among the clients; the directors' are the engine's alone.
+  const wire = (host: Namespace, name: string, address: string): void => {
+    director.ip([`link add name ${name} type veth peer name eth0 netns ${host.pid}`, `link set dev ${name} up`]);
+    host.ip(["link set dev eth0 up", `addr add ${address} dev eth0`]);
+  };
+  wire(client, "eth-out", "10.1.0.50/24");
+  director.ip([`addr add ${KERNEL_OUT}/24 dev eth-out`]);
+  servers.forEach((server, index) => {
+    wire(server, `eth-in${index + 1}`, `10.2.${index + 1}.11/24`);
+    server.ip([`route replace default via 10.2.${index + 1}.1`]);
+  });
+  for (const [index, server] of servers.entries()) await startWeb(context, server, `web${index + 1}`);
+  const { lvsd, socketPath } = await startLvsd(context, director, {
+    driver,
+    ports: [
+      { name: "out", device: "eth-out", attach: "nic", addresses: ["10.1.0.1/24", `${SHARED_VIRTUAL}/32`] },
+      ...servers.map((_, index) => ({ name: `in${index + 1}`, device: `eth-in${index + 1}`, attach: "nic", addresses: [`10.2.${index + 1}.1/24`] })),
+    ],
+    rules: [`-A -t ${SHARED_VIRTUAL}:80 -s rr`, ...servers.map((_, index) => `-a -t ${SHARED_VIRTUAL}:80 -r 10.2.${index + 1}.11:8080 -m`)],
+  });
   return { client, director, servers, lvsd, socketPath };
 }
 

@@ -10,11 +10,13 @@ import { Program } from "../../host/lab/program.js";
 import type { AgentAnswer } from "../../host/lab/agent.js";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { inNamespaces, lacking } from "./inside.js";
-import { Rig, runLvsadm } from "./rig.js";
-import { VIRTUAL, buildOneArmed, buildRouted } from "./routed.js";
+import { ringProblem } from "./ringprobe.js";
+import { Rig, runLvsadm, until } from "./rig.js";
+import { KERNEL_OUT, SHARED_VIRTUAL, VIRTUAL, buildOneArmed, buildRouted, buildShared } from "./routed.js";
 
 const REQUESTS = 400;
 const TRANSFER_BYTES = 3 << 20;
+const GONE_MS = 10_000;
 const CONTENT = createHash("sha256").update(patternBytes(0, TRANSFER_BYTES)).digest("hex");
 
 type Ask = (load: Load) => Promise<Report>;
@@ -69,4 +71,26 @@ inNamespaces("wirings", import.meta.url, () => {
     const direct = await ask({ url: "http://10.1.0.1/", timeoutMs: 2000 });
     assert.deepEqual(direct.failures, { ECONNREFUSED: 1 });
   });
+
+  for (const driver of ["tap", "uring"] as const) {
+    it(`C: NICs shared with the kernel, NAT, driver ${driver}`, async (context) => {
+      const problem = driver === "uring" ? ringProblem() : undefined;
+      if (problem !== undefined) return (context as TestContext).skip(problem);
+      const shared = await buildShared(context as TestContext, driver);
+      const ask = await clientIn(context as TestContext, shared.client);
+      const url = `http://${SHARED_VIRTUAL}`;
+      await proveTraffic(ask, url, { web1: REQUESTS / 2, web2: REQUESTS / 2 });
+      const kernel = await ask({ url: `http://${KERNEL_OUT}/`, timeoutMs: 2000 });
+      assert.deepEqual(kernel.failures, { ECONNREFUSED: 1 }, "the kernel keeps its own address on the NIC");
+
+      shared.director.ip(["link set dev eth-in1 down", "link set dev eth-in1 up"]);
+      const again = await ask({ url: `${url}/`, count: 100, concurrency: 4 });
+      assert.deepEqual([again.failures, again.servers], [{}, { web1: 50, web2: 50 }], "after the NIC was down");
+
+      shared.director.ip(["link del dev eth-in2"]);
+      assert.ok(await until(() => shared.lvsd.hasEnded, GONE_MS), "it goes on without its NIC");
+      assert.match(shared.lvsd.log, /eth-in2: the device was taken away/);
+      assert.doesNotMatch(shared.lvsd.log, /trapped/);
+    });
+  }
 });

@@ -35,6 +35,13 @@ function tapPorts(hall: Hall): object[] {
   ];
 }
 
+function devicePorts(hall: Hall): object[] {
+  return [
+    { name: "out", device: OUT, attach: "nic", addresses: [`${hall.address}/24`, `${hall.virtual}/32`] },
+    ...hall.servers.map(({ gateway }, index) => ({ name: IN[index], device: IN[index], attach: "nic", addresses: [`${gateway}/24`] })),
+  ];
+}
+
 async function startDirector(hall: Hall, driver: DriverChoice, ports: object[]): Promise<Running> {
   const file = join(hall.folder, `director${hall.number}.yaml`);
   const socket = join(hall.folder, `director${hall.number}.sock`);
@@ -56,6 +63,17 @@ async function plug(hall: Hall): Promise<void> {
   }
 }
 
+/** lvs-wasm on the hall's devices themselves. */
+function onDevices(driver: DriverChoice, name: string, about: string): Contestant {
+  return {
+    name, about: `lvs-wasm, ${about}`, tools: [], takes: ["streams", "packets"],
+    start: async (hall) => {
+      const program = await startDirector(hall, driver, devicePorts(hall));
+      return { pids: () => [program.pid], programs: [program] };
+    },
+  };
+}
+
 /** lvs-wasm on TAP devices in bridges. */
 function onTaps(driver: DriverChoice, about: string): Contestant {
   return {
@@ -70,3 +88,5 @@ function onTaps(driver: DriverChoice, about: string): Contestant {
 
 export const lvsTap = onTaps("tap", "bridged TAPs, plain system calls");
 export const lvsUring = onTaps("uring", "bridged TAPs, io_uring");
+export const lvsNic = onDevices("uring", "lvs-nic", "sockets on the devices themselves, io_uring");
+export const lvsNicTap = onDevices("tap", "lvs-nic-plain", "sockets on the devices themselves, plain system calls");

@@ -28,6 +28,9 @@ export const socket: (family: number, type: number, protocol: number) => number 
   libc.func("socket", "int", ["int", "int", "int"]);
 export const bind: (fd: number, address: number, bytes: number) => number =
   libc.func("bind", "int", ["int", "uintptr_t", "unsigned int"]);
+/** `bytes` is the address of a u32: how much room there is, and how much was needed. */
+export const getsockname: (fd: number, address: number, bytes: number) => number =
+  libc.func("getsockname", "int", ["int", "uintptr_t", "uintptr_t"]);
 export const setsockopt: (fd: number, level: number, option: number, address: number, bytes: number) => number =
   libc.func("setsockopt", "int", ["int", "int", "int", "uintptr_t", "unsigned int"]);
 export const prctl: (option: number, argument: number) => number =
