@@ -26,7 +26,7 @@ const cli = meow(`
     --quick            each figure once, for one second
     --seconds N        for each figure (${WHOLE.seconds})
     --repetitions N    interleaved (${WHOLE.repetitions})
-    --save             write bench/results/system-DATE.json and the tables into docs/PERFORMANCE.md
+    --save             write bench/results/system-DATE.json and, after a whole run, the tables into docs/PERFORMANCE.md
 
   Directors: ${CONTESTANTS.map(({ name }) => name).join(", ")}
   Measures:  ${MEASURES.map(({ name }) => name).join(", ")}
@@ -56,26 +56,25 @@ function choice(): ReturnType<typeof choose> {
   }
 }
 
-function save(results: Results): void {
+function save(results: Results, isWhole: boolean): void {
   mkdirSync(FOLDER, { recursive: true });
   const file = new URL(`system-${new Date().toISOString().slice(0, 16).replace(/[-:]/g, "").replace("T", "-")}.json`, FOLDER);
   writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
   const name = `bench/results/${file.pathname.split("/").at(-1)}`;
-  writeFileSync(DOCUMENT, replaceBetween(readFileSync(DOCUMENT, "utf8"), "bench:system", `From \`${name}\`.\n\n${report(results)}`));
-  process.stderr.write(`saved: ${name} and the table in docs/PERFORMANCE.md\n`);
+  process.stderr.write(`saved: ${name}${isWhole ? " and the tables in docs/PERFORMANCE.md" : ""}\n`);
+  if (isWhole) writeFileSync(DOCUMENT, replaceBetween(readFileSync(DOCUMENT, "utf8"), "bench:system", `From \`${name}\`.\n\n${report(results)}`));
 }
 
 async function run(): Promise<void> {
   const base = cli.flags.quick ? QUICK : WHOLE;
   const seconds = whole("seconds", cli.flags.seconds ?? base.seconds, SECONDS_MAX);
   const repetitions = whole("repetitions", cli.flags.repetitions ?? base.repetitions, REPETITIONS_MAX);
-  if (cli.flags.save && (cli.flags.quick || cli.flags.only !== undefined)) refuse("only a whole run is saved: leave out --quick and --only");
   const until = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => until.abort(new Error("stopped")));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const results = await compareDirectors({ choice: choice(), seconds, repetitions, signal: until.signal, say });
   process.stdout.write(`\n${report(results)}\n`);
-  if (cli.flags.save) save(results);
+  if (cli.flags.save) save(results, !cli.flags.quick && cli.flags.only === undefined);
 }
 
 followOutside();
