@@ -3,8 +3,9 @@
 //
 // Frames of one family are looked at in runs, so that what only others need costs them nothing. Each
 // instruction counts here: fields are read as whole words, from the frame's beginning, because an offset within a load
-// costs nothing; conditions are asked one by one, as asc makes arithmetic of `||`; and what only the long road
-// reads is left to Packet.complete().
+// costs nothing; conditions are asked one by one, as asc makes arithmetic of `||`; what is known is written at once,
+// even of a frame that turns out not to be ordinary, as else it would wait on the stack; and what only the long
+// road reads is left to Packet.complete().
 
 import {
   ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, LIST_ENTRY_BYTES, PACKET_BYTES, PORT_BYTES, PORT_FLAGS, PORT_MAC,
@@ -66,24 +67,26 @@ function scan4(at: usize, end: usize, index: u32): usize {
     let frame = <usize>load<u32>(entry, ENTRY_FRAME);
     let bytes = load<u32>(entry, ENTRY_BYTES);
     let port = load<u32>(entry, ENTRY_PORT);
+    place(packet, frame, bytes, index);
     // Ethernet type, version, header length, type of service in one word: IPv4 without options.
     if (bytes < 14 + 20 + 8) break;
     if ((load<u32>(frame, 12) & 0x00ffffff) != 0x00450008) break;
     // Two bytes turned by hand: Wasm has no instruction that turns a word.
     let totalBytes = (<u32>load<u8>(frame, IP + 2) << 8) | <u32>load<u8>(frame, IP + 3);
     if (totalBytes > bytes - ETHERNET_BYTES) break;
+    packet.end = <u32>frame + ETHERNET_BYTES + totalBytes;
     // Flags and fragment, time to live (not looked at), protocol.
     let middle = load<u32>(frame, IP + 6);
     if ((middle & NOT_FRAGMENT) != 0) break;
     let protocol = middle >> 24;
-    let steady: u32;
+    store<u32>(at, protocol | (4 << 8) | (port << 16), offsetof<Packet>("protocol"));
     if (protocol == <u32>Protocol.Tcp) {
       if (totalBytes < 40) break;
-      steady = steadyTcp(load<u8>(frame, IP + 20 + 13));
+      packet.steady = steadyTcp(load<u8>(frame, IP + 20 + 13));
     } else {
       if (protocol != <u32>Protocol.Udp) break;
       if (totalBytes < 28) break;
-      steady = steadyUdp(load<u16>(frame, IP + 20 + 6));
+      packet.steady = steadyUdp(load<u16>(frame, IP + 20 + 6));
     }
     if (unwelcome(frame, port) != 0) break;
     let source = load<u32>(frame, IP + 12);
@@ -104,10 +107,8 @@ function scan4(at: usize, end: usize, index: u32): usize {
       clientPort = load<u16>(frame, IP + 20);
     }
     if (port & <u32>FrameFlag.Vnet << 16) flags |= readVirtio(packet, frame);
-    fill(packet, frame, bytes, index, flags);
-    packet.end = <u32>frame + ETHERNET_BYTES + totalBytes;
-    packet.steady = steady;
-    fillKey(packet, hashClient(client, clientPort, protocol), protocol | (4 << 8) | (port << 16));
+    packet.flags = flags;
+    expect(packet, hashClient(client, clientPort, protocol));
   }
   return at;
 }
@@ -120,20 +121,22 @@ function scan6(at: usize, end: usize, index: u32): usize {
     let frame = <usize>load<u32>(entry, ENTRY_FRAME);
     let bytes = load<u32>(entry, ENTRY_BYTES);
     let port = load<u32>(entry, ENTRY_PORT);
+    place(packet, frame, bytes, index);
     if (bytes < 14 + 40 + 8) break;
     // Ethernet type and version.
     if ((load<u32>(frame, 12) & 0x00f0ffff) != 0x0060dd86) break;
     let payloadBytes = (<u32>load<u8>(frame, IP + 4) << 8) | <u32>load<u8>(frame, IP + 5);
     if (payloadBytes > bytes - ETHERNET_BYTES - 40) break;
+    packet.end = <u32>frame + ETHERNET_BYTES + 40 + payloadBytes;
     let protocol = <u32>load<u8>(frame, IP + 6);
-    let steady: u32;
+    store<u32>(at, protocol | (6 << 8) | (port << 16), offsetof<Packet>("protocol"));
     if (protocol == <u32>Protocol.Tcp) {
       if (payloadBytes < 20) break;
-      steady = steadyTcp(load<u8>(frame, IP + 40 + 13));
+      packet.steady = steadyTcp(load<u8>(frame, IP + 40 + 13));
     } else {
       if (protocol != <u32>Protocol.Udp) break;
       if (payloadBytes < 8) break;
-      steady = steadyUdp(load<u16>(frame, IP + 40 + 6));
+      packet.steady = steadyUdp(load<u16>(frame, IP + 40 + 6));
     }
     if (unwelcome(frame, port) != 0) break;
     // Nobody speaks as a group, and no group is spoken to here.
@@ -149,10 +152,8 @@ function scan6(at: usize, end: usize, index: u32): usize {
       clientPort = load<u16>(frame, IP + 40);
     }
     if (port & <u32>FrameFlag.Vnet << 16) flags |= readVirtio(packet, frame);
-    fill(packet, frame, bytes, index, flags);
-    packet.end = <u32>frame + ETHERNET_BYTES + 40 + payloadBytes;
-    packet.steady = steady;
-    fillKey(packet, hashClient(foldAddress(client), clientPort, protocol), protocol | (6 << 8) | (port << 16));
+    packet.flags = flags;
+    expect(packet, hashClient(foldAddress(client), clientPort, protocol));
   }
   return at;
 }
@@ -162,22 +163,22 @@ function scanOther(packet: Packet, index: u32): void {
   let entry = receiveList + <usize>index * LIST_ENTRY_BYTES;
   let port = load<u32>(entry, ENTRY_PORT);
   let frame = <usize>load<u32>(entry, ENTRY_FRAME);
-  fill(packet, frame, load<u32>(entry, ENTRY_BYTES), index, port & <u32>FrameFlag.Vnet << 16 ? readVirtio(packet, frame) : 0);
-  fillKey(packet, 0, port << 16);
+  place(packet, frame, load<u32>(entry, ENTRY_BYTES), index);
+  packet.flags = port & <u32>FrameFlag.Vnet << 16 ? readVirtio(packet, frame) : 0;
+  store<u32>(changetype<usize>(packet), port << 16, offsetof<Packet>("protocol"));
+  expect(packet, 0);
 }
 
 @inline
-function fill(packet: Packet, frame: usize, bytes: u32, index: u32, flags: u32): void {
+function place(packet: Packet, frame: usize, bytes: u32, index: u32): void {
   packet.frame = <u32>frame;
   packet.bytes = bytes;
   packet.cause = index;
-  packet.flags = flags;
 }
 
-/** `kind` is protocol, family and port in one word. */
+/** Where the packet's connection will be looked for. */
 @inline
-function fillKey(packet: Packet, hash: u32, kind: u32): void {
-  store<u32>(changetype<usize>(packet), kind, offsetof<Packet>("protocol"));
+function expect(packet: Packet, hash: u32): void {
   packet.hash = hash;
   packet.bucket = <u32>bucketOf(hash);
 }
