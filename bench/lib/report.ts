@@ -32,6 +32,8 @@ interface Stored extends Report {
 
 const RESULTS = new URL("../../../bench/results/", import.meta.url);
 const SUMMARY = new URL("../../../bench/RESULTS.md", import.meta.url);
+/** Comparisons of whole directors are kept beside them, in their own form (bench/system/results.ts). */
+const SYSTEM = "system-";
 /** The order of the parts in RESULTS.md; others follow by name. */
 const ORDER = ["path", "open", "rival", "workers", "micro"];
 
@@ -62,7 +64,7 @@ function rounded(_key: string, value: unknown): unknown {
 
 async function summarize(): Promise<void> {
   const rank = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
-  const names = (await readdir(RESULTS)).filter((name) => name.endsWith(".json")).map((name) => name.slice(0, -".json".length));
+  const names = (await readdir(RESULTS)).filter((name) => name.endsWith(".json") && !name.startsWith(SYSTEM)).map((name) => name.slice(0, -".json".length));
   names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   const sections = await Promise.all(names.map(async (name) => {
     const stored = JSON.parse(await readFile(new URL(`${name}.json`, RESULTS), "utf8")) as Stored;
