@@ -116,7 +116,12 @@ export interface PortRow {
   /** Frames its device would not take, and the name of the last error ("" when there was none). */
   refusedFrames: number;
   refusedError: string;
+  /** What the kernel has counted about the AF_XDP sockets of a NIC, one for each queue. */
+  queues: QueueRow[];
 }
+
+/** Frames lost or refused at one queue of a NIC. */
+export interface QueueRow { dropped: number; invalid: number; invalidSent: number; receiveFull: number; fillEmpty: number; transmitEmpty: number }
 
 export interface NeighborRow {
   port: string;

@@ -1,6 +1,6 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, PortRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
+import type { ConnectionRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
@@ -60,7 +60,17 @@ function describePort(port: PortRow): string[] {
   const line = `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`;
   const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
   if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
+  port.queues.forEach((queue, number) => lines.push(`           queue ${number}: ${describeQueue(queue)}`));
   return lines;
+}
+
+const QUEUE_WORDS: Record<keyof QueueRow, string> = {
+  dropped: "dropped", receiveFull: "receive ring full", fillEmpty: "fill ring empty", transmitEmpty: "transmit ring empty",
+  invalid: "bad chunks", invalidSent: "bad frames sent",
+};
+
+function describeQueue(queue: QueueRow): string {
+  return (Object.keys(QUEUE_WORDS) as (keyof QueueRow)[]).map((name) => `${QUEUE_WORDS[name]} ${queue[name]}`).join(", ");
 }
 
 async function findService(text: string, context: CommandContext): Promise<ServiceRow> {

@@ -6,6 +6,7 @@ import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import type { ForwardName } from "../protocol.js";
 import type { DriverChoice } from "../io/driver.js";
+import type { NicMode } from "../io/nic.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
 import { readMarks, type PortMark } from "./marks.js";
 import { configSchema, type ConfigText, type PortText } from "./schema.js";
@@ -24,6 +25,8 @@ export interface PortConfig {
   peerMac: string | undefined;
   /** Where the device appears; the director's own network without it. */
   namespacePath: string | undefined;
+  /** By AF_XDP: `mac` is the device's own, not known before it is looked at. */
+  xdp: { mode: NicMode; queues: number | undefined; isGateway: boolean } | undefined;
 }
 
 export interface Config {
@@ -75,7 +78,12 @@ function assemble(text: ConfigText, locator: Locator): Config {
     if (port.kind === "host" && port["peer-mac"] === undefined && port.device === undefined) {
       problems.push(locator.problem(["ports", index], "a host port needs a device, or the peer-mac of its kernel side"));
     }
-    if (port.kind === "host" && port.attach === "nic") problems.push(locator.problem(["ports", index, "attach"], "a host port is a TAP"));
+    if (port.kind === "host" && port.attach !== "tap") problems.push(locator.problem(["ports", index, "attach"], "a host port is a TAP"));
+    if (port.attach !== "xdp") return;
+    const device = (one: PortText): string => `${one.namespace ?? ""} ${one.device ?? one.name}`;
+    const twin = text.ports.find((other, place) => place < index && other.attach === "xdp" && device(other) === device(port));
+    if (twin) problems.push(locator.problem(["ports", index, "device"], `port "${twin.name}" has this device`));
+    if (text.driver === "uring") problems.push(locator.problem(["driver"], "uring cannot wait for ports attached by xdp as well: leave the field out"));
   });
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);
@@ -109,5 +117,6 @@ function portConfig(port: PortText, index: number): PortConfig {
   return {
     name: port.name, index, mac: port.mac ?? ownMac(port.name), mtu: port.mtu, device: port.device ?? port.name,
     addresses: port.addresses, isHost: port.kind === "host", isNic: port.attach === "nic", peerMac: port["peer-mac"], namespacePath: port.namespace,
+    xdp: port.attach === "xdp" ? { mode: port.mode ?? "auto", queues: port.queues, isGateway: port.gateway ?? false } : undefined,
   };
 }

@@ -4,25 +4,20 @@ import { readFileSync } from "node:fs";
 import { getSystemErrorMap } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { PortFlag } from "../../assembly/abi/enums.js";
 import { systemNames } from "../cli/system.js";
-import { parseMac } from "../engine/address.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
-import { ARENA_BYTES } from "../io/slots.js";
-import { close } from "../io/sys/libc.js";
-import { openPacketSocket } from "../io/sys/packetsocket.js";
-import { openTap } from "../io/sys/tun.js";
+import { socketStatistics } from "../io/sys/xsk.js";
 import { loadEngine } from "../load.js";
 import { Pump } from "../pump/pump.js";
 import type { PortRow } from "../protocol.js";
-import { applyNetwork, applyRules, type PortMode } from "./apply.js";
-import { readConfig, type Config, type PortConfig } from "./config.js";
+import { applyNetwork, applyRules } from "./apply.js";
+import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { serveControl } from "./control.js";
-import { hostPeerMac } from "./host.js";
+import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, tableOf } from "./reload.js";
 
 export interface DaemonOptions {
@@ -32,8 +27,6 @@ export interface DaemonOptions {
   /** The data plane cannot go on. */
   onFailure(reason: string): void;
 }
-
-interface OpenPort { port: PortConfig; descriptor: number }
 
 /** The package's version, as `status` shows it. */
 export function packageVersion(): string {
@@ -46,7 +39,7 @@ export class Daemon {
 
   private constructor(
     private config: Config, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
-    private readonly open: OpenPort[], private readonly pump: Pump, private readonly director: EngineDirector,
+    private readonly ports: Ports, private readonly pump: Pump, private readonly director: EngineDirector,
     private readonly server: FastifyInstance,
   ) {}
 
@@ -56,32 +49,33 @@ export class Daemon {
     const config = readConfig(options.configFile);
     const module = await loadEngine();
     await tableOf(module, config);
+    const ports = Ports.prepare(config);
     const engine = await Engine.create({
-      module, bucketBits: config.tableBits, arenaBytes: ARENA_BYTES, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
+      module, bucketBits: config.tableBits, arenaBytes: ports.arenaBytes, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
     });
-    const open = openPorts(config);
+    ports.open();
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
       const records = new Records(engine.memory);
       const pump = new Pump({
         module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
-        ports: open.map(({ port, descriptor }) => ({ index: port.index, name: port.device, descriptor })),
+        ports: ports.devices,
         onTrap: ({ stack, image }) => log.error({ stack, image }, "the engine trapped; its thread starts again over the same memory"),
       });
       const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump) };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
-      log.info({ driver: pump.driver.name, why: pump.driver.why }, "the driver is chosen");
+      log.info({ drivers: pump.drivers }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
         throw error;
       });
       await announce(pump);
       log.info({ socket: options.socketPath, ports: config.ports.map((port) => port.name) }, "the director works");
-      return new Daemon(config, options, module, open, pump, director, server);
+      return new Daemon(config, options, module, ports, pump, director, server);
     } catch (error) {
-      for (const one of open) close(one.descriptor);
+      ports.close();
       throw error;
     }
   }
@@ -99,11 +93,13 @@ export class Daemon {
       const restart = needsRestart(this.config, after);
       if (restart.length > 0) throw new ConfigError([`${after.file}: needs a restart: ${restart.join(", ")}`]);
       const wanted = await tableOf(this.module, after);
+      this.ports.follow(after);
       const changes = await reload(this.pump, this.director, this.config, after, wanted);
       this.config = after;
       log.warn({ changes }, changes.length === 0 ? "reloaded: nothing has changed" : "reloaded");
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
+      this.ports.follow(this.config);
       log.error({ problems }, "not reloaded: the director goes on as it was");
     }
   }
@@ -111,42 +107,19 @@ export class Daemon {
   async stop(): Promise<void> {
     await this.server.close();
     await this.pump.stop();
-    for (const one of this.open) close(one.descriptor);
+    this.ports.close();
     this.options.log.info("the director has stopped");
   }
-}
-
-function openPorts(config: Config): OpenPort[] {
-  const open: OpenPort[] = [];
-  try {
-    for (const port of config.ports) {
-      open.push({ port, descriptor: openPort(port) });
-    }
-    return open;
-  } catch (error) {
-    for (const one of open) close(one.descriptor);
-    throw error;
-  }
-}
-
-function openPort(port: PortConfig): number {
-  const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
-  if (!port.isNic) return openTap(port.device, { vnetHeader: true, offloads: true, ...place });
-  return openPacketSocket(port.device, { mac: parseMac(port.mac) ?? new Uint8Array(6), ...place });
-}
-
-function modeOf(port: PortConfig): PortMode {
-  const flags = PortFlag.Up | PortFlag.Vnet | PortFlag.Segments;
-  if (!port.isHost) return { flags };
-  return { flags: flags | PortFlag.Host, peerMac: port.peerMac ?? hostPeerMac(port) };
 }
 
 function portRows(config: Config, pump: Pump): (PortRow | undefined)[] {
   return [undefined, ...config.ports.map((port) => {
     const refused = pump.refused(port.index);
+    const driver = pump.drivers.find((one) => one.port === port.index);
     return {
-      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: pump.driver.name, driverReason: pump.driver.why,
+      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver?.why ?? "not started",
       up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
+      queues: driver?.sockets.flatMap((socket) => socketStatistics(socket) ?? []) ?? [],
     };
   })];
 }

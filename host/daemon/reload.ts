@@ -26,7 +26,8 @@ export async function tableOf(module: WebAssembly.Module, config: Config): Promi
 }
 
 const sameDevice = (a: PortConfig, b: PortConfig): boolean =>
-  a.name === b.name && a.device === b.device && a.mac === b.mac && a.mtu === b.mtu && a.isHost === b.isHost && a.isNic === b.isNic && a.namespacePath === b.namespacePath;
+  a.name === b.name && a.device === b.device && (a.xdp !== undefined || a.mac === b.mac) && a.mtu === b.mtu && a.isHost === b.isHost && a.isNic === b.isNic
+  && a.namespacePath === b.namespacePath && JSON.stringify(a.xdp) === JSON.stringify(b.xdp);
 
 /** What a running director cannot take over; empty when everything can be applied. */
 export function needsRestart(before: Config, after: Config): string[] {

@@ -6,6 +6,8 @@ import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX } from "../../assembly/abi/
 import { HELPER_PORTS_COUNT } from "../../assembly/abi/layout.js";
 import { SYSCTLS } from "../engine/names.js";
 import { DRIVER_CHOICES } from "../io/driver.js";
+import { NIC_MODES } from "../io/nic.js";
+import { NIC_MTU_MAX, SOCKETS_MAX } from "../io/umem.js";
 
 function isPrefix(text: string): boolean {
   const [address = "", bits, ...more] = text.split("/");
@@ -20,19 +22,34 @@ const mac = z.string().refine((text) => parseMac(text) !== undefined, "is not a 
 const portName = z.string().regex(/^[A-Za-z][\w.-]{0,14}$/, "is not a name of at most 15 letters, digits, '-', '_' and '.'");
 const deviceName = z.string().regex(/^[^\s/]{1,15}$/, "is not a device name of at most 15 characters");
 
+/** Fields that only ports attached by xdp have. */
+const OF_XDP = ["mode", "queues", "gateway"] as const;
+
 const port = z.strictObject({
   "name": portName,
   "device": deviceName.optional(),
+  "mode": z.enum(NIC_MODES).optional(),
+  "queues": z.number().int().min(1).max(SOCKETS_MAX).optional(),
+  /** Servers send their answers here: all that comes to the NIC's hardware address is the director's, but for the kernel's own addresses. */
+  "gateway": z.boolean().optional(),
   /** Network namespace the device shall appear in, as /run/netns/NAME. */
   "namespace": z.string().startsWith("/", "is not the path of a network namespace").optional(),
-  /** tap: lvsd makes the device. nic: it exists, and the director shares it with the kernel. */
-  "attach": z.enum(["tap", "nic"]).default("tap"),
+  /** tap: lvsd makes the device. nic: it exists, and the director shares it with the kernel. xdp: as nic, past the kernel's stack. */
+  "attach": z.enum(["tap", "nic", "xdp"]).default("tap"),
   "mac": mac.optional(),
   "mtu": z.number().int().min(576, "is below 576").max(65535).default(1500),
   "addresses": z.array(prefix).default([]),
   /** network: a wire with neighbours. host: leads to the director's own kernel, for local node. */
   "kind": z.enum(["network", "host"]).default("network"),
   "peer-mac": mac.optional(),
+}).superRefine((one, context) => {
+  const complain = (field: string, message: string): void => context.addIssue({ code: "custom", path: [field], message });
+  if (one.attach !== "xdp") {
+    for (const field of OF_XDP) if (one[field] !== undefined) complain(field, "is for ports with `attach: xdp`");
+    return;
+  }
+  if (one.mac !== undefined) complain("mac", "with `attach: xdp` a port has its device's own");
+  if (one.mtu > NIC_MTU_MAX) complain("mtu", `is above ${NIC_MTU_MAX}, the most that fits a page for AF_XDP`);
 });
 
 const route = z.strictObject({

@@ -3,11 +3,12 @@
 // A turn of the pump is   fill -> engine -> flush   for what has come, and   wait   at its end.
 
 import type { SentFrame } from "../engine/engine.js";
+import type { NicPlace } from "./nic.js";
 
 /** Moves the frames of all ports of one pump. Nothing is copied on the way but by the kernel. */
 export interface Driver {
-  /** Puts the frames that have come into the engine's receive list; how many. */
-  fill(): number;
+  /** Puts the frames that have come into the engine's receive list, behind the first `from`; how many it has then. */
+  fill(from?: number): number;
   /** Takes over the first `count` entries of the engine's transmit list, and the slots of the last fill. */
   flush(count: number): void;
   /** Returns when nothing flushed lies in the engine's own memory any more: it may be called again. */
@@ -26,8 +27,8 @@ export interface FrameLists {
   sent(index: number): SentFrame;
 }
 
-/** A device that is open: a TAP with virtio headers, not blocking. */
-export interface Device { index: number; name: string; descriptor: number }
+/** A device that is open: a TAP with virtio headers, not blocking; or a NIC, without a descriptor of its own. */
+export interface Device { index: number; name: string; descriptor: number; nic?: NicPlace }
 
 /** What every driver works on. */
 export interface Place {
@@ -55,6 +56,6 @@ export const WAIT_MS = 50;
  */
 export const QUIET_WAIT_MS = 200;
 
-/** The ways frames can go; `auto` takes the fastest that this machine allows. */
+/** The ways frames of TAPs can go; `auto` takes the fastest that this machine allows. */
 export const DRIVER_CHOICES = ["auto", "tap", "uring"] as const;
 export type DriverChoice = (typeof DRIVER_CHOICES)[number];

@@ -5,10 +5,11 @@
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
-import { addressOf, errno, poll, POLL_IN, read, write } from "./sys/libc.js";
+import { addressOf, errno, read, write } from "./sys/libc.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { Sleep } from "./sleep.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
 
 const EAGAIN = 11;
@@ -20,39 +21,39 @@ const ENETDOWN = 100;
 
 /** Frames of one port in one batch, so that no port waits for another's flood. */
 const SHARE_FRAMES = 64;
-const POLL_RECORD_BYTES = 8;
-const WAKE_BYTES = 8;
 
 /** All ports of a pump, by plain system calls. */
 export class TapDriver implements Driver {
   private readonly memoryAddress: number;
   private readonly deviceOf: (Device | undefined)[] = [];
-  private readonly waits: Buffer;
-  private readonly waitsAddress: number;
-  private readonly drained = Buffer.alloc(WAKE_BYTES);
+  private readonly sleeping: Sleep;
   private filled = 0;
   private readonly down = new Set<Device>();
 
   constructor(private readonly place: Place) {
     this.memoryAddress = addressOf(place.engine.bytes);
     for (const device of place.devices) this.deviceOf[device.index] = device;
-    this.waits = pollRecords([place.wake, ...place.devices.map((device) => device.descriptor)]);
-    this.waitsAddress = addressOf(this.waits);
+    this.sleeping = new Sleep(place.wake, this.descriptors);
   }
 
-  fill(): number {
+  /** What ends a sleep: a frame that comes to one of them. */
+  get descriptors(): number[] {
+    return this.place.devices.map((device) => device.descriptor);
+  }
+
+  fill(from = 0): number {
     const { engine, devices } = this.place;
     let count = 0;
     for (const device of devices) {
-      for (let share = 0; share < SHARE_FRAMES && count < SLOTS && count < BATCH_MAX; share++) {
+      for (let share = 0; share < SHARE_FRAMES && count < SLOTS && from + count < BATCH_MAX; share++) {
         const frame = frameOf(engine.arenaBase, count);
         const bytes = this.receive(device, frame - VNET_HEADER_BYTES);
         if (bytes === 0) break;
-        engine.enter(count++, frame, bytes - VNET_HEADER_BYTES, device.index, FrameFlag.Vnet);
+        engine.enter(from + count++, frame, bytes - VNET_HEADER_BYTES, device.index, FrameFlag.Vnet);
       }
     }
     this.filled = count;
-    return count;
+    return from + count;
   }
 
   /** Reads one frame, its header first; the bytes of both, or 0 when none is waiting. */
@@ -70,7 +71,7 @@ export class TapDriver implements Driver {
   }
 
   /** A socket's device goes down before it goes for good, and only the first of the two is told. */
-  private missDevices(): void {
+  check(): void {
     for (const device of this.down) {
       if (hasLostDevice(device.descriptor)) throw deviceGone(device.name, ENETDOWN);
     }
@@ -93,21 +94,14 @@ export class TapDriver implements Driver {
   settle(): void {}
 
   wait(longestMs = WAIT_MS): void {
-    if (this.down.size > 0) this.missDevices();
-    // Frames that came meanwhile are found sooner by reading than by asking first.
-    if (this.filled !== 0) return;
-    poll(this.waitsAddress, this.place.devices.length + 1, longestMs);
-    if (this.waits.readInt16LE(6) & POLL_IN) read(this.place.wake, addressOf(this.drained), WAKE_BYTES);
+    this.check();
+    if (!this.hasWork()) this.sleeping.sleep(longestMs);
+  }
+
+  /** True when frames may have come meanwhile: they are found sooner by reading than by asking first. */
+  hasWork(): boolean {
+    return this.filled !== 0;
   }
 
   close(): void {}
-}
-
-function pollRecords(descriptors: readonly number[]): Buffer {
-  const records = Buffer.alloc(descriptors.length * POLL_RECORD_BYTES);
-  descriptors.forEach((descriptor, index) => {
-    records.writeInt32LE(descriptor, index * POLL_RECORD_BYTES);
-    records.writeInt16LE(POLL_IN, index * POLL_RECORD_BYTES + 4);
-  });
-  return records;
 }

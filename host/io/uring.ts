@@ -82,16 +82,16 @@ export class UringDriver implements Driver {
     if (this.ports.some((port) => port.errno === EINVAL)) throw new Error("the kernel cannot read a TAP by io_uring (before 6.7)");
   }
 
-  fill(): number {
+  fill(from = 0): number {
     const { engine } = this.place;
     for (let index = 0; index < this.arrivedCount; index++) {
       const slot = this.arrivedSlots[index] ?? 0;
       this.batch[index] = slot;
-      engine.enter(index, frameOf(engine.arenaBase, slot), (this.arrivedBytes[index] ?? 0) - VNET_HEADER_BYTES, this.owner(slot).index, FrameFlag.Vnet);
+      engine.enter(from + index, frameOf(engine.arenaBase, slot), (this.arrivedBytes[index] ?? 0) - VNET_HEADER_BYTES, this.owner(slot).index, FrameFlag.Vnet);
     }
     this.batchCount = this.arrivedCount;
     this.arrivedCount = 0;
-    return this.batchCount;
+    return from + this.batchCount;
   }
 
   flush(count: number): void {

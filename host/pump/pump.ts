@@ -4,6 +4,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { EngineRequest, Performer } from "../engine/engine.js";
+import type { PortDriver } from "../io/choose.js";
 import { addressOf, checked, close, eventfd, write } from "../io/sys/libc.js";
 import { WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORDS, type PumpReport, type PumpStart } from "./words.js";
 
@@ -38,8 +39,8 @@ export class Pump implements Performer<Promise<number>> {
   private isReady = false;
   private nextId = 1;
   private traps = 0;
-  /** The driver that moves the frames, and why it is this one. */
-  driver = { name: "none", why: "not started" };
+  /** By port, the driver that moves its frames, and why it is this one. */
+  drivers: PortDriver[] = [];
 
   constructor(private readonly options: PumpOptions) {}
 
@@ -58,7 +59,7 @@ export class Pump implements Performer<Promise<number>> {
       worker.on("message", (report: PumpReport) => {
         switch (report.kind) {
           case "ready":
-            this.driver = { name: report.driver, why: report.why };
+            this.drivers = report.ports;
             this.isReady = true;
             return resolve();
           case "unable":

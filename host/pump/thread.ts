@@ -72,9 +72,9 @@ function openDriver(engine: Engine, start: PumpStart, words: Int32Array): Chosen
 async function main(start: PumpStart): Promise<void> {
   const engine = await Engine.attach(start.module, start.memory, start.worker);
   const words = new Int32Array(start.words);
-  const { driver, name, why } = openDriver(engine, start, words);
+  const { driver, ports } = openDriver(engine, start, words);
   try {
-    report({ kind: "ready", driver: name, why });
+    report({ kind: "ready", ports });
     new Pump(engine, driver, words).run();
   } finally {
     driver.close();

@@ -1,6 +1,7 @@
 // The few words that the pump's thread and its supervisor share besides the engine's memory.
 
 import { PORTS_MAX } from "../../assembly/abi/limits.js";
+import type { PortDriver } from "../io/choose.js";
 import type { Device, DriverChoice } from "../io/driver.js";
 
 export const WORD_STOP = 0;
@@ -28,7 +29,7 @@ export interface PumpStart {
 export interface PumpRequest { id: number; operation: number; record: Uint8Array }
 
 export type PumpReport =
-  | { kind: "ready"; driver: string; why: string }
+  | { kind: "ready"; ports: PortDriver[] }
   /** A DriverError: starting again would not help. */
   | { kind: "unable"; reason: string }
   | { kind: "done"; id: number; code: number }

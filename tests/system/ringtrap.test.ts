@@ -81,7 +81,7 @@ async function survives(context: TestContext, driver: DriverChoice): Promise<voi
     assert.match(traps[life - 1] ?? "", /memory access out of bounds/);
   }
   assert.equal(await end.ask(DIRECTOR, TEST, ANSWER_MS), DIRECTOR_MAC);
-  assert.deepEqual([failures, pump.driver.name], [[], driver]);
+  assert.deepEqual([failures, pump.drivers[0]?.name], [[], driver]);
 }
 
 if (!capability.ok) {

@@ -33,6 +33,14 @@ export const getsockname: (fd: number, address: number, bytes: number) => number
   libc.func("getsockname", "int", ["int", "uintptr_t", "uintptr_t"]);
 export const setsockopt: (fd: number, level: number, option: number, address: number, bytes: number) => number =
   libc.func("setsockopt", "int", ["int", "int", "int", "uintptr_t", "unsigned int"]);
+export const getsockopt: (fd: number, level: number, option: number, address: number, bytesAddress: number) => number =
+  libc.func("getsockopt", "int", ["int", "int", "int", "uintptr_t", "uintptr_t"]);
+/** A nudge to a socket, without data. */
+export const sendto: (fd: number, address: number, bytes: number, flags: number, to: number, toBytes: number) => number =
+  libc.func("sendto", "intptr_t", ["int", "uintptr_t", "size_t", "int", "uintptr_t", "unsigned int"]);
+/** Answers the address, or all ones. */
+export const mmap: (address: number, bytes: number, protection: number, flags: number, fd: number, offset: number) => number =
+  libc.func("mmap", "intptr_t", ["uintptr_t", "size_t", "int", "int", "int", "int64_t"]);
 export const prctl: (option: number, argument: number) => number =
   libc.func("prctl", "int", ["int", "unsigned long"]);
 /** The number of an interface of the calling thread's namespace, 0 when there is none of that name. */

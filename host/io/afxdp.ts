@@ -1,0 +1,235 @@
+// The AF_XDP driver: NICs whose frames come straight into the engine's memory, past the kernel's own stack.
+//
+// Each queue of a NIC has a socket with four rings; all sockets of a pump share one lot of chunks, so a frame goes
+// from one NIC to another as a descriptor. Only what lies elsewhere, the engine's own frames or a TAP's, is copied.
+
+import { FrameFlag } from "../../assembly/abi/enums.js";
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import { setInMap } from "./sys/bpf.js";
+import { SystemError } from "./sys/error.js";
+import { XdpSocket, type SocketPlace } from "./sys/xsk.js";
+import { deviceGone, DriverError, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import type { NicPlace } from "./nic.js";
+import { Sleep } from "./sleep.js";
+import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, SOCKETS_MAX } from "./umem.js";
+import { isUnfinished } from "./unfinished.js";
+
+const ENOBUFS = 105;
+/** Frames of one queue in one batch, so that no queue waits for another's flood. */
+const SHARE_FRAMES = 128;
+/** Chunks a queue has for frames to come; as many again are on their way. */
+const FILL_CHUNKS = 2048;
+const VNET_HEADER_BYTES = 10;
+const NEEDS_CHECKSUM = 1;
+/** A queue is let go of some time after its socket was closed. */
+const BUSY_TURNS_MAX = 100;
+const BUSY_PAUSE_MS = 10;
+
+/** A port: its NIC and a socket for each queue. */
+interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string }
+
+/** Descriptors of a port's sockets, whose statistics any thread may ask for. */
+export interface PortSockets { port: number; why: string; descriptors: number[] }
+
+export class AfxdpDriver implements Driver {
+  private readonly chunks: Chunks;
+  private readonly ports: Port[] = [];
+  private readonly portOf: (Port | undefined)[] = [];
+  private readonly batch = new Uint32Array(BATCH_MAX);
+  private batchCount = 0;
+  private readonly view: DataView;
+  private readonly sleeping: Sleep;
+  private readonly onSent = (frame: number): void => this.chunks.release(this.chunks.of(frame));
+  private readonly nextChunk = (): number => this.chunks.take();
+
+  /** Throws a DriverError when a NIC cannot be had. */
+  constructor(private readonly place: Place) {
+    const { engine, devices } = place;
+    const nics = devices.flatMap((device) => (device.nic ? [{ ...device, nic: device.nic }] : []));
+    const count = nics.reduce((sum, { nic }) => sum + nic.queues, 0);
+    if (count > SOCKETS_MAX) throw new DriverError(`the NICs have ${count} queues, ${SOCKETS_MAX} can be served: give ports fewer \`queues\``);
+    this.chunks = new Chunks(engine.arenaBase, count, Math.max(...nics.map(({ nic }) => nic.chunkBytes)));
+    this.view = new DataView(engine.bytes.buffer);
+    this.openAll(nics);
+    this.sleeping = new Sleep(place.wake, this.descriptors);
+    this.refill();
+  }
+
+  /** What ends a sleep: a frame that comes to one of them. */
+  get descriptors(): number[] {
+    return this.ports.flatMap((port) => port.sockets.map((socket) => socket.descriptor));
+  }
+
+  /** By port, how it runs. */
+  describe(): PortSockets[] {
+    return this.ports.map(({ index, why, sockets }) => ({ port: index, why, descriptors: sockets.map((socket) => socket.descriptor) }));
+  }
+
+  fill(from = 0): number {
+    const { engine } = this.place;
+    let count = from;
+    for (const { index, nic, sockets } of this.ports) {
+      for (const socket of sockets) {
+        socket.take(Math.min(SHARE_FRAMES, BATCH_MAX - count), (frame, bytes) => {
+          this.batch[this.batchCount++] = this.chunks.of(frame);
+          engine.enter(count++, frame, bytes, index, nic.isUnfinished ? this.note(frame, bytes) : FrameFlag.None);
+        });
+      }
+    }
+    return count;
+  }
+
+  /** Writes the note that the kernel would have written, when a frame needs it. */
+  private note(frame: number, bytes: number): number {
+    if (!isUnfinished(this.view, frame, bytes)) return FrameFlag.None;
+    this.place.engine.bytes.fill(0, frame - VNET_HEADER_BYTES, frame);
+    this.view.setUint8(frame - VNET_HEADER_BYTES, NEEDS_CHECKSUM);
+    return FrameFlag.Vnet;
+  }
+
+  flush(count: number): void {
+    const { engine } = this.place;
+    for (let index = 0; index < count; index++) {
+      const { port, frame, bytes } = engine.sent(index);
+      const to = this.portOf[port];
+      if (to) this.send(to, frame, bytes);
+    }
+    for (const port of this.ports) this.kick(port);
+    for (let index = 0; index < this.batchCount; index++) this.chunks.release(this.batch[index] ?? 0);
+    this.batchCount = 0;
+    this.refill();
+  }
+
+  private send(port: Port, frame: number, bytes: number): void {
+    const { chunks } = this;
+    // Of several queues any will do to send by, as long as a flow keeps to one; one is simplest.
+    const socket = port.sockets[0] as XdpSocket;
+    let from = frame;
+    if (chunks.has(frame)) {
+      chunks.hold(chunks.of(frame));
+    } else {
+      if (chunks.available === 0 || bytes + CHUNK_HEADROOM_BYTES > chunks.umem.chunkBytes) return this.place.refused(port.index, ENOBUFS);
+      from = chunks.take() + CHUNK_HEADROOM_BYTES;
+      this.place.engine.bytes.copyWithin(from, frame, frame + bytes);
+    }
+    if (socket.put(from, bytes)) return;
+    chunks.release(chunks.of(from));
+    this.place.refused(port.index, ENOBUFS);
+  }
+
+  private kick(port: Port): void {
+    for (const socket of port.sockets) {
+      const failure = socket.kick();
+      if (failure !== 0) this.complain(port, failure);
+      socket.reap(this.onSent);
+    }
+  }
+
+  private complain(port: Port, failure: number): void {
+    if (failure === ENXIO || failure === ENODEV) throw deviceGone(port.name, failure);
+    this.place.refused(port.index, failure);
+  }
+
+  /** Gives each queue chunks for frames to come. */
+  private refill(): void {
+    for (const port of this.ports) {
+      for (const socket of port.sockets) {
+        const wanted = Math.min(FILL_CHUNKS - socket.filled, this.chunks.available);
+        if (wanted > 0) socket.give(wanted, this.nextChunk);
+      }
+    }
+  }
+
+  /** What was flushed from the engine's own memory was copied. */
+  settle(): void {}
+
+  wait(longestMs = WAIT_MS): void {
+    if (this.hasWork()) return;
+    if (!this.sleeping.sleep(longestMs)) this.check();
+  }
+
+  /** True when frames have come, or are still to be sent: then nobody may sleep. */
+  hasWork(): boolean {
+    for (const port of this.ports) for (const socket of port.sockets) if (socket.arrived > 0) return true;
+    return false;
+  }
+
+  /** Looks whether the NICs are still there: nothing comes from one that is gone, not even an error. */
+  check(): void {
+    for (const port of this.ports) {
+      for (const socket of port.sockets) {
+        const failure = socket.failure;
+        if (failure !== 0) throw deviceGone(port.name, failure);
+        socket.reap(this.onSent);
+      }
+    }
+    this.refill();
+  }
+
+  close(): void {
+    // The first socket brought the frames: it goes last.
+    for (const port of this.ports.splice(0).reverse()) for (const socket of port.sockets.reverse()) socket.close();
+  }
+
+  /** Opens all sockets. They share their chunks, so all go without copying or none. */
+  private openAll(nics: readonly (Device & { nic: NicPlace })[]): void {
+    let reason = "";
+    if (nics.every(({ nic }) => nic.isDriverMode && (nic.mode === "zero-copy" || nic.mode === "auto"))) {
+      const problem = this.tryAll(nics, true);
+      if (!problem) return;
+      if (nics.some(({ nic }) => nic.mode === "zero-copy")) throw new DriverError(problem.message);
+      reason = `; frames are copied once, as zero-copy is not to be had: ${problem.code}`;
+    }
+    const problem = this.tryAll(nics, false);
+    if (problem) throw new DriverError(problem.message);
+    for (const port of this.ports) if (port.nic.mode === "auto") port.why += reason;
+  }
+
+  /** What went wrong, and then nothing is open. */
+  private tryAll(nics: readonly (Device & { nic: NicPlace })[], isZeroCopy: boolean): SystemError | undefined {
+    try {
+      for (const device of nics) this.open(device, isZeroCopy);
+      return undefined;
+    } catch (error) {
+      this.close();
+      if (error instanceof SystemError) return error;
+      throw error;
+    }
+  }
+
+  private open({ nic, name, index }: Device & { nic: NicPlace }, isZeroCopy: boolean): void {
+    const port: Port = { index, name, nic, sockets: [], why: "" };
+    this.ports.push(port);
+    this.portOf[index] = port;
+    for (let queue = 0; queue < nic.queues; queue++) {
+      const socket = this.bind({ name, interfaceIndex: nic.interfaceIndex, queue, namespacePath: nic.namespacePath, isZeroCopy });
+      port.sockets.push(socket);
+      setInMap(nic.sockets, wordOf(queue), wordOf(socket.descriptor));
+    }
+    const how = port.sockets[0]?.isZeroCopy ? "zero-copy" : nic.isDriverMode ? "native" : "generic";
+    port.why = `${how}: ${nic.why}`;
+  }
+
+  /** A socket on a queue. One that a closed driver had is free only after a while. */
+  private bind(place: SocketPlace): XdpSocket {
+    const { engine } = this.place;
+    const made = this.ports.flatMap((port) => port.sockets);
+    for (let turn = 0; ; turn++) {
+      try {
+        return new XdpSocket(engine.bytes, ringPagesOf(engine.arenaBase, made.length), this.chunks.umem, place, made[0]);
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.code !== "EBUSY" || turn === BUSY_TURNS_MAX) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_PAUSE_MS);
+      }
+    }
+  }
+}
+
+const ENXIO = 6;
+const ENODEV = 19;
+
+function wordOf(value: number): Uint8Array {
+  const word = Buffer.alloc(4);
+  word.writeUInt32LE(value);
+  return word;
+}

@@ -1,0 +1,173 @@
+// The parts of the driver afxdp that need no NIC: the assembler, unfinished checksums, chunks, what lvsd check says.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { readConfig } from "../../host/daemon/config.js";
+import { ConfigError } from "../../host/daemon/locator.js";
+import { steeringProgram } from "../../host/io/steering.js";
+import { Assembler } from "../../host/io/sys/assembler.js";
+import { arenaBytesFor, Chunks, chunkBytesFor, NIC_MTU_MAX } from "../../host/io/umem.js";
+import { ARENA_BYTES } from "../../host/io/slots.js";
+import { isUnfinished } from "../../host/io/unfinished.js";
+
+const [JUMP, CALL, EXIT] = [5, 0x85, 0x95];
+
+describe("the assembler", () => {
+  it("knows how far each jump goes, forwards and over two-word loads", () => {
+    const lines = new Assembler().jumpIfEqual(3, 8, "end").loadMap(1, 7).set(0, 1).label("end").exit().finish();
+    assert.deepEqual(lines.map((line) => [line.op, line.target, line.source, line.offset, line.value]), [
+      [0x15, 3, 0, 3, 8], [0x18, 1, 1, 0, 7], [0, 0, 0, 0, 0], [0xb7, 0, 0, 0, 1], [0x95, 0, 0, 0, 0]]);
+  });
+
+  it("makes the load of each width that RFC 9669 has", () => {
+    const ops = new Assembler().load(1, 1, 2, 0).load(2, 1, 2, 0).load(4, 1, 2, 0).load(8, 1, 2, 0).finish().map((line) => line.op);
+    assert.deepEqual(ops, [0x71, 0x69, 0x61, 0x79]);
+  });
+
+  it("refuses a label that is not there, and one that is there twice", () => {
+    assert.throws(() => new Assembler().jump("nowhere").finish(), /no label "nowhere"/);
+    assert.throws(() => new Assembler().label("a").label("a"), /two labels "a"/);
+  });
+
+  it("ends every way through the steering program, and only a gateway compares hardware addresses", () => {
+    const plain = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: undefined });
+    const gateway = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: Uint8Array.of(2, 0, 0, 0, 1, 1) });
+    assert.equal(gateway.length, plain.length + 8);
+    for (const program of [plain, gateway]) {
+      const jumps = program.flatMap((line, at) => ((line.op & 7) === JUMP && line.op !== CALL && line.op !== EXIT ? [at + 1 + line.offset] : []));
+      assert.ok(jumps.every((to) => to > 0 && to < program.length));
+      assert.equal(program.at(-1)?.op, EXIT);
+    }
+  });
+});
+
+/** An IPv4 or IPv6 frame of TCP or UDP with a checksum as its sender's kernel leaves it for a card. */
+function unfinished(family: 4 | 6, protocol: 6 | 17, payloadBytes: number): { view: DataView; bytes: number; field: number; transport: number } {
+  const transport = family === 4 ? 34 : 54;
+  const transportBytes = (protocol === 6 ? 20 : 8) + payloadBytes;
+  const bytes = transport + transportBytes;
+  const view = new DataView(new ArrayBuffer(bytes + 64));
+  for (let at = 0; at < bytes; at++) view.setUint8(at, (at * 37 + 11) & 255);
+  view.setUint16(12, family === 4 ? 0x0800 : 0x86dd);
+  if (family === 4) {
+    view.setUint8(14, 0x45);
+    view.setUint16(16, 20 + transportBytes);
+    view.setUint16(20, 0x4000);
+    view.setUint8(23, protocol);
+  } else {
+    view.setUint16(18, transportBytes);
+    view.setUint8(20, protocol);
+  }
+  const field = transport + (protocol === 6 ? 16 : 6);
+  let sum = protocol + transportBytes;
+  for (let at = family === 4 ? 26 : 22; at < transport; at += 2) sum += view.getUint16(at);
+  view.setUint16(field, fold(sum));
+  return { view, bytes, field, transport };
+}
+
+function fold(sum: number): number {
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return sum;
+}
+
+describe("unfinished checksums", () => {
+  for (const family of [4, 6] as const) {
+    for (const protocol of [6, 17] as const) {
+      for (const payloadBytes of [0, 1, 2, 1400]) {
+        it(`IPv${family}, protocol ${protocol}, ${payloadBytes} bytes: seen when unfinished, left alone when complete`, () => {
+          const { view, bytes, field, transport } = unfinished(family, protocol, payloadBytes);
+          assert.equal(isUnfinished(view, 0, bytes), true);
+          view.setUint8(bytes, 0); // the odd byte's partner
+          let sum = 0;
+          for (let at = transport; at < bytes; at += 2) sum += view.getUint16(at);
+          view.setUint16(field, ~fold(sum) & 0xffff);
+          assert.equal(isUnfinished(view, 0, bytes), false);
+        });
+      }
+    }
+  }
+
+  it("a complete checksum that happens to have the same value is complete", () => {
+    const { view, bytes, field, transport } = unfinished(4, 6, 4);
+    // The payload's last word makes the whole sum right with the field as it is.
+    view.setUint16(bytes - 2, 0);
+    let sum = view.getUint16(field);
+    for (let at = transport; at < bytes; at += 2) sum += view.getUint16(at);
+    view.setUint16(bytes - 2, ~fold(sum) & 0xffff);
+    assert.equal(isUnfinished(view, 0, bytes), false);
+  });
+
+  it("fragments, other protocols and frames that end too early are left alone", () => {
+    const fragment = unfinished(4, 17, 100);
+    fragment.view.setUint16(20, 0x2000);
+    assert.equal(isUnfinished(fragment.view, 0, fragment.bytes), false);
+    const other = unfinished(4, 17, 100);
+    other.view.setUint8(23, 47);
+    assert.equal(isUnfinished(other.view, 0, other.bytes), false);
+    const short = unfinished(4, 17, 100);
+    assert.equal(isUnfinished(short.view, 0, short.bytes - 1), false);
+    assert.equal(isUnfinished(short.view, 0, 30), false);
+  });
+});
+
+describe("chunks", () => {
+  it("a chunk is free again only after its last user", () => {
+    const chunks = new Chunks(0, 1, 2048);
+    const all = chunks.available;
+    const at = chunks.take();
+    const chunk = chunks.of(at + 256);
+    assert.deepEqual([chunks.available, chunks.has(at), chunks.has(at + 2047), chunks.has(chunks.umem.base - 1)], [all - 1, true, true, false]);
+    chunks.hold(chunk);
+    chunks.release(chunk);
+    assert.equal(chunks.available, all - 1);
+    chunks.release(chunk);
+    assert.equal(chunks.available, all);
+  });
+
+  it("lie on pages, behind the slots of TAPs, inside what is asked of the engine's memory", () => {
+    const { base, chunks, chunkBytes } = new Chunks(0, 2, 4096).umem;
+    assert.ok(base % 4096 === 0 && base > ARENA_BYTES);
+    assert.equal(base + chunks * chunkBytes, arenaBytesFor(2, 4096));
+    assert.equal(arenaBytesFor(0, 2048), ARENA_BYTES);
+  });
+
+  it("are half a page for the usual MTU, a page for the largest", () => {
+    assert.deepEqual([chunkBytesFor(1500), chunkBytesFor(1771), chunkBytesFor(NIC_MTU_MAX)], [2048, 4096, 4096]);
+  });
+});
+
+describe("ports attached by xdp in a configuration", () => {
+  const problems = (ports: string, more = ""): string[] => {
+    const folder = mkdtempSync(join(tmpdir(), "lvs-config-"));
+    const file = join(folder, "c.yaml");
+    writeFileSync(file, `${more}ports:\n${ports}\n`);
+    try {
+      readConfig(file);
+      return [];
+    } catch (error) {
+      assert.ok(error instanceof ConfigError);
+      return error.problems.map((line) => line.slice(folder.length + 1));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+
+  it("is good with all that belongs to it", () => {
+    assert.deepEqual(problems("  - { name: out, device: eth0, attach: xdp, mode: native, queues: 2, gateway: true, addresses: [10.0.1.1/24] }"), []);
+  });
+
+  it("says what belongs to it alone, and what not to it", () => {
+    assert.deepEqual(problems('  - { name: out, attach: xdp, mac: "02:00:00:00:00:01" }'), ["c.yaml:2: ports[0].mac: with `attach: xdp` a port has its device's own"]);
+    assert.deepEqual(problems("  - { name: out, gateway: true }"), ["c.yaml:2: ports[0].gateway: is for ports with `attach: xdp`"]);
+  });
+
+  it("refuses what cannot work: host ports, large frames, one NIC twice, io_uring", () => {
+    assert.deepEqual(problems("  - { name: out, device: eth0, attach: xdp, kind: host }"), ["c.yaml:2: ports[0].attach: a host port is a TAP"]);
+    assert.match(problems(`  - { name: out, attach: xdp, mtu: ${NIC_MTU_MAX + 1} }`)[0] ?? "", /mtu: is above \d+, the most/);
+    assert.deepEqual(problems("  - { name: a, device: eth0, attach: xdp }\n  - { name: b, device: eth0, attach: xdp }"), ['c.yaml:3: ports[1].device: port "a" has this device']);
+    assert.match(problems("  - { name: a, attach: xdp }", "driver: uring\n")[0] ?? "", /driver: uring cannot wait for ports attached by xdp/);
+  });
+});

@@ -1,0 +1,178 @@
+// The director on NICs (wiring D of docs/OPERATING.md): real requests by AF_XDP over cables, and what a NIC carries
+// beside the director's traffic goes on as if nobody were there.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { it, type TestContext } from "node:test";
+import { SocketDirector } from "../../host/cli/client.js";
+import { VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
+import { addIpv6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import type { Namespace } from "../../host/lab/namespace.js";
+import { SERVICE_URL } from "../../host/lab/network.js";
+import { patternBytes } from "../../host/lab/pattern.js";
+import type { PortRow } from "../../host/protocol.js";
+import { inNamespaces, lacking } from "./inside.js";
+import { KERNEL_ADDRESS, KERNEL_INNER_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, nicConfig, NicRig, type NicOptions } from "./nics.js";
+import { runLvsadm, until } from "./rig.js";
+
+const TRANSFER_BYTES = 3 << 20;
+const CONTENT = createHash("sha256").update(patternBytes(0, TRANSFER_BYTES)).digest("hex");
+const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux
+const IDLE_MS = 3000;
+const NEEDED = lackingXdp();
+
+/** Requests by weight, a long answer and a long question: all arrive. */
+async function proveTraffic(rig: NicRig, url = SERVICE_URL, weights: Record<string, number> = { server1: 67, server2: 134, server3: 201 }): Promise<void> {
+  const report = await rig.client.request({ url: `${url}/`, count: 402, concurrency: 16 });
+  assert.deepEqual([report.failures, report.servers], [{}, weights]);
+  assert.equal((await rig.client.request({ url: `${url}/bytes/${TRANSFER_BYTES}` })).sha256, CONTENT, "download");
+  assert.equal((await rig.client.request({ url, bodyBytes: TRANSFER_BYTES })).sample, `${CONTENT}\n`, "upload");
+}
+
+async function ports(rig: NicRig): Promise<PortRow[]> {
+  const reply = await new SocketDirector(rig.socketPath).request({ do: "status" });
+  assert.ok(reply.ok);
+  return reply.value.ports;
+}
+
+function pings(from: Namespace, address: string): void {
+  assert.match(from.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
+}
+
+function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+const programs = (rig: NicRig): number => rig.network.director.show(["-d", "link", "show", "dev", NIC_OUT]).split("prog/xdp").length - 1;
+
+/** Whether peers compute their checksums themselves. */
+function offload(state: "on" | "off"): NicOptions {
+  return { prepare: ({ client, servers }) => [client, ...servers].forEach((one) => one.output("ethtool", ["-K", "eth0", "tx", state])) };
+}
+
+async function reloading(context: TestContext): Promise<void> {
+  const rig = await NicRig.start(context, "nat");
+  const added = "10.0.1.101";
+  const asked = (): boolean => {
+    try {
+      pings(rig.network.client, added);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  assert.equal(asked(), false);
+  writeFileSync(rig.configFile, nicConfig(rig.network, { addresses: [`${added}/32`] }));
+  assert.match(await rig.lvsd.reload(), /address 10\.0\.1\.101\/32 added/);
+  assert.equal(asked(), true, "a new address is not answered");
+  writeFileSync(rig.configFile, nicConfig(rig.network, {}));
+  await rig.lvsd.reload();
+  assert.equal(asked(), false, "an address that is gone is answered");
+  await proveTraffic(rig);
+}
+
+async function othersUndisturbed(context: TestContext): Promise<void> {
+  const rig = await NicRig.start(context, "nat");
+  const { network, client } = rig;
+  await network.start(network.director, "host", "server.js", ["--name", "host", "--port", "80"]);
+  const load = client.request({ url: SERVICE_URL, count: 4000, concurrency: 16 });
+  pings(network.client, KERNEL_ADDRESS);
+  pings(network.servers[0] as Namespace, KERNEL_INNER_ADDRESS);
+  const own = await client.request({ url: `http://${KERNEL_ADDRESS}/bytes/${TRANSFER_BYTES}`, count: 3 });
+  assert.deepEqual([own.failures, own.sha256], [{}, CONTENT]);
+  assert.deepEqual((await load).failures, {});
+  pings(network.client, VIRTUAL_ADDRESS);
+  // Both answer ARP from the one NIC, each for its own.
+  const neighbours = network.client.show(["neigh", "show"]);
+  const macs = [KERNEL_ADDRESS, VIRTUAL_ADDRESS].map((address) => new RegExp(`^${address} .*lladdr (\\S+)`, "m").exec(neighbours)?.[1]);
+  assert.equal(macs[0], macs[1]);
+  assert.equal(macs[0], (await ports(rig))[0]?.mac);
+}
+
+async function endings(context: TestContext): Promise<void> {
+  const rig = await NicRig.start(context, "nat");
+  assert.equal(programs(rig), 1);
+  await rig.lvsd.end("SIGKILL");
+  assert.ok(await until(() => programs(rig) === 0, 3000), "the program outlives its director");
+  pings(rig.network.client, KERNEL_ADDRESS);
+}
+
+async function takenAway(context: TestContext): Promise<void> {
+  const rig = await NicRig.start(context, "nat");
+  rig.network.director.ip([`link del dev ${NIC_IN}`]);
+  assert.ok(await until(() => rig.lvsd.hasEnded, 5000), "it goes on without its NIC");
+  assert.match(rig.lvsd.log, /eth-in: the device was taken away/);
+  assert.doesNotMatch(rig.lvsd.log, /trapped/);
+}
+
+async function idle(context: TestContext): Promise<void> {
+  const rig = await NicRig.start(context, "nat");
+  await rig.client.request({ url: SERVICE_URL, count: 400, concurrency: 16 });
+  await pause(2000);
+  const before = cpuSeconds(rig.lvsd.child.pid ?? 0);
+  await pause(IDLE_MS);
+  const share = (cpuSeconds(rig.lvsd.child.pid ?? 0) - before) / (IDLE_MS / 1000);
+  assert.ok(share <= 0.01, `${(share * 100).toFixed(1)} % of a core`);
+}
+
+inNamespaces("AF_XDP on NICs", import.meta.url, () => {
+  const test = (name: string, work: (context: TestContext) => Promise<void>, skip: string | false = false): void => {
+    it(name, { skip: NEEDED || skip }, (context) => work(context as TestContext));
+  };
+
+  for (const method of ["nat", "dr", "tun"] as const) {
+    test(`${method}: requests by weight, 3 MB both ways`, async (context) => proveTraffic(await NicRig.start(context, method)));
+  }
+
+  test("nat, the program behind the driver: generic", async (context) => {
+    // A cable's end without XDP of its own hands over segments of 64 KB: the peers must not make them.
+    const rig = await NicRig.start(context, "nat", {
+      mode: "generic",
+      prepare: ({ wire }) => [NIC_OUT, NIC_IN].forEach((name) => wire.output("ethtool", ["-K", `far-${name}`, "tso", "off", "gso", "off"])),
+    });
+    assert.match((await ports(rig))[0]?.driverReason ?? "", /^generic: the configuration says so$/);
+    await proveTraffic(rig);
+  }, lacking("ethtool"));
+
+  for (const state of ["on", "off"] as const) {
+    test(`nat, the peers' checksum offload ${state}`, async (context) => proveTraffic(await NicRig.start(context, "nat", offload(state))), lacking("ethtool"));
+  }
+
+  test("nat over IPv6", async (context) => {
+    let hasIpv6 = true;
+    const rig = await NicRig.start(context, "nat", {
+      prepare: (network) => (hasIpv6 = addIpv6(network)),
+      startServers: (network) => Promise.all(network.servers.map((server, index) =>
+        network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", "8080", "--address", hasIpv6 ? "::" : "0.0.0.0"]))),
+    });
+    if (!hasIpv6) return context.skip("this kernel has no IPv6");
+    const service = `-t [${VIRTUAL_ADDRESS6}]:80`;
+    for (const line of [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r [${serverAddress6("nat", number)}]:8080 -m`)]) {
+      assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
+    }
+    await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
+  });
+
+  test("a NIC and a TAP in one director", async (context) => {
+    const rig = await NicRig.start(context, "nat", { in: "tap" });
+    assert.deepEqual((await ports(rig)).map((port) => port.driver), ["afxdp", "tap"]);
+    await proveTraffic(rig);
+  });
+
+  test("status says how each NIC runs, and counts at its queues", async (context) => {
+    const rig = await NicRig.start(context, "nat");
+    await proveTraffic(rig);
+    const { stdout } = await runLvsadm(rig.socketPath, "status");
+    assert.match(stdout, /driver afxdp: native: the NIC's driver runs the program; frames are copied once, as zero-copy is not to be had: /);
+    assert.match(stdout, /queue 0: dropped 0, receive ring full 0, fill ring empty 0, .* bad chunks 0, bad frames sent 0/);
+  });
+
+  test("the kernel's own traffic on the NICs is undisturbed, under load too", othersUndisturbed, lacking("ping"));
+  test("HUP: a new address is the director's, one that is gone is not", reloading, lacking("ping"));
+  test("a killed director leaves no program behind", endings, lacking("ping"));
+  test("a NIC that is taken away ends the director with one clear word", takenAway);
+  test("it is quiet when nothing happens", idle);
+});

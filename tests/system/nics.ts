@@ -1,0 +1,82 @@
+// The laboratory with NICs instead of TAPs: the director in a namespace of its own, cables from its interfaces to the
+// segments. Its kernel has addresses there too, and goes on with what is its own.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { stringify } from "yaml";
+import { DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, VIRTUAL_ADDRESS, type Method } from "../../host/lab/addresses.js";
+import { Client } from "../../host/lab/client.js";
+import { labRules } from "../../host/lab/director.js";
+import { EXTRA6 } from "../../host/lab/ipv6.js";
+import { SERVERS, Network } from "../../host/lab/network.js";
+import { ended } from "../../host/lab/process.js";
+import { MapKind, makeMap } from "../../host/io/sys/bpf.js";
+import { close } from "../../host/io/sys/libc.js";
+import { Lvsd } from "./lvsd.js";
+import { makeFolder } from "./rig.js";
+
+const SERVERS_COUNT = 3;
+/** The kernel's own addresses on the director's NICs. */
+export const KERNEL_ADDRESS = "10.0.1.5";
+export const KERNEL_INNER_ADDRESS = "10.0.2.5";
+export const NIC_OUT = "eth-out";
+export const NIC_IN = "eth-in";
+
+/** Why XDP programs cannot be loaded here; false when they can: an ordinary user's namespaces do not allow it. */
+export function lackingXdp(): string | false {
+  try {
+    close(makeMap(MapKind.Sockets, 4, 4, 1));
+    return false;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+export interface NicOptions { mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
+
+export class NicRig {
+  private constructor(
+    readonly network: Network, readonly lvsd: Lvsd, readonly client: Client, readonly socketPath: string, readonly configFile: string,
+  ) {}
+
+  static async start(context: TestContext, method: Exclude<Method, "local">, options: NicOptions = {}): Promise<NicRig> {
+    const network = await Network.build(method, SERVERS_COUNT);
+    context.after(() => network.stop());
+    const { director } = network;
+    plug(network, NIC_OUT, "lan-clients", `${KERNEL_ADDRESS}/24`);
+    const hasInner = method === "nat" && options.in !== "tap";
+    if (hasInner) plug(network, NIC_IN, SERVERS, `${KERNEL_INNER_ADDRESS}/24`);
+    options.prepare?.(network);
+    await (options.startServers?.(network) ?? network.startServers());
+    const folder = makeFolder(context);
+    const [socketPath, configFile] = [join(folder, "lvsd.sock"), join(folder, "lvsd.yaml")];
+    writeFileSync(configFile, nicConfig(network, options));
+    const lvsd = await Lvsd.start(director, ["--config", configFile, "--socket", socketPath]);
+    context.after(() => { lvsd.child.kill("SIGTERM"); return ended(lvsd.child); });
+    if (!lvsd.isReady) throw new Error(lvsd.log);
+    if (options.in === "tap") network.wire.ip([`link set dev lvs-in mtu 1500 txqueuelen 2000 master ${SERVERS} up`]);
+    return new NicRig(network, lvsd, await Client.start(network), socketPath, configFile);
+  }
+}
+
+/** The director's configuration: an operator's wiring D. */
+export function nicConfig(network: Network, options: NicOptions): string {
+  const { method } = network;
+  const nic = options.mode === undefined ? {} : { mode: options.mode };
+  const ports: object[] = [{
+    name: "out", device: NIC_OUT, attach: "xdp", ...nic, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`, ...EXTRA6.out ?? [], ...options.addresses ?? []],
+  }];
+  const inner = { name: "in", addresses: [`${DIRECTOR_INNER_ADDRESS}/24`, ...EXTRA6.in ?? []] };
+  if (method === "nat") ports.push(options.in === "tap" ? { ...inner, device: "lvs-in", namespace: network.wire.path } : { ...inner, device: NIC_IN, attach: "xdp", gateway: true, ...nic });
+  return stringify({ ports, rules: labRules(method, SERVERS_COUNT), ...options.more });
+}
+
+/** A cable from the director's kernel to a segment. */
+function plug(network: Network, name: string, bridge: string, address: string): void {
+  network.wire.ip([
+    `link add name far-${name} type veth peer name ${name} netns ${network.director.pid}`,
+    `link set dev far-${name} master ${bridge} up`,
+  ]);
+  network.director.ip([`link set dev ${name} up`, `addr add ${address} dev ${name}`]);
+}
