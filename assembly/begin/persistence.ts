@@ -49,7 +49,7 @@ export function openPersistent(packet: Packet, index: u32, speaker: u32): u32 {
     virtualPort = 0;
     if (service.fwmark != 0) {
       protocol = 0;
-      mapAddress(virtual, bswap<u32>(service.fwmark));
+      markAddress(virtual, packet.family, service.fwmark);
     }
   }
 
@@ -93,6 +93,13 @@ function openBy(packet: Packet, index: u32, speaker: u32, template: Connection, 
   Connection.at(opened).control = number;
   template.children++;
   return opened;
+}
+
+/** A mark's templates have the mark where others have the virtual address: its first word, as the kernel lists it. */
+function markAddress(to: usize, family: u32, mark: u32): void {
+  if (family == 4) return mapAddress(to, bswap<u32>(mark));
+  store<u64>(to, bswap<u32>(mark));
+  store<u64>(to, 0, 8);
 }
 
 /** Gives a new template the text it shall be found by. False, and the template is gone, when there is no room. */

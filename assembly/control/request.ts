@@ -5,7 +5,10 @@ import {
   REQUEST_PROTOCOL, REQUEST_VALUES,
 } from "../abi/layout";
 import { ServiceFlag } from "../abi/enums";
+import { isLocal } from "../link/local";
+import { isBroadcast } from "../link/route";
 import { findExact } from "../service/service";
+import { isZeroAddress } from "../wire/field";
 
 const R: usize = REQUEST_BASE;
 
@@ -34,9 +37,16 @@ export function requested(): u32 {
   return findExact(family(), requestMark(), load<u8>(R, REQUEST_PROTOCOL), R + REQUEST_ADDRESS, load<u16>(R, REQUEST_PORT));
 }
 
-export function isUnicast(address: usize): bool {
-  if (load<u64>(address) == 0 && load<u32>(address, 8) == 0xffff0000) return (load<u8>(address, 12) & 0xe0) != 0xe0;
-  return load<u8>(address) != 0xff;
+/** True for an address of one host: no net's, no group's, and of IPv6's link-local ones only the director's own. */
+export function isUnicast(family: u32, address: usize): bool {
+  let mapped = load<u64>(address) == 0 && load<u32>(address, 8) == 0xffff0000;
+  if (family == 4) {
+    let word = load<u32>(address, 12);
+    return mapped && word != 0 && word != 0xffffffff && (word & 0xf0) != 0xe0 && !isBroadcast(address);
+  }
+  if (mapped) return false;
+  if (load<u16>(address) == 0x80fe) return isLocal(address);
+  return load<u8>(address) != 0xff && !isZeroAddress(address);
 }
 
 export function value(place: usize): u32 {

@@ -22,7 +22,7 @@ const R: usize = REQUEST_BASE;
 function checkServer(service: Service): i32 {
   let kind = <u32>load<u8>(R, REQUEST_SERVER_FAMILY);
   let forward = <u32>load<u8>(R, REQUEST_FORWARD);
-  if (!isFamily(kind) || forward > <u32>Forward.Direct || !isUnicast(R + REQUEST_SERVER_ADDRESS)) return <i32>ControlError.Invalid;
+  if (!isFamily(kind) || forward > <u32>Forward.Direct || !isUnicast(kind, R + REQUEST_SERVER_ADDRESS)) return <i32>ControlError.Invalid;
   if (kind != <u32>service.family && forward != <u32>Forward.Tunnel) return <i32>ControlError.AddressFamily;
   if (load<u32>(R, REQUEST_WEIGHT) > <u32>i32.MAX_VALUE) return <i32>ControlError.Range;
   if (load<u32>(R, REQUEST_LOWER) > load<u32>(R, REQUEST_UPPER)) return <i32>ControlError.Range;
@@ -67,7 +67,7 @@ export function serverAdd(): i32 {
   writeServer(server);
   // Added anew, it begins with the weight it has now, though its record may remember another (mh).
   server.lastWeight = server.weight;
-  server.flags = <u32>ServerFlag.Available;
+  server.flags |= <u32>ServerFlag.Available;
   server.idleMs = 0;
   server.service = index;
   server.order = nextOrder();
@@ -92,19 +92,21 @@ export function removed(service: Service): u32 {
 
 /** What is prepared for a tunnel is out of date when the tunnel changes. */
 function writeServer(server: Server): void {
-  if (server.flags == 0 || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
+  if (!server.available || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
     server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT)) {
     routesChanged();
   }
+  // Only a higher threshold, or none, lets an overloaded server take more at once (as the kernel: recording churn_dh).
+  let upper = load<u32>(R, REQUEST_UPPER);
+  if (upper == 0 || upper > server.upper) server.flags &= ~<u32>ServerFlag.Overload;
   server.forward = load<u8>(R, REQUEST_FORWARD);
   server.weight = load<u32>(R, REQUEST_WEIGHT);
   if (server.weight != 0) server.lastWeight = server.weight;
-  server.upper = load<u32>(R, REQUEST_UPPER);
+  server.upper = upper;
   server.lower = load<u32>(R, REQUEST_LOWER);
   server.tunnelType = load<u8>(R, REQUEST_TUNNEL_TYPE);
   server.tunnelFlags = load<u8>(R, REQUEST_TUNNEL_FLAGS);
   server.tunnelPort = load<u16>(R, REQUEST_TUNNEL_PORT);
-  if (server.upper == 0 || server.total < server.upper) server.flags &= ~<u32>ServerFlag.Overload;
 }
 
 export function serverEdit(): i32 {

@@ -31,6 +31,16 @@ export function findRoute(family: u32, target: usize): u32 {
   return best;
 }
 
+/** True for the last IPv4 address of a net that is on the wire: it means all of that net's hosts. */
+export function isBroadcast(address: usize): bool {
+  let index = findRoute(4, address);
+  if (index == 0) return false;
+  let bits = <u32>load<u8>(routeAt(index), ROUTE_PREFIX);
+  if (bits < 97 || bits > 126 || !isZeroAddress(routeAt(index) + ROUTE_GATEWAY)) return false;
+  let hosts = u32.MAX_VALUE >> (bits - 96);
+  return (bswap<u32>(load<u32>(address, 12)) & hosts) == hosts;
+}
+
 /** The neighbour a packet to this target goes to; 0 when no route leads there. */
 export function nextHop(family: u32, target: usize): u32 {
   let index = findRoute(family, target);

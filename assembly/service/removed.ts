@@ -1,5 +1,6 @@
 // A server leaves its service. Its record stays while connections name it, and two minutes more.
 
+import { ServerFlag } from "../abi/enums";
 import { CONTROL_BASE, CONTROL_SERVERS_USED } from "../abi/layout";
 import { abandonConnections } from "../connection/early";
 import { lock, now, since, unlock } from "../memory";
@@ -25,7 +26,7 @@ export function detach(index: u32, at: u32): void {
   service.serversCount--;
   server.next = 0;
   server.service = 0;
-  server.flags = 0;
+  server.flags &= ~<u32>ServerFlag.Available;
   abandonConnections();
   scheduleChanged(index);
 }

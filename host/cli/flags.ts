@@ -8,7 +8,7 @@ const NAMES: Record<string, readonly string[]> = { sh: ["sh-fallback", "sh-port"
 /** Reads "-b a,b" as bits. Throws a CommandFailure for a flag nobody knows or another scheduler's. */
 export function parseFlags(scheduler: string, text: string): number {
   let bits = 0;
-  for (const flag of text.split(",")) {
+  for (const flag of text.split(",").filter((one) => one !== "")) {
     const plain = /^flag-([123])$/.exec(flag);
     const owner = Object.keys(NAMES).find((name) => NAMES[name]?.includes(flag));
     if (plain) bits |= BITS[Number(plain[1]) - 1] ?? 0;
@@ -21,6 +21,7 @@ export function parseFlags(scheduler: string, text: string): number {
 
 /** "sh-fallback,sh-port" for the bits a service has, "" for none. */
 export function formatFlags(scheduler: string, bits: number): string {
-  return BITS.map((bit, index) => (bits & bit ? NAMES[scheduler]?.[index] ?? `flag-${index + 1}` : ""))
-    .filter((name) => name !== "").join(",");
+  // A scheduler with names of its own shows nothing else.
+  const names = NAMES[scheduler] ?? BITS.map((_, index) => `flag-${index + 1}`);
+  return names.filter((_, index) => bits & (BITS[index] ?? 0)).join(",");
 }

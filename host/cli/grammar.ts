@@ -2,9 +2,8 @@
 // it asks the kernel, in the same order, with the same texts (recording cli).
 
 import type { ForwardName, ServerSpec, ServiceProtocol, ServiceSpec, TunnelName } from "../protocol.js";
-import { parseAddress } from "../engine/address.js";
 import { CommandFailure, misused, type Names } from "./context.js";
-import { readEndpoint, wholeNumber } from "./endpoints.js";
+import { readAddress4, readEndpoint, wholeNumber } from "./endpoints.js";
 import { LIST_EXCLUSIVE, OPTIONS, RULES, type Command, type Option } from "./options.js";
 import { parseFlags } from "./flags.js";
 import { readWords, tryHelp, type Given } from "./words.js";
@@ -12,6 +11,7 @@ import { readWords, tryHelp, type Given } from "./words.js";
 const TIMEOUT_MAX_S = 86400 * 31;
 const PERSISTENT_DEFAULT_S = 360;
 const INT_MAX = 2147483647;
+const MARK_MAX = 4294967295;
 
 export interface Parsed {
   command: Command;
@@ -23,9 +23,14 @@ export interface Parsed {
   role: string;
 }
 
+/** The mask of an IPv6 service until -M comes, which then has to come after it. */
+const WHOLE_ADDRESS6 = "128";
+
 interface Draft extends Parsed {
   flagsText: string | undefined;
   tunnelSwitches: Option[];
+  /** A real server's port was typed, perhaps as 0, which then is meant. */
+  portGiven: boolean;
 }
 
 const fail = (message: string): never => {
@@ -53,7 +58,7 @@ export async function parseCommand(words: readonly string[], program: string, na
   if (first?.switch.command === undefined) throw tryHelp(program);
   const draft: Draft = {
     command: first.switch.command, options: new Set(), service: emptyService(), server: emptyServer(),
-    timeouts: { tcp: 0, tcpfin: 0, udp: 0 }, role: first.argument ?? "", flagsText: undefined, tunnelSwitches: [],
+    timeouts: { tcp: 0, tcpfin: 0, udp: 0 }, role: first.argument ?? "", flagsText: undefined, tunnelSwitches: [], portGiven: false,
   };
   if (draft.command === "help" || draft.command === "version") return draft;
   if (draft.command === "start-daemon" || draft.command === "stop-daemon") checkRole(draft);
@@ -88,6 +93,7 @@ async function readService(draft: Draft, protocol: ServiceProtocol, text: string
   const endpoint = await readEndpoint(text, protocol, names);
   if (!endpoint) return fail("illegal virtual server address[:port] specified");
   Object.assign(draft.service, endpoint, { protocol });
+  if (endpoint.family === 6) draft.service.netmask = WHOLE_ADDRESS6;
 }
 
 async function applySwitch(draft: Draft, given: Given, names: Names): Promise<void> {
@@ -100,11 +106,12 @@ async function applySwitch(draft: Draft, given: Given, names: Names): Promise<vo
     case "fwmark-service":
       set(draft, "service-address");
       service.protocol = "fwmark";
-      service.fwmark = wholeNumber(text, 1, INT_MAX) ?? fail(`invalid fwmark value \`${text}' specified`);
+      service.fwmark = wholeNumber(text, 1, MARK_MAX) ?? fail(`invalid fwmark value \`${text}' specified`);
       return;
     case "ipv6":
-      if (service.protocol !== "fwmark") fail("-6 used before -f");
+      if (service.protocol !== "fwmark") fail("-6 used before -f\n");
       service.family = 6;
+      service.netmask = WHOLE_ADDRESS6;
       return;
     case "real-server": return readServer(draft, text, names);
     case "persistent":
@@ -145,7 +152,7 @@ function applyPlain(draft: Draft, given: Given, text: string): void {
   set(draft, option);
   switch (option) {
     case "scheduler": service.scheduler = text; return;
-    case "netmask": service.netmask = text; return;
+    case "netmask": service.netmask = readNetmask(service, text); return;
     case "pe": service.persistenceEngine = text; return;
     case "ops": service.onePacket = true; return;
     case "sched-flags": draft.flagsText = text; return;
@@ -167,11 +174,19 @@ function applyPlain(draft: Draft, given: Given, text: string): void {
   }
 }
 
+/** A mask of the family that the line has named so far. */
+function readNetmask(service: ServiceSpec, text: string): string {
+  if (service.family === 4) return readAddress4(text) ?? fail("illegal virtual server persistent mask specified");
+  const bits = /^\s*\+?\d+/.exec(text)?.[0] ?? "0";
+  return String(wholeNumber(bits, 1, 128) ?? fail("illegal ipv6 netmask specified"));
+}
+
 async function readServer(draft: Draft, text: string, names: Names): Promise<void> {
   set(draft, "real-server");
   const endpoint = await readEndpoint(text, draft.service.protocol, names);
   if (!endpoint) return fail("illegal real server address[:port] specified");
   Object.assign(draft.server, endpoint);
+  draft.portGiven = endpoint.portGiven;
 }
 
 function checkOptions(draft: Draft): void {
@@ -209,21 +224,19 @@ function finishService(draft: Draft): void {
   }
   if (service.scheduler === "") service.scheduler = "wlc";
   if (flagsText !== undefined) service.schedulerFlags = parseFlags(service.scheduler, flagsText);
-  if (service.netmask === "") service.netmask = service.family === 4 ? "255.255.255.255" : "128";
-  else if (service.family === 4 && parseAddress(service.netmask)?.family !== 4) fail("illegal netmask specified");
-  else if (service.family === 6 && wholeNumber(service.netmask, 1, 128) === undefined) fail("illegal ipv6 netmask specified");
+  if (service.netmask === "") service.netmask = "255.255.255.255";
 }
 
 function finishServer(draft: Draft): void {
   const { service, server } = draft;
   if (draft.command !== "delete-server") checkTunnel(draft);
   if (draft.command === "delete-server") {
-    if (server.port === 0) server.port = service.port;
+    if (!draft.portGiven) server.port = service.port;
     return;
   }
   // Direct routing and tunnels cannot change the port: it is the service's.
   if (server.forward !== "masq" && service.protocol !== "fwmark") server.port = service.port;
-  else if (server.port === 0 && service.protocol !== "fwmark") server.port = service.port;
+  else if (!draft.portGiven && service.protocol !== "fwmark") server.port = service.port;
   if (server.family !== service.family && server.forward !== "tunnel") {
     fail("Different address family is allowed only for tunneling servers");
   }
@@ -233,7 +246,7 @@ function checkTunnel(draft: Draft): void {
   const { server, options, tunnelSwitches } = draft;
   const any = options.has("tun-type") || options.has("tun-port") || tunnelSwitches.length > 0;
   if (any && server.forward !== "tunnel") fail("Tunnel options conflict with forward method");
-  if (tunnelSwitches.length > 1) fail(`The option '${tunnelSwitches[1]}' conflicts with the '${tunnelSwitches[0]}' option in the '${draft.command}' command`);
+  if (tunnelSwitches.length > 1) fail(`The option '${tunnelSwitches[1]}' conflicts with the '${tunnelSwitches[0]}' option in the '${server.tunnel}' tunnel type`);
   if (server.tunnel === "gue" && !options.has("tun-port")) fail("You need to supply the 'tun-port' option for the 'gue' tunnel type");
   if (server.tunnel !== "gue" && options.has("tun-port")) fail(`Illegal 'tun-port' option with the '${server.tunnel}' tunnel type`);
   for (const option of tunnelSwitches) {

@@ -5,7 +5,7 @@ import { CommandFailure, failed, succeeded, type CommandContext, type CommandRes
 import { parseCommand, type Parsed } from "./grammar.js";
 import { helpText, versionText } from "./help.js";
 import { banner, listConnections, listServices, sameService, saveRules, Writer } from "./print.js";
-import { splitWords } from "./words.js";
+import { readWords, tryHelp } from "./words.js";
 
 const INVALID = "Invalid operation.  Possibly wrong module version, address not unicast, ...";
 const SCHEDULER = "Scheduler or persistence engine not found";
@@ -90,19 +90,30 @@ async function save(parsed: Parsed, context: CommandContext): Promise<CommandRes
   return succeeded(await saveRules(table, new Writer(parsed.options.has("numeric"), context.names)));
 }
 
-/** -R: every line is a command; a line that fails is told and the next is tried. */
+/**
+ * -R: every line is a command, its words between blanks. A line that the director refuses is told and the next is tried;
+ * one that is wrong in itself, or asks for help, ends it.
+ */
 async function restore(context: CommandContext): Promise<CommandResult> {
   const total = succeeded();
   for (const line of (await context.input()).split("\n")) {
-    const words = splitWords(line);
+    const words = line.split(/\s+/).filter((word) => word !== "");
     if (words[0] === "ipvsadm" || words[0] === context.program) words.shift();
-    if (words.length === 0 || words[0]?.startsWith("#")) continue;
-    const one = await runIpvsadm(words, context);
+    if (words.length === 0) continue;
+    const one = await restoreLine(words, context);
     total.stdout += one.stdout;
     total.stderr += one.stderr;
     total.exitCode = one.exitCode;
     if (one.usage) break;
   }
   return total;
+}
+
+/** A line of -R, which may be anything but another -R. */
+async function restoreLine(words: readonly string[], context: CommandContext): Promise<CommandResult> {
+  const first = readWords(words).given[0]?.switch.command;
+  if (first === "restore") return failed(tryHelp(context.program));
+  const result = await runIpvsadm(words, context);
+  return first === "help" || first === "version" ? { ...result, usage: true } : result;
 }
 

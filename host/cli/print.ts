@@ -20,23 +20,48 @@ export class Writer {
   }
 }
 
+/** The 32 bits of a difference, as the program looks at them: -1 comes before 0, and 200.0.0.1 before 20.0.0.1. */
+const difference = (a: number, b: number): number => (a - b) | 0;
+
 function compareAddresses(a: string, b: string): number {
-  const left = parseAddress(a)?.bytes ?? new Uint8Array(16);
-  const right = parseAddress(b)?.bytes ?? new Uint8Array(16);
-  for (let at = 0; at < 16; at++) if (left[at] !== right[at]) return (left[at] ?? 0) - (right[at] ?? 0);
+  // An IPv4 address is its first word, where families meet among a service's servers.
+  const [left, right] = [a, b].map((text) => {
+    const address = parseAddress(text) ?? { family: 6, bytes: new Uint8Array(16) };
+    const words = new Uint8Array(16);
+    words.set(address.family === 4 ? address.bytes.slice(12) : address.bytes);
+    return new DataView(words.buffer);
+  });
+  for (let at = 0; left && right && at < 16; at += 4) {
+    const found = difference(left.getInt32(at), right.getInt32(at));
+    if (found !== 0) return found;
+  }
   return 0;
 }
 
 function compareServices(a: ServiceRow, b: ServiceRow): number {
-  return a.fwmark - b.fwmark || a.family - b.family || PROTOCOL_ORDER[a.protocol] - PROTOCOL_ORDER[b.protocol] ||
+  return difference(a.fwmark, b.fwmark) || a.family - b.family || PROTOCOL_ORDER[a.protocol] - PROTOCOL_ORDER[b.protocol] ||
     compareAddresses(a.address, b.address) || a.port - b.port;
+}
+
+/** A merge sort as qsort(3) does it: such differences go in circles, so that the way of sorting shows. */
+function merged<T>(rows: readonly T[], compare: (a: T, b: T) => number): T[] {
+  if (rows.length < 2) return [...rows];
+  const half = rows.length >> 1;
+  const [left, right] = [merged(rows.slice(0, half), compare), merged(rows.slice(half), compare)];
+  const all: T[] = [];
+  let [from, to] = [0, 0];
+  for (let first = left[from], second = right[to]; first !== undefined && second !== undefined; first = left[from], second = right[to]) {
+    if (compare(first, second) <= 0) from = all.push(first) - to;
+    else to = all.push(second) - from;
+  }
+  return [...all, ...left.slice(from), ...right.slice(to)];
 }
 
 /** Services and their servers in ipvsadm's order: by mark, family, protocol, address, port. */
 export function sorted(services: readonly ServiceRow[]): ServiceRow[] {
-  return [...services].sort(compareServices).map((service) => ({
+  return merged(services, compareServices).map((service) => ({
     ...service,
-    servers: [...service.servers].sort((a, b) => a.family - b.family || compareAddresses(a.address, b.address) || a.port - b.port),
+    servers: merged(service.servers, (a, b) => compareAddresses(a.address, b.address) || a.port - b.port),
   }));
 }
 
@@ -47,7 +72,7 @@ export function sameService(a: ServiceKey, b: ServiceKey): boolean {
 
 /** "TCP  10.0.1.100:80" or "FWM  2 IPv6". */
 async function serviceName(service: ServiceKey, writer: Writer): Promise<string> {
-  if (service.protocol === "fwmark") return `FWM  ${service.fwmark}${service.family === 6 ? " IPv6" : ""}`;
+  if (service.protocol === "fwmark") return `FWM  ${service.fwmark | 0}${service.family === 6 ? " IPv6" : ""}`;
   const endpoint = await writer.endpoint(service.address, service.port, service.protocol);
   return `${service.protocol.toUpperCase().padEnd(4)} ${endpoint}`;
 }
@@ -56,9 +81,9 @@ async function serviceName(service: ServiceKey, writer: Writer): Promise<string>
 export function serviceDetail(service: ServiceRow): string {
   const flags = formatFlags(service.scheduler, service.schedulerFlags);
   const mask = service.netmask === (service.family === 4 ? "255.255.255.255" : "128") ? "" : ` mask ${service.netmask}`;
-  const persistent = service.persistent ? ` persistent ${service.timeoutSeconds}${mask}` : "";
   const engine = service.persistenceEngine === "" ? "" : ` pe ${service.persistenceEngine}`;
-  return `${service.scheduler}${flags === "" ? "" : ` (${flags})`}${persistent}${engine}${service.onePacket ? " ops" : ""}`;
+  const persistent = service.persistent ? ` persistent ${service.timeoutSeconds}${mask}${engine}` : "";
+  return `${service.scheduler}${flags === "" ? "" : ` (${flags})`}${persistent}${service.onePacket ? " ops" : ""}`;
 }
 
 /** A figure in nine columns; from a hundred million on in thousands, millions and so on. */
@@ -91,7 +116,7 @@ const plainService = (row: ServiceRow, name: string): string => `${name} ${servi
 function view(options: ReadonlySet<Option>): View {
   const exact = options.has("exact");
   if (options.has("stats") || options.has("rate")) {
-    const rate = options.has("rate");
+    const rate = !options.has("stats");
     const part = (row: ServiceRow | ServerRow): string => figures(rate ? row.rates : row.counters, exact);
     return {
       header: `Prot LocalAddress:Port            ${rate
@@ -148,15 +173,17 @@ function minutes(seconds: number): string {
 
 /** -Lc: every connection and persistence template. */
 export async function listConnections(rows: readonly ConnectionRow[], withEngine: boolean, writer: Writer): Promise<string> {
-  const lines = ["IPVS connection entries\npro expire state       source             virtual            destination\n"];
+  const columns = "pro expire state       source             virtual            destination";
+  const lines = [`IPVS connection entries\n${columns}${withEngine ? "        pe name          pe_data" : ""}\n`];
   for (const row of rows) {
     const protocol = row.protocol.toLowerCase();
     const client = await writer.endpoint(row.clientAddress, row.clientPort, protocol);
     const virtual = await writer.endpoint(row.virtualAddress, row.virtualPort, protocol);
     const server = await writer.endpoint(row.serverAddress, row.serverPort, protocol);
-    const engine = withEngine && row.persistenceEngine !== "" ? ` ${row.persistenceEngine} ${row.persistenceData}` : "";
+    const named = withEngine && row.persistenceEngine !== "";
+    const target = named ? `${left(server, 16)} ${left(row.persistenceEngine, 18)} ${row.persistenceData}` : server;
     lines.push(`${row.protocol.padEnd(3)} ${minutes(row.expiresSeconds).padEnd(6)} ${row.state.padEnd(11)} ` +
-      `${client.padEnd(18)} ${virtual.padEnd(18)} ${server}${engine}\n`);
+      `${client.padEnd(18)} ${virtual.padEnd(18)} ${target}\n`);
   }
   return lines.join("");
 }
@@ -181,7 +208,7 @@ export async function saveRules(table: Table, writer: Writer): Promise<string> {
 }
 
 async function serviceSwitch(service: ServiceKey, writer: Writer): Promise<string> {
-  if (service.protocol === "fwmark") return `-f ${service.fwmark}${service.family === 6 ? " -6" : ""}`;
+  if (service.protocol === "fwmark") return `-f ${service.fwmark | 0}${service.family === 6 ? " -6" : ""}`;
   const name = await writer.endpoint(service.address, service.port, service.protocol);
   return `${service.protocol === "tcp" ? "-t" : service.protocol === "udp" ? "-u" : "--sctp-service"} ${name}`;
 }

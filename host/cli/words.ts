@@ -46,7 +46,7 @@ function readLong(word: string, next: string | undefined, read: Words): number {
   const text = equals < 0 ? word : word.slice(0, equals);
   const found = named(text.slice(2));
   if (!found || (found.argument === "none" && equals >= 0)) {
-    read.problem = { text, reason: "unknown option" };
+    read.problem = { text: word, reason: found ? "option does not take an argument" : "unknown option" };
     return 0;
   }
   return take(found, text, equals < 0 ? undefined : word.slice(equals + 1), next, read);
@@ -57,15 +57,19 @@ function readShort(word: string, next: string | undefined, read: Words): number 
     const letter = word[place] ?? "";
     const found = SWITCHES.find((one) => one.short === letter);
     if (!found) {
-      read.problem = { text: `-${letter}`, reason: "unknown option" };
+      read.problem = { text: word, reason: "unknown option" };
+      return 0;
+    }
+    if (found.argument === "none" && word[place + 1] === "=") {
+      read.problem = { text: word, reason: "option does not take an argument" };
       return 0;
     }
     if (found.argument === "none") {
-      read.given.push({ switch: found, text: `-${letter}` });
+      read.given.push({ switch: found, text: word });
       continue;
     }
     const glued = word.slice(place + 1).replace(/^=/, "");
-    return take(found, `-${letter}`, glued === "" ? undefined : glued, next, read);
+    return take(found, word, glued === "" ? undefined : glued, next, read);
   }
   return 0;
 }

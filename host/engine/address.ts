@@ -49,6 +49,10 @@ export function formatAddress(family: number, bytes: Uint8Array): string {
     if (count > best.count) best = { at, count };
   }
   if (best.at < 0) return words.join(":");
+  // RFC 5952 section 5: an IPv4 address inside is shown as one.
+  if (best.at === 0 && (best.count === 6 || (best.count === 5 && words[5] === "ffff"))) {
+    return `::${best.count === 5 ? "ffff:" : ""}${bytes.slice(12, 16).join(".")}`;
+  }
   return `${words.slice(0, best.at).join(":")}::${words.slice(best.at + best.count).join(":")}`;
 }
 

@@ -18,10 +18,25 @@ import {
 import { CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
 import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts } from "../protocol.js";
-import { formatAddress, formatMac } from "./address.js";
+import { formatAddress, formatMac, parseAddress } from "./address.js";
 import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, stateText, SYSCTLS, TUNNEL_NAMES } from "./names.js";
 
 const MAC_BYTES = 6;
+
+const PROTOCOL_NUMBERS = { fwmark: 0, tcp: 6, udp: 17, sctp: 132 };
+/** Of the 16 that a kernel's memory may give, the one of recording cli. */
+const HASH_SALT = 0x80;
+
+/**
+ * Where a listing that nobody sorts has a service: in the rows of a table of 256 as a kernel hashes it, the newest first in
+ * each, and marks behind all others (recordings cli, cli_forms).
+ */
+function listedPlace(row: ServiceRow): number {
+  if (row.protocol === "fwmark") return 256 + ((row.fwmark ^ HASH_SALT) & 255);
+  const bytes = parseAddress(row.address)?.bytes ?? new Uint8Array(16);
+  const folded = row.family === 4 ? bytes[15] ?? 0 : [3, 7, 11, 15].reduce((all, at) => all ^ (bytes[at] ?? 0), 0);
+  return (PROTOCOL_NUMBERS[row.protocol] ^ folded ^ (row.port >> 8) ^ row.port ^ HASH_SALT) & 255;
+}
 
 /** Reads what the engine's memory says; it never writes. */
 export class Records {
@@ -55,13 +70,15 @@ export class Records {
   }
 
   table(): Table {
-    const services: { order: number; row: ServiceRow }[] = [];
+    const services: { place: number; order: number; row: ServiceRow }[] = [];
     const used = this.word(CONTROL_BASE + CONTROL_SERVICES_USED);
     for (let index = 1; index < used; index++) {
       const at = SERVICES_BASE + index * SERVICE_BYTES;
-      if (this.view.getUint8(at + SERVICE_FAMILY) !== 0) services.push({ order: this.word(at + SERVICE_ORDER), row: this.service(index) });
+      if (this.view.getUint8(at + SERVICE_FAMILY) === 0) continue;
+      const row = this.service(index);
+      services.push({ place: listedPlace(row), order: this.word(at + SERVICE_ORDER), row });
     }
-    services.sort((a, b) => a.order - b.order);
+    services.sort((a, b) => a.place - b.place || b.order - a.order);
     return { size: this.buckets, services: services.map((one) => one.row), total: { counters: this.counters(0), rates: this.rates(0) } };
   }
 

@@ -2,10 +2,12 @@
 
 import { LocalKind } from "../../assembly/abi/enums.js";
 import type { Director, MarkRule } from "../protocol.js";
-import { NO_NAMES, type CommandResult } from "../cli/context.js";
+import { NO_NAMES, type CommandContext, type CommandResult } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
 import { MarkError, readMarkWords } from "../cli/marks.js";
+import { runVerb } from "../cli/verbs.js";
 import { splitWords } from "../cli/words.js";
+import { filtered, isFilter, procNames, said } from "./pipes.js";
 
 export interface ShellContext {
   director: Director;
@@ -47,15 +49,9 @@ export function readScript(text: string): Script {
     const words = splitWords(part);
     if (words.join(" ") === "set -e") script.stopsAtError = true;
     else if (isKnown(words)) script.commands.push(words);
-    else throw new RangeError(`only ipvsadm, sysctl, iptables MARK rules, "ip link set PORT mtu N" and "ip route add local NET dev lo" can be replayed, not "${part}"`);
+    else throw new RangeError(`only ipvsadm, /proc/net/ip_vs*, sysctl, iptables MARK rules, "ip link set PORT mtu N" and "ip route add local NET dev lo" can be replayed, not "${part}"`);
   }
   return script;
-}
-
-/** What may stand after "|": the recordings count and pick lines. */
-function isFilter(words: readonly string[]): boolean {
-  const text = words.join(" ");
-  return text === "" || text === "wc -l" || /^grep [\w.:][\w.:-]*$/.test(text) || /^tail -\d+$/.test(text);
 }
 
 function splitFilter(all: readonly string[]): { words: string[]; filter: string[] } {
@@ -63,22 +59,14 @@ function splitFilter(all: readonly string[]): { words: string[]; filter: string[
   return bar < 0 ? { words: [...all], filter: [] } : { words: all.slice(0, bar), filter: all.slice(bar + 1) };
 }
 
-function filtered(stdout: string, filter: readonly string[]): string {
-  const lines = stdout.split("\n").slice(0, -1);
-  const text = (kept: readonly string[]): string => kept.map((line) => `${line}\n`).join("");
-  switch (filter[0]) {
-    case "wc": return `${lines.length}\n`;
-    case "grep": return text(lines.filter((line) => line.includes(filter[1] ?? "")));
-    case "tail": return text(lines.slice(Number(filter[1])));
-    default: return stdout;
-  }
-}
-
 function isKnown(all: readonly string[]): boolean {
   const { words, filter } = splitFilter(all);
+  const piped = said(words) !== undefined && filter[0] === "ipvsadm" && !filter.includes("|");
+  if (piped) return true;
   if (!isFilter(filter) || words.some((word) => word === "&&" || word === "||" || word.startsWith(">"))) return false;
   switch (words[0]) {
     case "ipvsadm": return true;
+    case "cat": case "head": return procNames(words) !== undefined;
     case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+)?$/.test(word));
     case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
     case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
@@ -103,18 +91,36 @@ export async function runScript(script: Script, context: ShellContext): Promise<
   const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
   for (const command of script.commands) {
     const { words, filter } = splitFilter(command);
-    const one = await runWords(words, context);
+    const text = said(words);
+    const one = text === undefined ? await runWords(words, context) : await runIpvsadm(filter.slice(1), commandContext(context, text));
     total.exitCode = one.exitCode;
-    total.stdout += filtered(one.stdout, filter);
+    total.stdout += text === undefined ? filtered(one.stdout, filter) : one.stdout;
     total.stderr += one.stderr;
     if (one.exitCode !== 0 && script.stopsAtError) break;
   }
   return total;
 }
 
+function commandContext(context: ShellContext, input: string): CommandContext {
+  return { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => input };
+}
+
+async function runProc(words: readonly string[], context: ShellContext): Promise<CommandResult> {
+  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
+  for (const name of procNames(words) ?? []) {
+    const one = await runVerb(["proc", name], commandContext(context, ""), () => {});
+    total.stdout += one.stdout;
+    total.stderr += one.stderr;
+    total.exitCode ||= one.exitCode;
+  }
+  if (words[0] === "head") total.stdout = filtered(total.stdout, words.slice(0, 2));
+  return total;
+}
+
 async function runWords(words: readonly string[], context: ShellContext): Promise<CommandResult> {
   switch (words[0]) {
-    case "ipvsadm": return runIpvsadm(words.slice(1), { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => "" });
+    case "ipvsadm": return runIpvsadm(words.slice(1), commandContext(context, ""));
+    case "cat": case "head": return runProc(words, context);
     case "sysctl": return runSysctl(words.slice(1), context.director);
     case "ip": return runIp(words, context);
     case "modprobe": return { exitCode: 0, stdout: "", stderr: "" };
@@ -158,7 +164,7 @@ async function runSysctl(words: readonly string[], director: Director): Promise<
     }
     const reply = value === undefined ? undefined : await director.request({ do: "sysctl-set", name, value: Number(value) });
     if (reply?.ok === false) {
-      total.stderr += `sysctl: error setting key 'net.ipv4.vs.${name}': Invalid argument\n`;
+      total.stderr += "sysctl: write error: Invalid argument\n";
       total.exitCode = 1;
       continue;
     }

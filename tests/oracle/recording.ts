@@ -1,6 +1,6 @@
 // A recording of a real kernel, and a director set up as that kernel was.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { applyNetwork } from "../../host/daemon/apply.js";
@@ -24,9 +24,14 @@ export interface RecordedEvent {
   s?: number;
 }
 
+/** Recordings of tests/fuzz/plays, each named by its play and seed: `npm run oracle:plays` makes them again. */
+export function playRecordings(): string[] {
+  return readdirSync(new URL("recordings/plays/", folder)).filter((file) => file.endsWith(".gz")).map((file) => `plays/${file.replace(".jsonl.gz", "")}`);
+}
+
 /** Events of recordings/NAME.jsonl.gz, or of a file elsewhere. */
 export function readRecording(name: string): RecordedEvent[] {
-  const file = name.includes("/") ? name : fileURLToPath(new URL(`recordings/${name}.jsonl.gz`, folder));
+  const file = name.startsWith("/") || name.endsWith(".gz") ? name : fileURLToPath(new URL(`recordings/${name}.jsonl.gz`, folder));
   return gunzipSync(readFileSync(file)).toString().trim().split("\n").map((line) => JSON.parse(line) as RecordedEvent);
 }
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { compareEvents, describeDifference, type Difference } from "./compare.js";
 import { Random } from "../../bench/lib/random.js";
 import type { ReplayOptions } from "../../host/replay/replay.js";
-import { readRecording } from "./recording.js";
+import { playRecordings, readRecording } from "./recording.js";
 
 /**
  * Where the engine does what is right for the user and this kernel does not, by recording and event.
@@ -30,7 +30,7 @@ function twoWorkers(seed: number): ReplayOptions {
   return { workers: 2, chooseWorker: () => random.below(2) };
 }
 
-for (const name of asked ?? RECORDINGS) {
+for (const name of asked ?? [...RECORDINGS, ...playRecordings()]) {
   for (const seed of [1, 2]) {
     test(`recording ${name}: the same from two workers, frames at random (seed ${seed})`, async () => {
       const differences = (await compareEvents(readRecording(name), undefined, twoWorkers(seed))).filter((one) => !isWanted(name, one));

@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 
 export interface RecordedText { command: string; exitCode: number; stdout: string; stderr: string }
 
-const file = new URL("../../../tests/oracle/recordings/cli.txt", import.meta.url);
+const folder = new URL("../../../tests/oracle/recordings/", import.meta.url);
 
-/** Commands of one section: "normal", "wrong" or "with traffic". */
-export function readTexts(name: string): RecordedText[] {
-  const section = readFileSync(file, "utf8").split(/^######## /m).find((part) => part.startsWith(name)) ?? "";
+/** Commands of one section, as "normal", "wrong" or "with traffic" of cli.txt. */
+export function readTexts(name: string, file = "cli.txt"): RecordedText[] {
+  const section = readFileSync(new URL(file, folder), "utf8").split(/^######## /m).find((part) => part.startsWith(name)) ?? "";
   return section.split(/^\$ /m).slice(1).map((part) => {
     const lines = part.split("\n");
     const marked = (mark: string): string => lines.filter((line) => line.startsWith(mark)).map((line) => `${line.slice(1)}\n`).join("");
