@@ -36,7 +36,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   } else {
     service = (<u32>bswap<u16>(load<u16>(packet.l3)) >> 4) & 0xff;
     hops = load<u8>(packet.l3, 7);
-    // Around IPv6 an outer IPv4 header always may be cut (as the kernel: recording tun_mixed).
+    // Around IPv6 an outer IPv4 header always may be cut (as the kernel: recording tunnels-4).
     whole = false;
   }
   service = outerService(service);

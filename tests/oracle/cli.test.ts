@@ -10,6 +10,7 @@ import { runIpvsadm } from "../../host/cli/ipvsadm.js";
 import { runVerb } from "../../host/cli/verbs.js";
 import { splitWords } from "../../host/cli/words.js";
 import { loadEngine } from "../../host/load.js";
+import { byService } from "./mask.js";
 import { applyRecordedNetwork } from "./recording.js";
 import { readTexts } from "./texts.js";
 
@@ -41,12 +42,6 @@ async function runRecorded(command: string, context: CommandContext): Promise<{ 
     total.stderr += result.stderr;
   }
   return total;
-}
-
-/** A listing's services in an order of their own: the kernel's depends on where its memory lay. */
-function byService(text: string): string {
-  const [head = "", ...services] = text.split(/^(?=[A-Z]{3,4} )/m);
-  return [head, ...services.sort()].join("");
 }
 
 /** Sections by file: what its manual shows and what it refuses; then forms that nobody lists. */

@@ -20,7 +20,16 @@ export function maskedFrame(hex: string): string {
   return frame.toString("hex");
 }
 
+/** A listing's services in an order of their own: the kernel's depends on where its memory lay. */
+export function byService(text: string): string {
+  const [head = "", ...services] = text.split(/^(?=[A-Z]{3,4} )/m);
+  return [head, ...services.sort()].join("");
+}
+
 interface Row { rest: string; seconds: number; isConnection: boolean }
+
+/** A connection of /proc/net/ip_vs_conn: its timer stands behind its state. */
+const PROC_ROW = /^(\w+ +[0-9A-Fa-f:]+ [0-9A-F]{4} .*?) +(\d+)( \w+ .*)?$/;
 
 /** Lines of a text; connections, to which the kernel's hash gives no order, sorted by everything but their timer. */
 function rowsOf(text: string): Row[] {
@@ -32,8 +41,11 @@ function rowsOf(text: string): Row[] {
   };
   for (const line of text.split("\n")) {
     const found = /^(\S+ +)(\d+):(\d+)(.*)$/.exec(line);
+    const inProc = PROC_ROW.exec(line);
     if (found) {
       run.push({ rest: `${found[1]}${found[4]}`, seconds: Number(found[2]) * 60 + Number(found[3]), isConnection: true });
+    } else if (inProc) {
+      run.push({ rest: `${inProc[1]}${inProc[3] ?? ""}`, seconds: Number(inProc[2]), isConnection: true });
     } else {
       endRun();
       rows.push({ rest: line, seconds: 0, isConnection: false });

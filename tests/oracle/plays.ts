@@ -10,7 +10,7 @@ import { Random } from "../fuzz/random.js";
 import { compareEvents, describeDifference, type Difference } from "./compare.js";
 import { Guest } from "./kernel/guest.js";
 import { prepareGuest } from "./kernel/packages.js";
-import { linesOf, Recorder } from "./kernel/recorder.js";
+import { linesOf, Recorder, THOROUGH } from "./kernel/recorder.js";
 import { recordedConfig, type RecordedEvent } from "./recording.js";
 import { isKnownDifference } from "./known.js";
 
@@ -25,8 +25,8 @@ mkdirSync(keep, { recursive: true });
 function record(guest: Guest, name: string, seed: number): RecordedEvent[] {
   const play = PLAYS[name]?.(new Random(seed));
   if (!play) throw new RangeError(`there is no play "${name}": ${Object.keys(PLAYS).join(", ")}`);
-  const recorder = new Recorder(guest);
-  for (let step = play.next(); step.done !== true;) step = play.next(recorder.play(step.value));
+  const recorder = new Recorder(guest, THOROUGH);
+  for (let step = play.next(); step.done !== true;) step = play.next(recorder.play([step.value])[0] ?? []);
   return recorder.events;
 }
 

@@ -59,7 +59,8 @@ export function wrap(
   if (type == <u8>TunnelType.Gre) writeGre(l3, end, server, family);
   let service = family == 4 ? <u32>load<u8>(frame, IP + 1) : (turned(load<u16>(frame, IP)) >> 4) & 0xff;
   if (server.family == 4) {
-    let whole = family == 6 || (sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(frame, IP + 6) & 0x40) != 0);
+    // Around IPv6 an outer IPv4 header always may be cut (as the kernel: recording tunnels-4).
+    let whole = family == 4 && sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(frame, IP + 6) & 0x40) != 0;
     writeOuter4(at, bytes + outerBytes, outerService(service), hops, whole ? DONT_FRAGMENT << 16 : nextIdentification(), outer);
   } else {
     writeOuter6(at, bytes + outerBytes - 40, outerService(service), hops, outer);
