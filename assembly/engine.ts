@@ -151,6 +151,8 @@ function internet(packet: Packet): void {
     // Each piece's header is looked at before anything is kept of it.
     if (!isWelcome(packet)) return;
     if (isOnlyRouted(packet)) return routePacket(packet);
+    // Of IPv4, a passing piece without hops goes no further; of IPv6 it is put together first.
+    if (packet.family == 4 && packet.timeToLive <= 1 && !isLocal(packet.target)) return refuseHops(packet);
     if (!reassemble(packet)) return;
   }
   whole(packet);

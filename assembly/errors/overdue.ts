@@ -4,6 +4,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { REASSEMBLIES_MAX } from "../abi/limits";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
+import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
 import { IN_USE, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
@@ -54,9 +55,10 @@ function tellOverdue(record: usize): void {
   packet.l3 = packet.l4 - headerBytes;
   if (packet.family == 6) restoreHeader6(packet, record, headerBytes);
   packet.fillAddresses();
-  if (packet.family == 6) sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
-  // A router stays silent about datagrams it would only have passed on.
-  else if (isLocal(packet.target)) sendIcmpError(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
+  if (packet.family == 6) return sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
+  // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
+  if (!isLocal(packet.target)) takeHop(packet);
+  sendIcmpError(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
 }
 
 /** Puts the fragment header back, which the record's copy of the headers does without. */

@@ -109,23 +109,39 @@ export function isTransparent(address: usize): bool {
 }
 
 /**
- * The director's address to speak from on a port: the first of the peer's subnet, else the port's
- * first, else any of the family. 0 when there is none. Answers the place of 16 bytes.
+ * The director's address to speak from on a port: of IPv4 the first of the peer's subnet, else the port's first; of
+ * IPv6 the one that begins most like the peer's (RFC 6724 rule 8), the last added of several. Without one, any of the
+ * family. 0 when there is none. Answers the place of 16 bytes.
  */
 export function sourceFor(family: u32, port: u32, peer: usize): usize {
   let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
-  let first: usize = 0;
+  let best: usize = 0;
   let any: usize = 0;
+  let bestBits: u32 = 0;
   for (let index: u32 = 1; index < used; index++) {
     let local = localAt(index);
     if (<u32>load<u8>(local, LOCAL_FAMILY) != family || load<u8>(local, LOCAL_WHOLE) != 0) continue;
     if (isLinkLocal(local, family) != isLinkLocal(peer, family)) continue;
     if (any == 0) any = local;
     if (<u32>load<u16>(local, LOCAL_PORT) != port) continue;
-    if (samePrefix(local, peer, load<u8>(local, LOCAL_PREFIX))) return local;
-    if (first == 0) first = local;
+    let prefix = <u32>load<u8>(local, LOCAL_PREFIX);
+    if (family == 4) {
+      if (samePrefix(local, peer, prefix)) return local;
+      if (best == 0) best = local;
+      continue;
+    }
+    let bits = min(prefix, commonBits(local, peer));
+    if (best != 0 && bits < bestBits) continue;
+    best = local;
+    bestBits = bits;
   }
-  return first != 0 ? first : any;
+  return best != 0 ? best : any;
+}
+
+/** How many bits two addresses have in common from their beginning. */
+function commonBits(one: usize, other: usize): u32 {
+  let high = bswap<u64>(load<u64>(one) ^ load<u64>(other));
+  return high != 0 ? <u32>clz(high) : 64 + <u32>clz(bswap<u64>(load<u64>(one, 8) ^ load<u64>(other, 8)));
 }
 
 function isLinkLocal(address: usize, family: u32): bool {

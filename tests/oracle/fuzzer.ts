@@ -39,6 +39,12 @@ async function firstDifference(events: RecordedEvent[]): Promise<Difference | un
   return (await compareEvents(events, FUZZ_SLACK)).find((one) => !isKnownDifference(one) && !isUnsettled(events, one));
 }
 
+/** The same input, answered by as many frames on each side as before: else what is left shows something else. */
+function isAlike(one: Difference, other: Difference): boolean {
+  return one.event.ev === other.event.ev && one.event.hex === other.event.hex && one.event.cmd === other.event.cmd &&
+    one.kernel.length === other.kernel.length && one.engine.length === other.engine.length;
+}
+
 const tell = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export class Fuzzer {
@@ -91,10 +97,11 @@ export class Fuzzer {
     return recorder.events;
   }
 
-  private differsAgain = async (steps: Step[]): Promise<boolean> => {
+  /** The difference that steps show; only one of the same kind counts while a scenario is made smaller. */
+  private async differenceOf(steps: Step[]): Promise<Difference | undefined> {
     this.guest.reset();
-    return (await firstDifference(record(this.guest, steps, FAST))) !== undefined;
-  };
+    return firstDifference(record(this.guest, steps, FAST));
+  }
 
   private save(name: string, events: RecordedEvent[]): string {
     mkdirSync(this.options.cases, { recursive: true });
@@ -105,13 +112,17 @@ export class Fuzzer {
 
   private async keep(seed: number, events: RecordedEvent[], found: Difference): Promise<void> {
     const steps = events.slice(0, found.index + 1).flatMap(stepOf);
-    if (!(await this.differsAgain(steps))) {
+    if (!(await this.differenceOf(steps))) {
       this.figures.unsteady++;
       this.save(`seed${seed}-once`, events);
       return tell(`seed ${seed}: not again: ${describeDifference(found)}`);
     }
     this.figures.differing++;
-    const small = await shrink(steps, this.differsAgain, this.options.asksMax);
+    const shows = async (left: Step[]): Promise<boolean> => {
+      const one = await this.differenceOf(left);
+      return one !== undefined && isAlike(one, found);
+    };
+    const small = await shrink(steps, shows, this.options.asksMax);
     this.guest.reset();
     // The small case is recorded with each frame by itself.
     const again = record(this.guest, small, THOROUGH);
