@@ -35,10 +35,15 @@ function tapPorts(hall: Hall): object[] {
   ];
 }
 
-function devicePorts(hall: Hall): object[] {
+/** How a port takes a device that exists; `more` is for those with servers behind them. */
+interface Attach { attach: "nic" | "xdp"; more: object }
+const BY_SOCKET: Attach = { attach: "nic", more: {} };
+const BY_XDP: Attach = { attach: "xdp", more: { gateway: true } };
+
+function devicePorts(hall: Hall, { attach, more }: Attach): object[] {
   return [
-    { name: "out", device: OUT, attach: "nic", addresses: [`${hall.address}/24`, `${hall.virtual}/32`] },
-    ...hall.servers.map(({ gateway }, index) => ({ name: IN[index], device: IN[index], attach: "nic", addresses: [`${gateway}/24`] })),
+    { name: "out", device: OUT, attach, addresses: [`${hall.address}/24`, `${hall.virtual}/32`] },
+    ...hall.servers.map(({ gateway }, index) => ({ name: IN[index], device: IN[index], attach, addresses: [`${gateway}/24`], ...more })),
   ];
 }
 
@@ -64,11 +69,11 @@ async function plug(hall: Hall): Promise<void> {
 }
 
 /** lvs-wasm on the hall's devices themselves. */
-function onDevices(driver: DriverChoice, name: string, about: string): Contestant {
+function onDevices(driver: DriverChoice, how: Attach, name: string, about: string): Contestant {
   return {
     name, about: `lvs-wasm, ${about}`, tools: [], takes: ["streams", "packets"],
     start: async (hall) => {
-      const program = await startDirector(hall, driver, devicePorts(hall));
+      const program = await startDirector(hall, driver, devicePorts(hall, how));
       return { pids: () => [program.pid], programs: [program] };
     },
   };
@@ -88,5 +93,6 @@ function onTaps(driver: DriverChoice, about: string): Contestant {
 
 export const lvsTap = onTaps("tap", "bridged TAPs, plain system calls");
 export const lvsUring = onTaps("uring", "bridged TAPs, io_uring");
-export const lvsNic = onDevices("uring", "lvs-nic", "sockets on the devices themselves, io_uring");
-export const lvsNicTap = onDevices("tap", "lvs-nic-plain", "sockets on the devices themselves, plain system calls");
+export const lvsNic = onDevices("uring", BY_SOCKET, "lvs-nic", "sockets on the devices themselves, io_uring");
+export const lvsNicTap = onDevices("tap", BY_SOCKET, "lvs-nic-plain", "sockets on the devices themselves, plain system calls");
+export const lvsXdp = onDevices("auto", BY_XDP, "lvs-xdp", "AF_XDP on the devices themselves");
