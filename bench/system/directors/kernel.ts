@@ -1,11 +1,8 @@
 // The kernel as a director: nftables picks a server by a counter and rewrites by connection tracking.
 
-import { spawnSync } from "node:child_process";
-import { cpus } from "node:os";
-import type { Namespace } from "../../../host/lab/namespace.js";
-import { kernelThreads } from "../cpu.js";
-import { BULK_PORT, FLOOD_PORT, OUT, peerDevice, useKernelAddresses, WEB_PORT, type Hall } from "../hall.js";
+import { BULK_PORT, FLOOD_PORT, useKernelAddresses, WEB_PORT, type Hall } from "../hall.js";
 import type { Contestant } from "./director.js";
+import { giveThreads } from "./threads.js";
 
 function rules(hall: Hall): string {
   const map = `numgen inc mod ${hall.servers.length} map { ${hall.servers.map(({ address }, index) => `${index} : ${address}`).join(", ")} }`;
@@ -22,29 +19,6 @@ function rules(hall: Hall): string {
 function balance(hall: Hall): void {
   useKernelAddresses(hall);
   hall.namespace.output("nft", [rules(hall)]);
-}
-
-/** /sys shows the network of whoever mounted it: a mount of our own, which goes with the shell. */
-function setSys(namespace: Namespace, lines: string): void {
-  namespace.output("unshare", ["--mount", "sh", "-ec", `mount -t sysfs none /sys\n${lines}`]);
-}
-
-/**
- * The client's packets are handled by a thread of their own instead of by whoever sent them; answers the
- * threads. A cable takes the way to that thread only when its other end cannot send long segments.
- */
-function giveThreads(hall: Hall, client: Namespace): number[] {
-  const before = new Set(kernelThreads("napi/"));
-  client.output("ethtool", ["-K", peerDevice(hall), "tso", "off"]);
-  hall.namespace.output("ethtool", ["-K", OUT, "gro", "on"]);
-  setSys(hall.namespace, `echo 1 > /sys/class/net/${OUT}/threaded`);
-  const threads = kernelThreads("napi/").filter((pid) => !before.has(pid));
-  if (threads.length === 0) throw new Error("this kernel gives these devices no threads of their own (threaded NAPI)");
-  const core = String(cpus().length - 1);
-  for (const pid of threads) {
-    if (spawnSync("taskset", ["-pc", core, String(pid)]).status !== 0) throw new Error("threads of the kernel may not be bound to a core here");
-  }
-  return threads;
 }
 
 export const nft: Contestant = {

@@ -9,6 +9,7 @@ import type { DriverChoice } from "../../../host/io/driver.js";
 import { BULK_PORT, FLOOD_PORT, IN, OUT, WEB_PORT, type Hall } from "../hall.js";
 import { Running } from "../running.js";
 import type { Contestant } from "./director.js";
+import { giveThreads } from "./threads.js";
 
 const LVSD = fileURLToPath(new URL("../../../host/daemon/main.js", import.meta.url));
 const TABLE_BITS = 17;
@@ -96,3 +97,12 @@ export const lvsUring = onTaps("uring", "bridged TAPs, io_uring");
 export const lvsNic = onDevices("uring", BY_SOCKET, "lvs-nic", "sockets on the devices themselves, io_uring");
 export const lvsNicTap = onDevices("tap", BY_SOCKET, "lvs-nic-plain", "sockets on the devices themselves, plain system calls");
 export const lvsXdp = onDevices("auto", BY_XDP, "lvs-xdp", "AF_XDP on the devices themselves");
+/** As nft-core: what arrives is received on the director's core too. */
+export const lvsXdpThreads: Contestant = {
+  name: "lvs-xdp-core", about: "the same with threaded NAPI on the director's core", tools: ["ethtool", "taskset"], takes: ["packets"],
+  start: async (hall, { client }) => {
+    const program = await startDirector(hall, "auto", devicePorts(hall, BY_XDP));
+    const threads = giveThreads(hall, client);
+    return { pids: () => [program.pid, ...threads], programs: [program] };
+  },
+};
