@@ -1,0 +1,90 @@
+// This engine against that of another checkout, by turns in one process: so a change is judged by the ratio within a
+// round, and not by the neighbours of the machine. Each side brings its own benches, so that memory may lie otherwise.
+
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import { loadEngine } from "../../host/load.js";
+import { interleave, type Contestant, type Measured } from "../lib/interleave.js";
+import type { Report } from "../lib/report.js";
+import type { Settings } from "../lib/settings.js";
+import { count } from "../lib/table.js";
+import { establish } from "./established.js";
+import { hitPath, ROADS } from "./suite.js";
+import { World } from "./world.js";
+
+/** A ratio settles with rounds, not with their length. */
+const ROUNDS_FACTOR = 3;
+/** More flows need more memory than two engines should take at once. */
+const FLOWS_MAX = 1_000_000;
+
+/** What one side needs for a road: its engine, its model of the world, its frames. */
+interface Side {
+  roads: readonly { name: string }[];
+  path(road: string, flows: number, settings: Settings): Promise<Contestant | undefined>;
+}
+
+type Suite = typeof import("./suite.js");
+type Worlds = typeof import("./world.js");
+type Established = typeof import("./established.js");
+type Load = typeof import("../../host/load.js");
+
+function sideOf(suite: Pick<Suite, "ROADS" | "hitPath">, worlds: Pick<Worlds, "World">, established: Pick<Established, "establish">, module: WebAssembly.Module): Side {
+  return {
+    roads: suite.ROADS,
+    async path(name, flows, settings) {
+      const road = suite.ROADS.find((one) => one.name === name);
+      if (road === undefined) return undefined;
+      const world = await worlds.World.create(module, { ...road.plan, connections: flows });
+      return suite.hitPath(road, world, established.establish(world, flows), BATCH_MAX, settings.batches);
+    },
+  };
+}
+
+/** The side of another checkout, which must have been built. */
+async function otherSide(folder: string): Promise<Side> {
+  const at = (...parts: string[]): string => join(folder, "build", ...parts);
+  await access(at("engine.wasm")).catch(() => {
+    throw new Error(`${folder} has no build/engine.wasm: give the folder of another checkout, and build it there (npm run build)`);
+  });
+  const from = async <T>(...parts: string[]): Promise<T> => (await import(pathToFileURL(at(...parts)).href)) as T;
+  const { loadEngine: load } = await from<Load>("host", "load.js");
+  return sideOf(await from<Suite>("bench", "path", "suite.js"), await from<Worlds>("bench", "path", "world.js"),
+    await from<Established>("bench", "path", "established.js"), await load());
+}
+
+async function compare(sides: readonly Side[], road: string, flows: number, settings: Settings): Promise<Measured[] | undefined> {
+  const paths: Contestant[] = [];
+  for (const side of sides) {
+    const path = await side.path(road, flows, settings);
+    if (path === undefined) return undefined;
+    paths.push(path);
+  }
+  return interleave(paths, settings.rounds * ROUNDS_FACTOR);
+}
+
+/** Every road that both checkouts know. The ratio is of this one's time to the other's. */
+export async function benchAgainst(folder: string, settings: Settings): Promise<Report> {
+  const own = sideOf({ ROADS, hitPath }, { World }, { establish }, await loadEngine());
+  const sides = [await otherSide(folder), own];
+  const flowCounts = settings.flows.filter((flows) => flows <= FLOWS_MAX);
+  const rows: (string | { medianNs: number; bestNs: number; ratio: number })[][] = [];
+  for (const { name } of own.roads) {
+    const row: typeof rows[number] = [name];
+    for (const flows of flowCounts) {
+      settings.progress(`against ${folder}: ${name}, ${count(flows)} flows`);
+      const measured = await compare(sides, name, flows, settings);
+      row.push(measured?.[1] ? { medianNs: measured[1].medianNs, bestNs: measured[1].bestNs, ratio: measured[1].ratio } : "");
+    }
+    rows.push(row);
+  }
+  return {
+    title: "This engine against another",
+    notes: [
+      `Nanoseconds a packet of this engine, batches of ${BATCH_MAX}: median [best round], then the median over the rounds of its time by that of`,
+      `${folder}: less than 1 means that this one is faster. Empty where the other does not know the road.`,
+    ],
+    tables: [{ head: ["road", ...flowCounts.map((flows) => `${count(flows)} flows`)], rows }],
+  };
+}
