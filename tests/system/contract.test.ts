@@ -8,11 +8,15 @@ import { FrameFlag } from "../../assembly/abi/enums.js";
 import type { SentFrame } from "../../host/engine/engine.js";
 import { chooseDriver } from "../../host/io/choose.js";
 import type { Driver, DriverChoice, Place } from "../../host/io/driver.js";
-import { ARENA_BYTES, SLOTS, SLOT_BYTES } from "../../host/io/slots.js";
+import { OpenNic, readyNic } from "../../host/io/nic.js";
+import { SLOTS, SLOT_BYTES } from "../../host/io/slots.js";
+import { SteeringTable } from "../../host/io/steering.js";
 import { addressOf, checked, close, eventfd, write } from "../../host/io/sys/libc.js";
 import { openTap } from "../../host/io/sys/tun.js";
+import { arenaBytesFor, Chunks } from "../../host/io/umem.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import { Namespace } from "../../host/lab/namespace.js";
+import { lackingXdp } from "./nics.js";
 import { ringProblem } from "./ringprobe.js";
 import { TapEnd } from "./tapend.js";
 
@@ -23,7 +27,16 @@ const ARENA_AT = 65536;
 /** Frames of an engine's own lie before the arena. */
 const OWN_AT = 1024;
 const FRAME_BYTES = 64;
-const MARK = 0x88b5; // an ethertype for experiments
+/** An IPv4 address of nobody else; a number follows it. */
+const TARGET = "10.77.77.77";
+const TARGET_AT = 14 + 16;
+const NUMBER_AT = TARGET_AT + 4;
+const ETHERTYPE_IPV4 = 0x0800;
+/** Frames of NICs go to a chunk for each. */
+const CHUNK_BYTES = 2048;
+
+/** Drivers of TAPs, and that of NICs. */
+type Tried = Exclude<DriverChoice, "auto"> | "afxdp";
 const EFD_NONBLOCK = 0x800;
 const TURNS_MAX = 200;
 const ANSWER_MS = 3000;
@@ -32,26 +45,30 @@ const ANSWER_MS = 3000;
 function numbered(number: number): Buffer {
   const frame = Buffer.alloc(FRAME_BYTES, 0x5a);
   frame.write("ffffffffffff020000000009", 0, "hex");
-  frame.writeUInt16BE(MARK, 12);
-  frame.writeUInt32BE(number, 14);
+  frame.writeUInt16BE(ETHERTYPE_IPV4, 12);
+  frame.set(TARGET.split(".").map(Number), TARGET_AT);
+  frame.writeUInt32BE(number, NUMBER_AT);
   return frame;
 }
 
-const numberOf = (frame: Buffer): number => frame.readUInt32BE(14);
-const isNumbered = (frame: Buffer): boolean => frame.readUInt16BE(12) === MARK;
+const numberOf = (frame: Buffer): number => frame.readUInt32BE(NUMBER_AT);
+const isNumbered = (frame: Buffer): boolean => frame.readUInt16BE(12) === ETHERTYPE_IPV4
+  && frame.subarray(TARGET_AT, NUMBER_AT).join(".") === TARGET;
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 /** An engine's memory and its lists, filled and read by the test. */
 class Lists {
-  readonly memory = new WebAssembly.Memory({ initial: 1 + Math.ceil(ARENA_BYTES / 65536), maximum: 256, shared: true });
+  readonly memory = new WebAssembly.Memory({ initial: 1 + Math.ceil(arenaBytesFor(1, CHUNK_BYTES) / 65536), maximum: 512, shared: true });
   readonly bytes = new Uint8Array(this.memory.buffer);
   readonly arenaBase = ARENA_AT;
   entered: Buffer[] = [];
   places: { frame: number; bytes: number }[] = [];
   sending: SentFrame[] = [];
 
+  constructor(private readonly flags: FrameFlag) {}
+
   enter(index: number, frame: number, bytes: number, port: number, flags: number): void {
-    assert.deepEqual([port, flags], [PORT, FrameFlag.Vnet]);
+    assert.deepEqual([port, flags], [PORT, this.flags]);
     this.places[index] = { frame, bytes };
     this.entered.push(Buffer.from(this.bytes.slice(frame, frame + bytes)));
   }
@@ -61,39 +78,59 @@ class Lists {
   }
 }
 
-/** One driver on one TAP, and the other TAP that its frames come from and go to. */
+/** One driver on one TAP or NIC, and the other TAP that its frames come from and go to. */
 class Bench {
   readonly refused: number[] = [];
   readonly end: TapEnd;
   readonly place: Place;
-  private readonly descriptor: number;
+  private readonly release: () => void;
   private readonly wake = checked(eventfd(0, EFD_NONBLOCK), "eventfd");
 
-  private constructor(private readonly namespace: Namespace, readonly lists: Lists) {
-    this.descriptor = openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
+  private constructor(private readonly namespace: Namespace, readonly lists: Lists, private readonly tried: Tried) {
+    const isNic = tried === "afxdp";
+    const descriptor = isNic ? -1 : openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
+    if (isNic) namespace.ip(["link add name driven type veth peer name far", "link set dev driven up"]);
     this.end = new TapEnd({ name: "other", namespacePath: namespace.path }, "02:00:00:00:00:09");
     namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
-      "link set dev driven txqueuelen 2000 master joint up", "link set dev other txqueuelen 2000 master joint up"]);
+      `link set dev ${isNic ? "far" : "driven"} txqueuelen 2000 master joint up`, "link set dev other txqueuelen 2000 master joint up"]);
+    const taken = isNic ? takeNic(namespace.path) : undefined;
+    const device = { index: PORT, name: "driven", descriptor };
+    this.release = (): void => {
+      if (taken) taken.release();
+      else close(descriptor);
+    };
     this.place = {
-      engine: lists, devices: [{ index: PORT, name: "driven", descriptor: this.descriptor }], wake: this.wake,
+      engine: lists, devices: [taken ? { ...device, nic: taken.nic.place } : device], wake: this.wake,
       refused: (_port, errno) => this.refused.push(errno),
     };
   }
 
-  static async build(context: TestContext): Promise<Bench> {
+  static async build(context: TestContext, tried: Tried): Promise<Bench> {
     const namespace = await Namespace.create("lvs-contract");
-    const bench = new Bench(namespace, new Lists());
+    const bench = new Bench(namespace, new Lists(tried === "afxdp" ? FrameFlag.None : FrameFlag.Vnet), tried);
     context.after(async () => {
       bench.end.close();
-      close(bench.descriptor);
+      bench.release();
       close(bench.wake);
       await namespace.close();
     });
     return bench;
   }
 
-  open(context: TestContext, choice: DriverChoice): Driver {
-    const { driver } = chooseDriver(choice, this.place);
+  /** The driver that is tried; NICs have but one. */
+  choose(): Driver {
+    return chooseDriver(this.tried === "afxdp" ? "auto" : this.tried, this.place).driver;
+  }
+
+  /** Where frames lie that have come. */
+  get room(): Uint8Array {
+    const { umem } = new Chunks(ARENA_AT, 1, CHUNK_BYTES);
+    return this.tried === "afxdp" ? this.lists.bytes.subarray(umem.base, umem.base + umem.chunks * CHUNK_BYTES)
+      : this.lists.bytes.subarray(ARENA_AT, ARENA_AT + SLOTS * SLOT_BYTES);
+  }
+
+  open(context: TestContext): Driver {
+    const driver = this.choose();
     context.after(() => driver.close());
     return driver;
   }
@@ -154,18 +191,27 @@ class Bench {
   }
 }
 
-function promises(choice: Exclude<DriverChoice, "auto">): void {
+/** A NIC whose program takes the numbered frames. */
+function takeNic(namespacePath: string): { nic: OpenNic; release(): void } {
+  const options = { name: "driven", namespacePath, mode: "auto", queues: 1, mtu: 1500, isGateway: false } as const;
+  const table = new SteeringTable();
+  table.set([TARGET], []);
+  const nic = OpenNic.open(options, readyNic(options), table);
+  return { nic, release: (): void => { nic.close(); close(table.map); } };
+}
+
+function promises(tried: Tried): void {
   it("a burst of many more frames than slots comes whole and in order", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
     for (const number of upTo(SLOTS * 8)) bench.end.send(numbered(number));
     assert.deepEqual(bench.take(driver, SLOTS * 8), upTo(SLOTS * 8));
     assert.deepEqual(bench.lists.entered.find(isNumbered), numbered(0));
   });
 
   it("frames of the engine's own are out once settled, in order, however many", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
     bench.send(driver, 500); // more than a ring has places
     driver.settle();
     bench.lists.bytes.fill(0, OWN_AT, ARENA_AT);
@@ -174,8 +220,8 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
   });
 
   it("a frame goes back from the slot it came in, and twice", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
     bench.end.send(numbered(0));
     for (let round = 0; round < SLOTS * 2; round++) {
       const place = bench.fillOne(driver, round);
@@ -189,8 +235,8 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
   });
 
   it("a backlog is never slept over, even when every slot goes on in a write", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
     const total = SLOTS * 8;
     for (const number of upTo(total)) bench.end.send(numbered(number));
     let slept = 0;
@@ -208,20 +254,22 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
   });
 
   it("what a device refuses is told with its error", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
-    bench.send(driver, 1, 1); // no Ethernet header
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
+    // A TAP takes no frame without an Ethernet header, a NIC none that fits no chunk; EIO and ENETDOWN say that it is down.
+    const [bytes, refusal, down] = tried === "afxdp" ? [CHUNK_BYTES, 105, 100] : [1, 22, 5];
+    bench.send(driver, 1, bytes);
     driver.settle();
-    assert.deepEqual(bench.refused, [22]);
+    assert.deepEqual(bench.refused, [refusal]);
     bench.unplug();
     bench.send(driver, 2);
     driver.settle();
-    assert.deepEqual(bench.refused, [22, 5, 5]);
+    assert.deepEqual(new Set(bench.refused), new Set([refusal, down]));
   });
 
   it("a wait ends by itself, and at once when the wake descriptor is written", async (context) => {
-    const bench = await Bench.build(context);
-    const driver = bench.open(context, choice);
+    const bench = await Bench.build(context, tried);
+    const driver = bench.open(context);
     const waitMs = (): number => {
       driver.fill();
       driver.flush(0);
@@ -243,30 +291,32 @@ function promises(choice: Exclude<DriverChoice, "auto">): void {
   });
 
   it("a closed driver touches no slot any more, and another one takes it over", async (context) => {
-    const bench = await Bench.build(context);
+    const bench = await Bench.build(context, tried);
     for (let life = 0; life < 5; life++) {
-      const { driver } = chooseDriver(choice, bench.place);
+      const driver = bench.choose();
       bench.lists.entered = [];
       bench.end.send(numbered(life));
       assert.deepEqual(bench.take(driver, 1), [life]);
       driver.wait(); // a read is under way
-      const slots = bench.lists.bytes.subarray(ARENA_AT, ARENA_AT + SLOTS * SLOT_BYTES);
+      const slots = bench.room;
       slots.fill(0xaa);
       driver.close();
       for (const number of upTo(50)) bench.end.send(numbered(number));
       await new Promise((resolve) => setTimeout(resolve, 20));
       assert.ok(slots.every((byte) => byte === 0xaa), `life ${life}: written after the end`);
-      const next = chooseDriver(choice, bench.place).driver;
+      const next = bench.choose();
       bench.lists.entered = [];
+      // What nobody took waits in a TAP; a NIC's went to the kernel.
+      if (tried === "afxdp") for (const number of upTo(50)) bench.end.send(numbered(number));
       assert.deepEqual(bench.take(next, 50), upTo(50));
       next.close();
     }
   });
 
   it("fifty drivers one after the other lose nothing", async (context) => {
-    const bench = await Bench.build(context);
+    const bench = await Bench.build(context, tried);
     for (const life of upTo(50)) {
-      const { driver } = chooseDriver(choice, bench.place);
+      const driver = bench.choose();
       bench.lists.entered = [];
       for (const number of upTo(life)) bench.end.send(numbered(number));
       assert.deepEqual(bench.take(driver, life), upTo(life));
@@ -284,5 +334,6 @@ if (!capability.ok) {
   });
 } else {
   describe("the promises of driver tap", () => promises("tap"));
+  describe("the promises of driver afxdp", { skip: lackingXdp() }, () => promises("afxdp"));
   describe("the promises of driver uring", { skip: ringProblem() ?? false }, () => promises("uring"));
 }
