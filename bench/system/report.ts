@@ -56,8 +56,9 @@ export function targetTable(results: Results): string {
     const found = bestOfOurs(results, target);
     if (!found) return [];
     const isCost = results.figures.find(({ name }) => name === target.figure)?.isCost === true;
-    const isMet = isCost ? found.ratio <= target.ratio : found.ratio >= target.ratio;
-    return [[`${target.figure} by ${target.rival}`, `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`, found.ratio.toFixed(2), found.driver, isMet ? "yes" : "no"]];
+    const reached = Math.round(found.ratio * 100) / 100; // what is shown is what counts
+    const isMet = isCost ? reached <= target.ratio : reached >= target.ratio;
+    return [[`${target.figure} by ${target.rival}`, `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`, reached.toFixed(2), found.driver, isMet ? "yes" : "no"]];
   });
   return rows.length === 0 ? "" : formatTable(["ratio", "goal", "reached", "by", "met"], rows);
 }
