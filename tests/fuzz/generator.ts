@@ -6,6 +6,7 @@ import { clientMac, MAC_IN, MAC_OUT, makeService, schedulingWords, serverMac, se
 import { ethernet } from "./packets.js";
 import type { Random } from "./random.js";
 import { Flow } from "./flow.js";
+import type { Cast } from "./plays/cast.js";
 import { damage, errorAbout, fragmentsOf, stray } from "./oddities.js";
 
 /** Whose turn it is to speak: the port that its frames go into. */
@@ -33,7 +34,10 @@ const LISTINGS = ["ipvsadm -Ln", "ipvsadm -Lnc", "ipvsadm -Sn", "ipvsadm -Ln --p
 /** The kernel sums these every two seconds: asked only after some time has passed. */
 const STATISTICS = "ipvsadm -Ln --stats --exact";
 
-type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time";
+type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time" | "play";
+
+/** How often a play goes on, where there is a cast. */
+const PLAY_PERCENT = 25;
 
 /** A while in which one side speaks: frames into the same port go to a kernel at once. */
 const RUN_MAX = 14;
@@ -57,7 +61,8 @@ export class Generator {
   private small = 0;
   private middle = 0;
 
-  constructor(private readonly random: Random, private readonly flowsMax = 24) {
+  /** With a cast, plays (plays/index.ts) go on between the flows. */
+  constructor(private readonly random: Random, private readonly cast?: Cast, private readonly flowsMax = 24) {
     const count = 1 + random.below(3);
     for (let n = 0; n < count; n++) this.addService(random.pick([80, 443, 53, 8080]) + n);
     if (random.chance(30)) this.command(`sysctl -w net.ipv4.vs.${random.pick(SYSCTLS)}`);
@@ -114,6 +119,7 @@ export class Generator {
       this.side = this.random.chance(55) ? "out" : "in";
       this.runLeft = this.random.below(RUN_MAX);
     }
+    if (this.cast && this.random.chance(PLAY_PERCENT)) return "play";
     return this.random.weighted<Kind>(KINDS[this.side]);
   }
 
@@ -128,7 +134,13 @@ export class Generator {
       case "command": return this.change();
       case "listing": return this.command(random.pick(LISTINGS));
       case "time": return this.pass();
+      case "play": return this.act();
     }
+  }
+
+  private act(): void {
+    const step = this.cast?.next();
+    if (step) this.waiting.push(step);
   }
 
   private fromFlow(make: (flow: Flow) => Step[]): void {
@@ -190,5 +202,6 @@ export class Generator {
   observe(step: Step, emitted: readonly Emitted[]): void {
     for (const frame of emitted) this.asked.get(step)?.saw(frame);
     this.asked.delete(step);
+    this.cast?.observe(step, emitted);
   }
 }

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Generator } from "../fuzz/generator.js";
+import { Cast } from "../fuzz/plays/cast.js";
 import { Random } from "../fuzz/random.js";
 import { shrink } from "../fuzz/shrink.js";
 import { compareEvents, describeDifference, shortened, type Difference } from "./compare.js";
@@ -18,6 +19,8 @@ import { isKnownDifference } from "./known.js";
 const FUZZ_SLACK = { seconds: 1, templateSeconds: 60 };
 /** A scenario is so many frames, and the commands between them. */
 const FRAMES = 500;
+/** Every third seed has plays in it: marks, FTP, SIP, SCTP, tunnels of mixed families, churn. */
+const CAST_EVERY = 3;
 const REBOOTS_MAX = 20;
 
 export interface FuzzerOptions { cache: string; cases: string; asksMax: number }
@@ -86,7 +89,8 @@ export class Fuzzer {
 
   /** The scenario of a seed on the kernel, which also tells the generator what came out. */
   private recordSeed(seed: number): RecordedEvent[] {
-    const generator = new Generator(new Random(seed));
+    const random = new Random(seed);
+    const generator = new Generator(random, seed % CAST_EVERY === 0 ? new Cast(random) : undefined);
     const recorder = new Recorder(this.guest, FAST);
     for (let frames = 0; frames < FRAMES;) {
       const run = generator.nextRun(FAST.burstMax);

@@ -7,8 +7,8 @@ export function maskedFrame(hex: string): string {
     const source = frame.subarray(26, 30).join(".");
     const own = source === "10.0.1.1" || source === "10.0.2.1" || (frame[23] === 1 && source === "10.0.1.100" && frame[22] === 64);
     if (own) frame.fill(0, 18, 20).fill(0, 24, 26);
-    // GUE's source port is a hash with a secret of the boot; its checksum follows.
-    if (own && frame[23] === 17) frame.fill(0, 34, 36).fill(0, 40, 42);
+    // GUE's source port is a hash with a secret of the boot; its checksum follows. Later pieces have neither.
+    if (own && frame[23] === 17 && (frame.readUInt16BE(20) & 0x1fff) === 0) frame.fill(0, 34, 36).fill(0, 40, 42);
   }
   const outer6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 17 && frame.subarray(22, 38).toString("hex");
   // The same in the first piece of one.

@@ -38,7 +38,7 @@ export function* templates(random: Random): Play {
     if (random.chance(40)) yield* advance(random.pick([1, 7, 15]));
   }
   yield* command(...LISTED);
-  yield* advance(4);
+  yield* advance(7);
   yield* command("ipvsadm -Ln --stats");
 }
 
@@ -93,7 +93,7 @@ export function* marks(random: Random): Play {
     if (random.chance(30)) yield* talk.says(FIN | ACK);
   }
   yield* command(...LISTED, "ipvsadm -Ln", "ipvsadm -Sn");
-  yield* advance(4);
+  yield* advance(7);
   yield* command("ipvsadm -Ln --stats");
 }
 

@@ -77,6 +77,6 @@ export function* associations(random: Random): Play {
     }
   }
   yield* command("ipvsadm -Ln");
-  yield* advance(4);
+  yield* advance(7);
   yield* command("ipvsadm -Ln --stats");
 }

@@ -99,7 +99,7 @@ export function* beginnings(random: Random): Play {
     }
     yield* command("ipvsadm -Lnc");
   }
-  yield* advance(4);
+  yield* advance(7);
   yield* command("ipvsadm -Ln --stats", "ipvsadm -Ln");
 }
 
@@ -183,7 +183,7 @@ export function* statistics(random: Random): Play {
       const udp = random.pick(udps);
       yield* asks(udp, clientAddress(udp.family, random.below(4)), 5000 + k, random.bytes(random.below(500)));
     }
-    yield* advance(random.pick([2, 4, 6, 10]));
+    yield* advance(random.pick([7, 8, 10]));
     yield* command("ipvsadm -Ln --stats --exact", "ipvsadm -Ln --stats", `ipvsadm -Ln --stats ${tcp.key}`);
     if (random.chance(30)) yield* command(random.chance(50) ? "ipvsadm -Z" : `ipvsadm -Z ${tcp.key}`, "ipvsadm -Ln --stats");
   }
