@@ -173,7 +173,8 @@ function whole(packet: Packet): void {
     if (related(packet)) return;
   }
   if (isBalanced(packet.protocol)) {
-    if (!readPorts(packet)) return drop(DropReason.Truncated);
+    // Too short to be looked at: what passes is none of a connection's.
+    if (!readPorts(packet)) return packet.has(PacketFlag.ToLocal) ? drop(DropReason.Truncated) : routePacket(packet);
     if (shared && isHandedOver(packet, ownerOfPacket(packet))) return;
     if (packet.has(PacketFlag.ToLocal)) return fromClient(packet);
     return fromServer(packet);

@@ -54,8 +54,9 @@ export function sendReset(packet: Packet): bool {
     store<u16>(ip, load<u16>(packet.l3) & 0xc0ff);
   }
   let reset = ip + ipBytes;
-  store<u16>(reset, packet.targetPort);
-  store<u16>(reset, packet.sourcePort, 2);
+  // As the segment has them: where no service is, nobody has read its ports (as the kernel: recording reset_unread).
+  store<u16>(reset, load<u16>(tcp, 2));
+  store<u16>(reset, load<u16>(tcp), 2);
   store<u64>(reset, 0, 4);
   store<u64>(reset, 0, 12);
   store<u8>(reset, 0x50, 12);
