@@ -13,7 +13,7 @@ import { advance, isNewConnection, isReset } from "./state/advance";
 import { closeConnection, endRetired, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
-import { FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
+import { foresee, FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
@@ -87,7 +87,7 @@ function receiveHanded(group: u32): void {
 function handleGroup(first: u32, count: u32): void {
   let begin = changetype<usize>(Packet.at(0));
   let end = begin + <usize>count * PACKET_BYTES;
-  let touched: u32 = 0;
+  let touched: u32 = 0, unknown: u32 = 0;
   scanGroup(first, count);
   for (let at = begin; at < end; at += PACKET_BYTES) touched += load<u32>(changetype<Packet>(at).bucket);
   let records = connections;
@@ -97,7 +97,9 @@ function handleGroup(first: u32, count: u32): void {
     let place = ctz(matches(packet.bucket, tagOf(packet.hash)) | 256);
     let index = load<u32>(<usize>packet.bucket + (<usize>place << 2), BUCKET_INDICES);
     packet.connection = <u32>(records + <usize>index * CONNECTION_BYTES);
+    unknown += <u32>(index == 0);
   }
+  if (unknown != 0) touched += foresee(unknown);
   for (let at = begin; at < end; at += PACKET_BYTES) {
     let packet = changetype<Packet>(at);
     touched += load<u32>(packet.connection);

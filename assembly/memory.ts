@@ -3,7 +3,7 @@
 
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, CONTROL_SEED, CONTROL_TABLE_BASE,
-  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, WORKERS_BASE, WORKER_BYTES,
+  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, DUE_BYTES, SHARD_BYTES, WORKERS_BASE, WORKER_BYTES,
   WORKER_OWN, WORKER_PACKETS, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT, WORKER_TUNNELS,
 } from "./abi/layout";
 import { CONNECTIONS_PER_BUCKET } from "./abi/limits";
@@ -37,6 +37,9 @@ export let buckets: usize = 0;
 export let bucketMask: u32 = 0;
 export let connections: usize = 0;
 export let connectionsMax: u32 = 0;
+/** Two words for each connection: see connection/due.ts, connection/table.ts. */
+export let dues: usize = 0;
+export let freed: usize = 0;
 
 /** The engine's clock in milliseconds, as last told by the host. */
 export let now: u32 = 0;
@@ -81,7 +84,7 @@ export function attachWorker(index: u32): void {
 
   let bits = load<u32>(CONTROL_BASE, CONTROL_BUCKET_BITS);
   tables = load<u32>(CONTROL_BASE, CONTROL_TABLE_BASE);
-  shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) << bits;
+  shardBytes = SHARD_BYTES << bits;
   bucketMask = (<u32>1 << bits) - 1;
   connectionsMax = CONNECTIONS_PER_BUCKET << bits;
   rings = (tables + <usize>(workers + 1) * shardBytes + 4095) & ~4095;
@@ -93,6 +96,8 @@ function useShard(index: u32): void {
   table = index == workers ? <usize>CONTROL_BASE + CONTROL_COMMONS : state;
   buckets = shardStart(index);
   connections = recordsOf(index);
+  dues = connections + <usize>connectionsMax * CONNECTION_BYTES;
+  freed = dues + <usize>connectionsMax * DUE_BYTES;
 }
 
 function shardStart(index: u32): usize {

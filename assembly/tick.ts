@@ -3,25 +3,24 @@
 import {
   CONTROL_BASE, CONTROL_NOW_MS, CONTROL_SERVERS_USED, CONTROL_SERVICES_USED, COUNTERS_BASE,
   COUNTERS_END, COUNTERS_WORKER_BYTES, COUNTER_BYTES, COUNTER_IN_BYTES, COUNTER_OUT_BYTES, CONTROL_WORKERS, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE,
-  STATE_CAUSE, STATE_ESTIMATED_MS, STATE_FRESH, STATE_SWEEP, STATE_SWEPT_MS,
+  STATE_CAUSE, STATE_ESTIMATED_MS,
 } from "./abi/layout";
-import { ConnectionFlag, Sysctl } from "./abi/enums";
+import { Sysctl } from "./abi/enums";
 import { SERVICES_MAX } from "./abi/limits";
-import { abandonConnection, closeConnection } from "./connection/open";
+import { abandonConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { beginSearch, endOfSearch, findOrphan, takeNoted } from "./connection/early";
+import { endIfOver, sweepConnections } from "./connection/expiry";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
-import { enterCommons, leaveCommons, lock, now, setNow, shared, state, table, unlock, worker } from "./memory";
+import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, worker } from "./memory";
 import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./service/removed";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 
-/** The whole table is looked through once in this time. */
-const SWEEP_MS: u32 = 1000;
 /** Kernel's estimator period. */
 const ESTIMATE_MS: u32 = 2000;
 
@@ -65,10 +64,7 @@ function sweepCommons(): void {
 
 /** Ends what was to end at this tick, unless a packet has given it time again. */
 function endEarly(): void {
-  for (let index = takeNoted(); index != 0; index = takeNoted()) {
-    let connection = Connection.at(index);
-    if (connection.has(ConnectionFlag.Hashed) && connection.expired) expire(index, connection);
-  }
+  for (let index = takeNoted(); index != 0; index = takeNoted()) endIfOver(Connection.at(index));
   endOrphans();
 }
 
@@ -80,26 +76,6 @@ function endOrphans(): void {
   for (let index = findOrphan(from, end); index != 0; index = findOrphan(index + 1, end)) {
     if (Connection.at(index).children == 0) abandonConnection(index);
   }
-}
-
-/** Looks at as many connections as the time since the last sweep stands for. */
-function sweepConnections(): void {
-  let elapsed = min<u32>(now - load<u32>(table, STATE_SWEPT_MS), SWEEP_MS);
-  store<u32>(table, now, STATE_SWEPT_MS);
-  let fresh = load<u32>(table, STATE_FRESH);
-  let count = <u32>(<u64>fresh * elapsed / SWEEP_MS) + 1;
-  let index = load<u32>(table, STATE_SWEEP);
-  for (; count != 0 && fresh > 1; count--) {
-    index = index + 1 >= fresh ? 1 : index + 1;
-    let connection = Connection.at(index);
-    if (connection.has(ConnectionFlag.Hashed) && connection.expired) expire(index, connection);
-  }
-  store<u32>(table, index, STATE_SWEEP);
-}
-
-function expire(index: u32, connection: Connection): void {
-  if (connection.children != 0) connection.outlive();
-  else closeConnection(index);
 }
 
 /** Exponential averages with the kernel's scaling: connections and packets << 10, bytes << 5. */

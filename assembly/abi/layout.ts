@@ -3,7 +3,7 @@
 // Indices, not pointers, cross this page; index 0 means "none", so zeroed memory is an empty table.
 
 import {
-  BATCH_MAX, CACHE_MAX, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, MEMBERS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
+  BATCH_MAX, CACHE_MAX, CONNECTIONS_PER_BUCKET, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, MEMBERS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
   PENDING_MAX, PORTS_MAX, REASSEMBLIES_MAX, ROUTES_MAX, SERVERS_MAX, SERVICES_MAX, SLABS_MAX,
   TRANSMIT_MAX, WORKERS_MAX,
 } from "./limits";
@@ -236,6 +236,7 @@ export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
 export const SERVER_PATH_MTU: u32 = 116; //        u32 to a tunnel's end, as a router has told; 0 unknown
 export const SERVER_PATH_MTU_MS: u32 = 120; //     u32 when it did
+export const SERVER_LOAD_PLACE: u32 = 124; //      u32 among its service's loads, from 1; 0 none (schedule/loads.ts)
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 
@@ -336,10 +337,10 @@ export const WORKERS_BASE: u32 = ((REASSEMBLIES_BASE + REASSEMBLIES_MAX * REASSE
 // words of WORKER_STATE
 export const STATE_TRANSMIT_COUNT: u32 = 0; //     u32
 export const STATE_OWN_COUNT: u32 = 4; //          u32 own slots used in this batch
-export const STATE_FREE: u32 = 8; //               u32 first free connection, 0 none
+export const STATE_FREE: u32 = 8; //               u32 connections on the stack of the free
 export const STATE_FRESH: u32 = 12; //             u32 connections below this index have been used
 export const STATE_USED: u32 = 16; //              u32 connections in use
-export const STATE_SWEEP: u32 = 20; //             u32 expiry sweep position
+export const STATE_SWEEP: u32 = 20; //             u32 where the expiry sweep goes on, a multiple of SWEEP_BLOCK
 export const STATE_CAUSE: u32 = 24; //             u32 index of the frame being handled
 export const STATE_IDENTIFICATION: u32 = 28; //    u32 IP identification of frames we originate
 export const STATE_TOUCHED: u32 = 32; //           u32 sink that keeps touch loops alive
@@ -359,16 +360,19 @@ export const STATE_HANDED_IN: u32 = 96; //         u64 frames got from other wor
 export const STATE_ORPHANS: u32 = 104; //          u32 what CONTROL_ORPHANS was when connections without a server were last looked for
 export const STATE_ORPHANS_AT: u32 = 108; //       u32 connection that search has come to, 0 when it is over
 export const STATE_RETIRED_COUNT: u32 = 112; //    u32
+export const STATE_SWEEP_OWED: u32 = 116; //       u32 connections the sweep has still to look at
 export const STATE_RETIRED: u32 = 1024; //         u32 x RETIRED_MAX: connections that end at the next tick
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
 export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
+export const STATE_ENDING: u32 = 3072; //          u32 x 256: connections the sweep has picked
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
 
 // ---------------------------------------------------------------- connection tables, by the worker
-// At CONTROL_TABLE_BASE: for each worker its buckets, then its connections. With more than one worker another
+// At CONTROL_TABLE_BASE: for each worker its buckets, then its connections, then two words for each connection: when
+// the sweep looks at it (connection/due.ts), and a place on the stack of the free. With more than one worker another
 // such table follows, the commons, for what belongs to no worker alone (templates, announced connections), and
 // then the rings. A connection's number names its shard in the uppermost byte: the worker, or CONTROL_WORKERS.
 //
@@ -419,10 +423,17 @@ export const CONNECTION_GENERATION: u32 = 60;
 export const CONNECTION_CLIENT16: u32 = 64; //     16 B
 export const CONNECTION_VIRTUAL16: u32 = 80; //    16 B
 export const CONNECTION_SERVER16: u32 = 96; //     16 B
-export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling connection; free list link
+export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling connection
 export const CONNECTION_CHILDREN: u32 = 116; //    u32 connections this one controls
 export const CONNECTION_EXTRA: u32 = 120; //       u32 index into the extras
 export const CONNECTION_FWMARK: u32 = 124; //      u32
+/** The sweep's word and the stack's word of a connection. */
+export const DUE_BYTES: u32 = 4;
+export const FREE_BYTES: u32 = 4;
+/** Connections whose words the sweep compares at once: one line. */
+export const SWEEP_BLOCK: u32 = 16;
+/** A worker's part, for each of its buckets. */
+export const SHARD_BYTES: u32 = BUCKET_BYTES + CONNECTIONS_PER_BUCKET * (CONNECTION_BYTES + DUE_BYTES + FREE_BYTES);
 
 // ------------------------------------------------------------------- rings between workers, 260 KiB
 // After the tables, from the next page: one for each pair, at (to * workers + from). One writes, one reads.

@@ -36,11 +36,13 @@ export const CACHE_MAX: u32 = 32768;
 /** Servers in the sets of lblcr's destinations: four for each, were all of them lblcr's. */
 export const MEMBERS_MAX: u32 = 131072;
 
-/** Fewest and most bits of the connection table; 2^22 buckets and their connections fill 2.3 GiB. */
+/** Fewest and most bits of the connection table; 2^22 buckets and their connections fill 2.4 GiB. */
 export const BUCKET_BITS_MIN: u32 = 8;
 export const BUCKET_BITS_MAX: u32 = 22;
 /** Connections per bucket of eight places: half full at most, so that overflow stays rare. */
 export const CONNECTIONS_PER_BUCKET: u32 = 4;
+/** Connections one tick ends at most: about 2 ms. The others wait for the next tick. */
+export const ENDED_PER_TICK: u32 = 32768;
 /** Connections with sequence deltas or persistence data (FTP, SIP): 8192 for each worker and as many in common. */
 export const EXTRAS_MAX: u32 = 73728;
 /** Bytes of the text a persistence engine may find a template by: what the kernel keeps. */

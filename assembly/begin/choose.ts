@@ -4,6 +4,7 @@ import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums"
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { isShed } from "../defence/level";
+import { isTableFull } from "../connection/table";
 import { deliver } from "../forward/toserver";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
@@ -24,6 +25,11 @@ export function open(packet: Packet, index: u32): u32 {
   let service = Service.at(index);
   if (isFtpData(packet)) {
     deliver(packet);
+    return REFUSED;
+  }
+  if (isTableFull()) {
+    // Nobody is asked whom to take for what cannot be taken: a flood must be cheap.
+    drop(DropReason.ConnectionTableFull);
     return REFUSED;
   }
   if (service.has(ServiceFlag.Persistent)) return openPersistent(packet, index, 0);

@@ -14,6 +14,7 @@ import { drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
 import { Connection } from "../connection/connection";
+import { setTimeoutMs } from "../connection/due";
 import { keepNote } from "../connection/note";
 import { closeConnection, openConnection } from "../connection/open";
 import { insert, lookupTemplate, remove } from "../connection/table";
@@ -79,7 +80,7 @@ function openTemplate(
     <u32>ConnectionFlag.Template, packet.mark);
   if (template == 0 || (note != 0 && !label(template, note, noteBytes))) return REFUSED;
   // Later connections only start the timer anew: a template that has outlived it keeps its minute.
-  Connection.at(template).timeoutMs = service.timeoutS * 1000;
+  setTimeoutMs(Connection.at(template), service.timeoutS * 1000);
   return template;
 }
 

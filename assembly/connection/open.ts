@@ -6,6 +6,7 @@ import { foldAddress } from "../base/hash";
 import { copyAddress, mapAddress } from "../wire/field";
 import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
 import { drop } from "../stats";
+import { loadChanged } from "../schedule/loads";
 import { Server } from "../service/server";
 import { Connection } from "./connection";
 import { endAtTick } from "./early";
@@ -83,6 +84,7 @@ export function bindServer(connection: Connection, index: u32, serverPort: u32):
   if (connection.has(ConnectionFlag.Template)) server.persistent++;
   else server.inactive++;
   if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
+  loadChanged(server);
   unlock();
 }
 
@@ -102,6 +104,7 @@ export function unbindServer(connection: Connection): void {
     server.flags &= ~<u32>ServerFlag.Overload;
   }
   server.references--;
+  loadChanged(server);
   unlock();
   connection.server = 0;
 }
@@ -206,6 +209,7 @@ export function setActive(connection: Connection, active: bool): void {
     server.inactive++;
     connection.set(ConnectionFlag.Inactive);
   }
+  loadChanged(server);
   unlock();
 }
 

@@ -4,14 +4,15 @@
 // a bucket, so a search stops at the first bucket nobody had to pass.
 
 import {
-  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, STATE_AWAITED, STATE_FREE,
-  STATE_FRESH, STATE_USED,
+  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT16, FREE_BYTES,
+  STATE_AWAITED, STATE_FREE, STATE_FRESH, STATE_USED,
 } from "../abi/layout";
 import { ConnectionFlag, Forward } from "../abi/enums";
 import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
-import { bucketMask, buckets, connections, connectionsMax, inCommons, seed, table } from "../memory";
+import { bucketMask, buckets, connections, connectionsMax, freed, inCommons, seed, table } from "../memory";
 import { Connection } from "./connection";
+import { lookAtEnd, lookNever } from "./due";
 import { hashNote, hasNote, noteHash } from "./note";
 
 /** The hash of a connection: protocol, client address (folded), client port. Nothing else. */
@@ -106,19 +107,53 @@ export function lookupTemplate(
   return 0;
 }
 
-/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. */
+/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. The one given back last goes first. */
 export function take(): u32 {
-  let index = load<u32>(table, STATE_FREE);
-  if (index != 0) {
-    store<u32>(table, Connection.at(index).control, STATE_FREE);
+  let index: u32;
+  let free = load<u32>(table, STATE_FREE);
+  if (free != 0) {
+    free--;
+    store<u32>(table, free, STATE_FREE);
+    index = load<u32>(freed + <usize>free * FREE_BYTES);
   } else {
     index = max<u32>(load<u32>(table, STATE_FRESH), 1);
     if (index >= connectionsMax) return 0;
     store<u32>(table, index + 1, STATE_FRESH);
   }
-  memory.fill(connections + <usize>index * CONNECTION_BYTES, 0, CONNECTION_BYTES);
+  clear(connections + <usize>index * CONNECTION_BYTES);
   store<u32>(table, load<u32>(table, STATE_USED) + 1, STATE_USED);
   return index;
+}
+
+/** Zeroes a record. Eight stores are faster than memory.fill, which leaves the module for so few bytes. */
+function clear(record: usize): void {
+  let zero = i64x2.splat(0);
+  v128.store(record, zero);
+  v128.store(record, zero, 16);
+  v128.store(record, zero, 32);
+  v128.store(record, zero, 48);
+  v128.store(record, zero, 64);
+  v128.store(record, zero, 80);
+  v128.store(record, zero, 96);
+  v128.store(record, zero, 112);
+}
+if (CONNECTION_BYTES != 128) ERROR("clear() zeroes 128 bytes");
+
+/** True when nobody can open a connection any more. */
+export function isTableFull(): bool {
+  return load<u32>(table, STATE_USED) >= connectionsMax - 1;
+}
+
+/** Touches the records that will be taken next, so that the waits for them overlap. */
+export function foresee(count: u32): u32 {
+  let touched: u32 = 0;
+  let free = load<u32>(table, STATE_FREE);
+  let last = free - min<u32>(free, count);
+  for (let place = free; place != last; place--) {
+    let record = connections + <usize>load<u32>(freed + <usize>(place - 1) * FREE_BYTES) * CONNECTION_BYTES;
+    touched += load<u32>(record) + load<u32>(record, CONNECTION_CLIENT16);
+  }
+  return touched;
 }
 
 /** Gives a record back. It must not be in the table any more. */
@@ -126,9 +161,11 @@ export function give(index: u32): void {
   let connection = Connection.at(index);
   connection.flags = 0;
   connection.protocol = 0;
-  connection.control = load<u32>(table, STATE_FREE);
-  store<u32>(table, index, STATE_FREE);
+  let free = load<u32>(table, STATE_FREE);
+  store<u32>(freed + <usize>free * FREE_BYTES, index);
+  store<u32>(table, free + 1, STATE_FREE);
   store<u32>(table, load<u32>(table, STATE_USED) - 1, STATE_USED);
+  lookNever(index);
 }
 
 /**
@@ -136,9 +173,14 @@ export function give(index: u32): void {
  * client, a proxy, may have thousands of calls.
  */
 function homeHash(connection: Connection): u32 {
-  let client = foldAddress(connection.client16);
+  let client = connection.client;
   if (connection.has(ConnectionFlag.Template)) client ^= noteHash(connection);
   return hashClient(client, connection.clientPort, connection.protocol);
+}
+
+/** The bucket of a place in the table. */
+export function bucketAt(home: u32): usize {
+  return buckets + (<usize>(home / BUCKET_PLACES) << 6);
 }
 
 /** Puts a connection into the table, by its client and protocol. */
@@ -158,6 +200,7 @@ export function insert(index: u32): void {
   store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
   connection.home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
   connection.set(ConnectionFlag.Hashed);
+  lookAtEnd(connection);
   countAwaited(connection, 1);
 }
 
@@ -166,7 +209,7 @@ export function remove(index: u32): void {
   let connection = Connection.at(index);
   if (!connection.has(ConnectionFlag.Hashed)) return;
   countAwaited(connection, -1);
-  let bucket = buckets + (<usize>(connection.home / BUCKET_PLACES) << 6);
+  let bucket = bucketAt(connection.home);
   let place = <usize>(connection.home % BUCKET_PLACES);
   store<u16>(bucket + (place << 1), 0);
   store<u32>(bucket + (place << 2), 0, BUCKET_INDICES);

@@ -7,6 +7,7 @@
 import { STATE_HELPER } from "../abi/layout";
 import { ConnectionFlag, DropReason, FtpMode, Protocol, TcpState } from "../abi/enums";
 import { Connection } from "../connection/connection";
+import { setTimeoutMs } from "../connection/due";
 import { Extra, extraOf } from "../connection/extra";
 import { openConnection, setActive, timeoutMs } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
@@ -225,8 +226,8 @@ function listen(
   let data = Connection.at(index);
   data.state = <u8>TcpState.Listen;
   setActive(data, false);
-  data.timeoutMs = timeoutMs(<u32>TcpState.Listen);
   data.touch();
+  setTimeoutMs(data, timeoutMs(<u32>TcpState.Listen));
   return true;
 }
 

@@ -12,6 +12,7 @@ import { neverQueue, shortestDelay } from "./expected";
 import { destinationHash, fillByTurn, fillByWeight, sourceHash } from "./hashing";
 import { leastConnection, weightedLeastConnection } from "./least";
 import { localityLeast, localityReplicated } from "./locality";
+import { arrangeLoads, comparesLoads, forgetLoads, leastLoaded } from "./loads";
 import { fillMaglev, maglev } from "./maglev";
 import { failover, overflow } from "./priority";
 import { roundRobin, weightedRoundRobin, weightsChanged } from "./roundrobin";
@@ -27,18 +28,18 @@ export function schedule(index: u32, client: usize, clientPort: u32, virtual: us
   switch (<i32>service.scheduler) {
     case Scheduler.Rr: return roundRobin(service);
     case Scheduler.Wrr: return weightedRoundRobin(service);
-    case Scheduler.Lc: return leastConnection(service);
+    case Scheduler.Lc: return service.slab != 0 ? leastLoaded(service) : leastConnection(service);
     case Scheduler.Lblc: return localityLeast(service, virtual);
     case Scheduler.Lblcr: return localityReplicated(service, virtual);
     case Scheduler.Dh: return destinationHash(service, virtual);
     case Scheduler.Sh: return sourceHash(service, client, clientPort);
-    case Scheduler.Sed: return shortestDelay(service);
-    case Scheduler.Nq: return neverQueue(service);
+    case Scheduler.Sed: return service.slab != 0 ? leastLoaded(service) : shortestDelay(service);
+    case Scheduler.Nq: return service.slab != 0 ? leastLoaded(service) : neverQueue(service);
     case Scheduler.Fo: return failover(service);
     case Scheduler.Ovf: return overflow(service);
     case Scheduler.Mh: return maglev(service, client, clientPort);
     case Scheduler.Twos: return powerOfTwo(service);
-    default: return weightedLeastConnection(service);
+    default: return service.slab != 0 ? leastLoaded(service) : weightedLeastConnection(service);
   }
 }
 
@@ -62,6 +63,8 @@ function needsSlab(scheduler: u32): bool {
 export function beginSchedule(index: u32, scheduler: u32): bool {
   let service = Service.at(index);
   if (service.scheduler == scheduler && (service.slab != 0 || !needsSlab(scheduler)) && service.random != 0) return true;
+  // What this gives back is there to be taken again.
+  if (comparesLoads(service.scheduler)) forgetLoads(service);
   let slab: u32 = 0;
   if (needsSlab(scheduler)) {
     slab = service.slab != 0 ? service.slab : takeSlab();
@@ -82,6 +85,7 @@ export function beginSchedule(index: u32, scheduler: u32): bool {
 /** Before a service goes: what its scheduler held is given back, and its servers can go without a word. */
 export function endSchedule(index: u32): void {
   let service = Service.at(index);
+  if (comparesLoads(service.scheduler)) forgetLoads(service);
   if (service.slab != 0) {
     if (remembers(service.scheduler)) forgetDestinations(service);
     giveSlab(service.slab);
@@ -93,6 +97,7 @@ export function endSchedule(index: u32): void {
 /** A server was added, removed, or its weight changed. */
 export function scheduleChanged(index: u32): void {
   let service = Service.at(index);
+  if (comparesLoads(service.scheduler)) return arrangeLoads(service);
   switch (<i32>service.scheduler) {
     case Scheduler.Wrr: return weightsChanged(service);
     case Scheduler.Dh: return fillByTurn(service);

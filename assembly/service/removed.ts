@@ -27,6 +27,7 @@ export function detach(index: u32, at: u32): void {
   server.next = 0;
   server.service = 0;
   server.flags &= ~<u32>ServerFlag.Available;
+  server.loadPlace = 0;
   abandonConnections();
   scheduleChanged(index);
 }

@@ -2,7 +2,7 @@
 // so that adding the same server again takes them back (as the kernel: recording limits).
 
 import {
-  CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVERS_HASH, SERVERS_HASH_PLACES, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_ORDER, SERVER_PATH_MTU, SERVER_PLACE,
+  CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVERS_HASH, SERVERS_HASH_PLACES, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER, SERVER_PATH_MTU, SERVER_PLACE,
   SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
 } from "../abi/layout";
 import { ServerFlag } from "../abi/enums";
@@ -45,7 +45,7 @@ export class Server {
   turns: u32; //          112
   pathMtu: u32; //        116  a tunnel's, as a router has told; 0 unknown
   pathMtuMs: u32; //      120  when it did
-  spare0: u32; //         124
+  loadPlace: u32; //      124
 
   static at(index: u32): Server {
     return changetype<Server>(<usize>SERVERS_BASE + <usize>index * SERVER_BYTES);
@@ -81,6 +81,7 @@ if (offsetof<Server>("tunnelPort") != SERVER_TUNNEL_PORT) ERROR("tunnelPort move
 if (offsetof<Server>("chain") != SERVER_CHAIN) ERROR("chain moved: update SERVER_CHAIN");
 if (offsetof<Server>("order") != SERVER_ORDER) ERROR("order moved: update SERVER_ORDER");
 if (offsetof<Server>("pathMtu") != SERVER_PATH_MTU) ERROR("pathMtu moved: update SERVER_PATH_MTU");
+if (offsetof<Server>("loadPlace") != SERVER_LOAD_PLACE) ERROR("loadPlace moved: update SERVER_LOAD_PLACE");
 if (offsetof<Server>("place") != SERVER_PLACE) ERROR("place moved: update SERVER_PLACE");
 
 function serverHead(protocol: u32, address: usize, port: u32): usize {

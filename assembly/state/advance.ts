@@ -5,6 +5,7 @@ import {
 } from "../abi/enums";
 import { TIMEOUTS_SCTP, TIMEOUTS_UDP } from "../abi/layout";
 import { Connection } from "../connection/connection";
+import { startTimer } from "../connection/due";
 import { setActive, timeoutMs } from "../connection/open";
 import { FROM_SERVER } from "../connection/table";
 import { Packet } from "../packet/packet";
@@ -22,9 +23,8 @@ const FLAG_RST: u32 = 0x04;
 
 /** Moves a connection on. `from` is FROM_CLIENT or FROM_SERVER. */
 export function advance(packet: Packet, connection: Connection, from: u32): void {
-  connection.touch();
   if (connection.protocol == <u8>Protocol.Udp) {
-    connection.timeoutMs = timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
+    startTimer(connection, timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal));
     if (from == FROM_SERVER) assure(connection);
     return;
   }
@@ -37,12 +37,11 @@ export function advance(packet: Packet, connection: Connection, from: u32): void
     setActive(connection, sctpActive(after));
     if (sctpActive(after)) assure(connection);
   }
-  connection.timeoutMs = timeoutMs(TIMEOUTS_SCTP + after);
+  startTimer(connection, timeoutMs(TIMEOUTS_SCTP + after));
 }
 
 /** The director, as a real server of its own, has answered a segment with RST. */
 export function advanceReset(connection: Connection): void {
-  connection.touch();
   moveTcp(connection, FLAG_RST, directionOf(connection, FROM_SERVER));
 }
 
@@ -62,7 +61,7 @@ function moveTcp(connection: Connection, flags: u32, direction: u32): void {
     setActive(connection, tcpActive(after));
     if (after == <u32>TcpState.Established) assure(connection);
   }
-  connection.timeoutMs = timeoutMs(after);
+  startTimer(connection, timeoutMs(after));
 }
 
 /** A template whose connection is really used is marked, so that defences keep it. */

@@ -1,6 +1,6 @@
 // What it costs that connections begin and end: by scheduler, by size of the table, in a table that is full.
 
-import { BUCKET_BYTES, CONNECTION_BYTES } from "../../assembly/abi/layout.js";
+import { SHARD_BYTES } from "../../assembly/abi/layout.js";
 import { BATCH_MAX, CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
 import { interleave, type Contestant } from "../lib/interleave.js";
 import type { Cell, Report, Timing } from "../lib/report.js";
@@ -67,7 +67,7 @@ export async function benchOpenings(module: Module, settings: Settings): Promise
       "Nanoseconds for each connection, engine only, SYNs of new clients in batches of 256: median [best round], and the ratio to the first row of the same run.",
       "Expiry is ticks until 16384 that ended together are gone, beside those that stay; both by mh over 16 servers.",
       "Begin and end: every connection lives for the minute of a SYN, as many begin as end, 921,600 at a time, a tick each 100 ms; ticks included.",
-      `An IPv4 connection takes ${CONNECTION_BYTES + BUCKET_BYTES / CONNECTIONS_PER_BUCKET} bytes, all structures.`,
+      `An IPv4 connection takes ${SHARD_BYTES / CONNECTIONS_PER_BUCKET} bytes, all structures: record, share of a bucket, the sweep's word, a place on the stack of the free.`,
     ],
     tables: [
       { head: ["new connection by", "ns", "millions a second"], rows: scheduled },

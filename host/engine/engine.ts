@@ -1,12 +1,11 @@
 // The typed binding of engine.wasm. Portable: no node: imports, so it runs wherever WebAssembly does.
 
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
+  CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
-  LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, STATE_HANDED_TO, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
+  LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, SHARD_BYTES, STATE_HANDED_TO, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
   WORKER_TRANSMIT, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
 import { DropReason, type Operation } from "../../assembly/abi/enums.js";
 
 const PAGE_BYTES = 65536;
@@ -55,7 +54,7 @@ const ARENA_BASE = Math.ceil(FIXED_END / 4096) * 4096;
 const RINGS_ALIGNMENT = 4096;
 
 /** Bytes of one connection table of 2^bits buckets. */
-const shardBytes = (bits: number): number => (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** bits;
+const shardBytes = (bits: number): number => SHARD_BYTES * 2 ** bits;
 
 /** A memory of the size the options ask for, with the words that init() reads. */
 function createMemory(options: EngineOptions): WebAssembly.Memory {

@@ -6,11 +6,10 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { ConnectionFlag } from "../../assembly/abi/enums.js";
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_FLAGS, CONNECTION_SERVER, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_FLAGS, CONNECTION_SERVER, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, SHARD_BYTES,
   CONTROL_LOCK, CONTROL_TABLE_BASE, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_INACTIVE, SERVER_PERSISTENT, SERVER_REFERENCES, STATE_FRESH,
   STATE_HANDED_IN, STATE_HANDED_OVER, STATE_USED, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET } from "../../assembly/abi/limits.js";
 import { Engine } from "../../host/engine/engine.js";
 import { Records } from "../../host/engine/records.js";
 import { loadEngine } from "../../host/load.js";
@@ -52,7 +51,7 @@ class Look {
   /** Every connection and template of every shard. */
   *connections(): Generator<{ server: number; flags: number; children: number }> {
     const buckets = 2 ** this.word(CONTROL_BASE + CONTROL_BUCKET_BITS);
-    const shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * buckets;
+    const shardBytes = SHARD_BYTES * buckets;
     for (let shard = 0; shard <= this.engine.workers; shard++) {
       const records = this.word(CONTROL_BASE + CONTROL_TABLE_BASE) + shard * shardBytes + BUCKET_BYTES * buckets;
       for (let index = 1; index < this.word(this.state(shard) + STATE_FRESH); index++) {

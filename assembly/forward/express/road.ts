@@ -127,6 +127,9 @@ function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize 
     // 0 is not looked up yet.
     if (hop - 1 >= HOP_LOCAL - 1) break;
     if (load<u32>(connection, CONNECTION_GENERATION) != generation) break;
+    // An end brought nearer: the long road tells the sweep (connection/due.ts).
+    let timeout = (what & 0xff) == <u32>Protocol.Tcp ? tcpTimeout : udpTimeout;
+    if (timeout < load<u32>(connection, CONNECTION_TIMEOUT_MS)) break;
     let hops = <u32>load<u8>(frame + hopsAt(family));
     if (hops <= 1) break;
     let neighbor = <usize>hop * NEIGHBOR_BYTES;
@@ -151,11 +154,10 @@ function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize 
     if (side == FROM_CLIENT) store<u32>(connection, load<u32>(connection, CONNECTION_PACKETS) + 1, CONNECTION_PACKETS);
     takeHop(frame, connection, hops, family, side);
     if (method == NAT) translate(frame, connection, family, side);
+    store<u32>(connection, timeout, CONNECTION_TIMEOUT_MS);
     if ((what & 0xff) == <u32>Protocol.Tcp) {
-      store<u32>(connection, tcpTimeout, CONNECTION_TIMEOUT_MS);
       if (method == NAT) amendTcp(frame, connection, family, side);
     } else {
-      store<u32>(connection, udpTimeout, CONNECTION_TIMEOUT_MS);
       if (method == NAT) amendUdp(frame, connection, family, side);
       // A datagram back from the server assures what its connection came from.
       if (side == FROM_SERVER) assure(changetype<Connection>(connection));

@@ -1,0 +1,109 @@
+// The sweep: connections whose time is over end. It reads the words of due.ts, sixteen at once; those that are due
+// go through stages together, as packets do, so that the waits for their records and buckets overlap.
+
+import {
+  CONNECTION_CONTROL, CONNECTION_FLAGS, DUE_BYTES, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_OWED, STATE_SWEPT_MS,
+  STATE_TOUCHED, SWEEP_BLOCK,
+} from "../abi/layout";
+import { ConnectionFlag } from "../abi/enums";
+import { ENDED_PER_TICK } from "../abi/limits";
+import { dues, now, state, table } from "../memory";
+import { Connection } from "./connection";
+import { lookAtEnd, lookNever } from "./due";
+import { closeConnection } from "./open";
+import { bucketAt } from "./table";
+
+/** All words are looked through once in this time. */
+const SWEEP_MS: u32 = 1000;
+/** Connections that go through the stages together; a block more fits in their list. */
+const TOGETHER: u32 = 128;
+if (TOGETHER + SWEEP_BLOCK > 256) ERROR("the list at STATE_ENDING is too short");
+
+/** Each tick: looks at as many words as the time since the last one stands for, and at what that one left. */
+export function sweepConnections(): void {
+  let elapsedMs = min<u32>(now - load<u32>(table, STATE_SWEPT_MS), SWEEP_MS);
+  store<u32>(table, now, STATE_SWEPT_MS);
+  let fresh = load<u32>(table, STATE_FRESH);
+  let share = <u32>(<u64>fresh * elapsedMs / SWEEP_MS) + 1;
+  let owed = min<u32>(load<u32>(table, STATE_SWEEP_OWED) + share, fresh);
+  let blocks = (owed + SWEEP_BLOCK - 1) / SWEEP_BLOCK;
+  let index = load<u32>(table, STATE_SWEEP);
+  let picked: u32 = 0;
+  let ended: u32 = 0;
+  for (; blocks != 0 && ended < ENDED_PER_TICK; blocks--) {
+    if (index >= fresh) index = 0;
+    picked = pick(index, picked);
+    index += SWEEP_BLOCK;
+    if (picked >= TOGETHER) {
+      ended += settle(picked);
+      picked = 0;
+    }
+  }
+  settle(picked);
+  store<u32>(table, index, STATE_SWEEP);
+  store<u32>(table, blocks * SWEEP_BLOCK, STATE_SWEEP_OWED);
+}
+
+/** Lists which of a block's connections are due, after `picked` others; answers how many are listed then. */
+function pick(first: u32, picked: u32): u32 {
+  let at = dues + <usize>first * DUE_BYTES;
+  let clock = i32x4.splat(now);
+  // What is due lies behind us: only a word ahead makes the difference negative.
+  let a = i32x4.sub(clock, v128.load(at));
+  let b = i32x4.sub(clock, v128.load(at, 16));
+  let c = i32x4.sub(clock, v128.load(at, 32));
+  let d = i32x4.sub(clock, v128.load(at, 48));
+  if (i32x4.bitmask(v128.and(v128.and(a, b), v128.and(c, d))) == 15) return picked;
+  let ahead = i32x4.bitmask(a) | i32x4.bitmask(b) << 4 | i32x4.bitmask(c) << 8 | i32x4.bitmask(d) << 12;
+  for (let due = ~ahead & 0xffff; due != 0; due &= due - 1) {
+    list(first + ctz(due), picked++);
+  }
+  return picked;
+}
+if (SWEEP_BLOCK != 16) ERROR("pick() compares sixteen words");
+
+function list(index: u32, place: u32): void {
+  store<u32>(state + (<usize>place << 2), index, STATE_ENDING);
+}
+
+function pickedAt(place: u32): Connection {
+  return Connection.at(load<u32>(state + (<usize>place << 2), STATE_ENDING));
+}
+
+/** Ends those of the listed connections whose time is over; answers how many. */
+function settle(picked: u32): u32 {
+  let touched: u32 = 0;
+  for (let place: u32 = 0; place < picked; place++) {
+    let record = changetype<usize>(pickedAt(place));
+    touched += load<u32>(record, CONNECTION_FLAGS) + load<u32>(record, CONNECTION_CONTROL);
+  }
+  for (let place: u32 = 0; place < picked; place++) touched += load<u32>(bucketAt(pickedAt(place).home));
+  store<u32>(state, touched, STATE_TOUCHED);
+  let ended: u32 = 0;
+  let later: u32 = 0;
+  for (let place: u32 = 0; place < picked; place++) {
+    let connection = pickedAt(place);
+    // What ends together with those that live by it, ends too: so it comes after them.
+    if (connection.children != 0) list(connection.index, later++);
+    else if (endIfOver(connection)) ended++;
+  }
+  for (let place: u32 = 0; place < later; place++) if (endIfOver(pickedAt(place))) ended++;
+  return ended;
+}
+
+/** Ends a connection whose time is over, and else says when to look again; answers whether it ended. */
+export function endIfOver(connection: Connection): bool {
+  if (!connection.has(ConnectionFlag.Hashed)) {
+    lookNever(connection.index);
+    return false;
+  }
+  if (connection.expired) {
+    if (connection.children == 0) {
+      closeConnection(connection.index);
+      return true;
+    }
+    connection.outlive();
+  }
+  lookAtEnd(connection);
+  return false;
+}
