@@ -7,6 +7,7 @@ import { loadEngine } from "../load.js";
 import { readCapture, writeCapture, type CapturedFrame } from "../io/pcap.js";
 import { Replay } from "./replay.js";
 import { readScenario } from "./scenario.js";
+import { Session } from "./session.js";
 
 export interface ReplayOptions {
   config: string;
@@ -30,9 +31,9 @@ export async function replayCommand(options: ReplayOptions): Promise<void> {
   if (options.scenario === undefined) throw new ReplayError("replay needs a scenario, - for standard input, or --pcap PORT=FILE");
   const text = options.scenario === "-" ? await readAll(process.stdin) : readInput(options.scenario).toString("utf8");
   const inputs = readScenario(text, ports);
-  const replay = await Replay.create(await loadEngine(), config);
+  const session = await Session.begin(await loadEngine(), config);
   for (const input of inputs) {
-    for (const line of await replay.play(input)) await print(`${JSON.stringify(line)}\n`);
+    for (const line of await session.play(input)) await print(`${JSON.stringify(line)}\n`);
   }
 }
 

@@ -124,6 +124,8 @@ export class Replay {
 
   /** Does one input and answers the lines that tell about it: the echo, then what was sent. */
   async play(input: Input): Promise<object[]> {
+    // Who begins again is another director.
+    if (input.kind === "reload") throw new RangeError("a reload is the session's");
     const { fields, atSeconds } = input.line;
     const frames = atSeconds === undefined ? [] : this.advanceTo(Math.floor(atSeconds * 1000));
     let echo: object = fields;

@@ -6,7 +6,9 @@ import { readScript, type Script } from "./shell.js";
 export type Input =
   | { kind: "command"; line: Line; script: Script }
   | { kind: "frame"; line: Line; port: string; bytes: Uint8Array }
-  | { kind: "advance"; line: Line; seconds: number };
+  | { kind: "advance"; line: Line; seconds: number }
+  /** The kernel's module is taken out and loaded again: nothing of IPVS is left. */
+  | { kind: "reload"; line: Line };
 
 export interface Line {
   number: number;
@@ -48,7 +50,8 @@ function readLine(text: string, number: number, ports: ReadonlySet<string>): Inp
   const line: Line = { number, fields: event, atSeconds: seconds(event["gt"], number, "gt") };
   const kind = event["ev"] ?? ("cmd" in event ? "cmd" : "frame" in event ? "in" : "advance" in event ? "advance" : undefined);
   switch (kind) {
-    case "cmd": return { kind: "command", line, script: script(event["cmd"], number) };
+    case "cmd": if (isReload(event["cmd"])) return { kind: "reload", line };
+      return { kind: "command", line, script: script(event["cmd"], number) };
     case "in": return { kind: "frame", line, port: port(event["if"], number, ports), bytes: frame(event["hex"] ?? event["frame"], number) };
     case "advance": {
       const value = seconds(event["s"] ?? event["advance"], number, "s");
@@ -59,6 +62,11 @@ function readLine(text: string, number: number, ports: ReadonlySet<string>): Inp
       if (typeof kind === "string" && NOT_INPUTS.has(kind)) return undefined;
       throw new ScenarioError(number, kind === undefined ? "neither a command nor a frame nor an advance" : `there is no event "${String(kind)}"`);
   }
+}
+
+/** However it is written in a shell: rmmod of ip_vs, and modprobe after it. */
+function isReload(command: unknown): boolean {
+  return typeof command === "string" && /\brmmod\b[^]*\bmodprobe (-a )?ip_vs\b/.test(command);
 }
 
 function seconds(value: unknown, number: number, field: string): number | undefined {

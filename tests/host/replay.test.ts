@@ -45,6 +45,23 @@ test("inputs are echoed in order, frames follow what caused them; bare lines wor
   assert.doesNotMatch(String(events[6]?.["stdout"]), /SYN_RECV/);
 });
 
+test("the module loaded anew forgets services and connections, not the marks of iptables", () => {
+  const done = replay(["-"], lines(
+    { cmd: "iptables-legacy -t mangle -A PREROUTING -i out -d 10.0.1.100 -p tcp --dport 80 -j MARK --set-mark 7" },
+    { cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11 -m" }, { if: "out", frame: hex },
+    { cmd: "ipvsadm -C; for i in 1 2 3; do for m in $(sed -n 's/^\\(ip_vs_[a-z_]*\\) .*/\\1/p' /proc/modules) ip_vs; do rmmod $m 2>/dev/null; done; done; modprobe ip_vs" },
+    { cmd: "cat /proc/net/ip_vs_conn" }, { cmd: "ipvsadm -A -f 7 -s rr; ipvsadm -a -f 7 -r 10.0.2.12 -g" }, { if: "out", frame: hex },
+    { cmd: "echo '-A -t 10.0.1.100:90 -s rr' | ipvsadm -R" }, { cmd: "head -4 /proc/net/ip_vs" }, { cmd: "ipvsadm -Sn | grep -c 10.0.1.100" },
+  ));
+  assert.equal(done.stderr, "");
+  const told = done.stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
+  assert.deepEqual(told.map((event) => event["ev"]), ["cmd", "cmd", "in", "out", "cmd", "cmd", "cmd", "in", "out", "cmd", "cmd", "cmd"]);
+  assert.equal(told[5]?.["stdout"], "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n");
+  assert.equal(Buffer.from(told[8]?.["hex"] ?? "", "hex")[5], 12);
+  assert.match(told[10]?.["stdout"] ?? "", /\nTCP {2}0A000164:005A rr {2}\n$/);
+  assert.equal(told[11]?.["stdout"], "1\n");
+});
+
 test("the same scenario gives the same bytes", () => {
   const scenario = lines({ cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr" }, { if: "out", frame: hex }, { ev: "advance", s: 5 }, { if: "out", frame: hex });
   assert.equal(replay(["-"], scenario).stdout, replay(["-"], scenario).stdout);

@@ -1,0 +1,32 @@
+// A scenario from its beginning to its end: recordings that load the kernel's module anew begin again, in the same network.
+
+import type { Config } from "../daemon/config.js";
+import { Replay } from "./replay.js";
+import type { Input } from "./scenario.js";
+import type { Script } from "./shell.js";
+
+/** True when a script changes nothing of IPVS: marks, routes and links outlive its module. */
+const isNetwork = (script: Script): boolean => script.commands.every((words) => /^(ip|ip6?tables(-legacy)?)$/.test(words[0] ?? ""));
+
+export class Session {
+  private readonly network: Script[] = [];
+
+  private constructor(private readonly module: WebAssembly.Module, private readonly config: Config, private replay: Replay) {}
+
+  static async begin(module: WebAssembly.Module, config: Config): Promise<Session> {
+    return new Session(module, config, await Replay.create(module, config));
+  }
+
+  /** Does one input and answers the lines that tell about it. */
+  async play(input: Input): Promise<object[]> {
+    if (input.kind === "reload") return this.reload(input.line.fields);
+    if (input.kind === "command" && isNetwork(input.script)) this.network.push(input.script);
+    return this.replay.play(input);
+  }
+
+  private async reload(fields: Record<string, unknown>): Promise<object[]> {
+    this.replay = await Replay.create(this.module, this.config);
+    for (const script of this.network) await this.replay.command(script);
+    return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];
+  }
+}
