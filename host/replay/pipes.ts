@@ -37,7 +37,7 @@ export function said(words: readonly string[]): string | undefined {
   return format === undefined || rest.length > 0 || format.includes("%") ? undefined : format.replaceAll("\\n", "\n");
 }
 
-const PROC = /^\/proc\/net\/(ip_vs\w*)$/;
+const PROC = /^\/proc\/net\/((?:ip_vs|nf_conntrack)\w*)$/;
 
 /** The names that `cat` or `head -N` of files below /proc/net asks for; undefined for anything else. */
 export function procNames(words: readonly string[]): string[] | undefined {

@@ -67,6 +67,8 @@ function isKnown(all: readonly string[]): boolean {
   switch (words[0]) {
     case "ipvsadm": return true;
     case "cat": case "head": return procNames(words) !== undefined;
+    // Time is the scenario's.
+    case "sleep": return /^[\d.]+$/.test(words[1] ?? "");
     case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+)?$/.test(word));
     case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
     case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
@@ -107,7 +109,8 @@ function commandContext(context: ShellContext, input: string): CommandContext {
 
 async function runProc(words: readonly string[], context: ShellContext): Promise<CommandResult> {
   const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
-  for (const name of procNames(words) ?? []) {
+  // Nothing is tracked for netfilter here: those tables are empty.
+  for (const name of (procNames(words) ?? []).filter((one) => one.startsWith("ip_vs"))) {
     const one = await runVerb(["proc", name], commandContext(context, ""), () => {});
     total.stdout += one.stdout;
     total.stderr += one.stderr;
@@ -123,7 +126,7 @@ async function runWords(words: readonly string[], context: ShellContext): Promis
     case "cat": case "head": return runProc(words, context);
     case "sysctl": return runSysctl(words.slice(1), context.director);
     case "ip": return runIp(words, context);
-    case "modprobe": return { exitCode: 0, stdout: "", stderr: "" };
+    case "modprobe": case "sleep": return { exitCode: 0, stdout: "", stderr: "" };
     default: return runMark(readMark(words) ?? [], context.director);
   }
 }
