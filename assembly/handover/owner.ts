@@ -14,6 +14,7 @@ import { STATE_EMBEDDED } from "../abi/layout";
 const IPV4_BYTES: u32 = 20;
 const IPV6_BYTES: u32 = 40;
 const PORTS_BYTES: u32 = 4;
+const NOBODY: u32 = 0xffffffff;
 
 /** The owner by a client's hash: by its upper half, since the lower one chooses the bucket. */
 export function ownerOf(hash: u32): u32 {
@@ -38,8 +39,9 @@ export function ownerOfError(packet: Packet, none: u32): u32 {
     // About a tunnel of ours: then it quotes a client's packet within its own.
     let travelling = clientsPacket(inner, packet.end);
     if (travelling != 0) {
-      let owner = ownerOfQuoted4(travelling, packet.end, none);
-      if (owner != none && isLocal(state + STATE_EMBEDDED + 16)) return owner;
+      // Not `none`, which may be its very owner: two workers would hand it to each other for ever.
+      let owner = ownerOfQuoted4(travelling, packet.end, NOBODY);
+      if (owner != NOBODY && isLocal(state + STATE_EMBEDDED + 16)) return owner;
     }
   }
   return ownerOfQuoted4(inner, packet.end, none);

@@ -24,8 +24,8 @@ const GO_ON = 0x2b;
 /** What a timer interrupt needs to be seen, and how often at the end: what fired may have set timers that are due. */
 const TIMER_MS = 1;
 const SETTLE_ROUNDS = 3;
-/** Longer than any connection or fragment lives without its service; then templates, which look for those each minute. */
-const ALL_GONE_SECONDS = [70, 5000, 200, 200];
+/** Longer than any connection or fragment lives without its service; then templates and removed servers, which are looked at each minute. */
+const ALL_GONE_SECONDS = [70, 5000, 200, 200, 200, 200];
 
 export interface GuestOutput { port: string; bytes: Buffer }
 
