@@ -9,8 +9,9 @@ const SLACK: Slack = { seconds: 1, templateSeconds: 1 };
 /** While drop_entry takes connections at random, counts of what is left may be so far apart: two deviations of the difference. */
 const SLACK_LEFT = 20;
 const TAKES_AT_RANDOM = /drop_entry=[123]/;
-/** The recordings empty the kernel's connection table by loading the module anew. */
+/** The recordings empty the kernel's connection table by loading the module anew; marks and routes outlive it. */
 const RELOAD = /rmmod/;
+const NETWORK = /^(ip|ip6?tables(-legacy)?) /;
 /** Asks the kernel for what is not IPVS. */
 const FOREIGN = /^cat \/proc\/(?!net\/ip_vs)/;
 /** Lists services by the kernel's hash, which depends on where its memory lies. */
@@ -44,16 +45,19 @@ function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, a
 export async function compareEvents(events: readonly RecordedEvent[], slack = SLACK, options: ReplayOptions = {}): Promise<Difference[]> {
   let replay = await createRecordedDirector(options);
   const differences: Difference[] = [];
+  const network: RecordedEvent[] = [];
   let atRandom = false;
   for (const [index, event] of events.entries()) {
     if (!["in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
     if (RELOAD.test(event.cmd ?? "")) {
       replay = await createRecordedDirector(options);
+      for (const one of network) for (const input of readScenario(JSON.stringify(one), PORTS)) await replay.play(input);
       atRandom = false;
       continue;
     }
     const input = readScenario(JSON.stringify(event), PORTS)[0];
     if (!input) continue;
+    if (NETWORK.test(event.cmd ?? "")) network.push(event);
     const [echo, ...sent] = (await replay.play(input)) as RecordedEvent[];
     const engine = sent.map((one) => `${one.if} ${maskedFrame(one.hex ?? "")}`).sort();
     const kernel = outputsAfter(events, index);
