@@ -3,7 +3,8 @@
 
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, CONTROL_SEED, CONTROL_TABLE_BASE,
-  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, DUE_BYTES, SHARD_BYTES, WORKERS_BASE, WORKER_BYTES,
+  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, DUE_BYTES, SHARD_BYTES, STATE_IDENTIFICATION,
+  WORKERS_BASE, WORKER_BYTES,
   WORKER_OWN, WORKER_PACKETS, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT, WORKER_TUNNELS,
 } from "./abi/layout";
 import { CONNECTIONS_PER_BUCKET } from "./abi/limits";
@@ -89,6 +90,8 @@ export function attachWorker(index: u32): void {
   connectionsMax = CONNECTIONS_PER_BUCKET << bits;
   rings = (tables + <usize>(workers + 1) * shardBytes + 4095) & ~4095;
   useShard(index);
+  // Names of datagrams that may be cut: those of two workers must not meet at one receiver.
+  if (shared && load<u32>(state, STATE_IDENTIFICATION) == 0) store<u32>(state, (worker << 16) / workers, STATE_IDENTIFICATION);
 }
 
 function useShard(index: u32): void {

@@ -79,11 +79,25 @@ export interface ServiceRow extends ServiceSpec {
   rates: Rates;
 }
 
+/** What one thread of the data plane has done. Decimal strings because they are 64-bit. */
+export interface WorkerRow {
+  /** Frames that came in by its queues. */
+  received: string;
+  /** Frames of others' connections that it gave away, and frames of its own that others gave it. */
+  handedOver: string;
+  handedIn: string;
+  /** Frames that it could not give away because the ring was full. */
+  handoverFull: string;
+  connections: number;
+}
+
 export interface Table {
   /** Buckets of the connection table, shown as (size=N). */
   size: number;
   services: ServiceRow[];
   total: { counters: Counters; rates: Rates };
+  /** The total as each worker has counted it, since start. */
+  workers: Counters[];
 }
 
 export interface ConnectionRow {
@@ -111,6 +125,8 @@ export interface PortRow {
   driver: string;
   /** Why it is this driver. */
   driverReason: string;
+  /** How frames find their worker; "" when there is one. */
+  steering: string;
   up: boolean;
   addresses: string[];
   /** Frames its device would not take, and the name of the last error ("" when there was none). */
@@ -134,6 +150,8 @@ export interface Status {
   version: string;
   uptimeSeconds: number;
   workers: number;
+  /** By worker; empty when there is only one. */
+  workerRows: WorkerRow[];
   buckets: number;
   connectionsUsed: number;
   connectionsMax: number;

@@ -61,12 +61,12 @@ export function procStats(table: Table): string {
     figures(table.total.rates, 8);
 }
 
-/** /proc/net/ip_vs_stats_percpu: the director counts as one. */
+/** /proc/net/ip_vs_stats_percpu: each worker stands for a processor. */
 export function procStatsPerCpu(table: Table): string {
-  const row = figures(table.total.counters, 8);
+  const rows = table.workers.map((counters, worker) => `${worker.toString(16).toUpperCase().padStart(3)} ${figures(counters, 8)}`);
   return "       Total Incoming Outgoing         Incoming         Outgoing\n" +
     "CPU    Conns  Packets  Packets            Bytes            Bytes\n" +
-    `  0 ${row}  ~ ${row}\n` +
+    `${rows.join("")}  ~ ${figures(table.total.counters, 8)}\n` +
     "     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n" +
     figures(table.total.rates, 12);
 }

@@ -1,6 +1,6 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table } from "../protocol.js";
+import type { ConnectionRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table, WorkerRow } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
@@ -46,6 +46,7 @@ function describe(status: Status): string {
   const lines = [
     `lvs-wasm ${status.version}, up ${status.uptimeSeconds} s, ${status.workers} worker${status.workers === 1 ? "" : "s"}`,
     `connections ${status.connectionsUsed} of ${status.connectionsMax} (2^${Math.log2(status.buckets)} buckets)`,
+    ...status.workerRows.map(describeWorker),
     "ports",
     ...status.ports.flatMap(describePort),
     "neighbours",
@@ -56,9 +57,15 @@ function describe(status: Status): string {
   return lines.map((line) => `${line}\n`).join("");
 }
 
+function describeWorker(row: WorkerRow, worker: number): string {
+  return `  worker ${worker}: ${row.received} frames, ${row.handedOver} handed over, ${row.handedIn} taken over, ${row.handoverFull} lost to a full ring, ` +
+    `${row.connections} connections`;
+}
+
 function describePort(port: PortRow): string[] {
   const line = `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`;
   const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
+  if (port.steering !== "") lines.push(`           ${port.steering}`);
   if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
   port.queues.forEach((queue, number) => lines.push(`           queue ${number}: ${describeQueue(queue)}`));
   return lines;

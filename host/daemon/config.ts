@@ -9,6 +9,7 @@ import type { DriverChoice } from "../io/driver.js";
 import type { NicMode } from "../io/nic.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
 import { readMarks, type PortMark } from "./marks.js";
+import type { WorkersChoice } from "./workers.js";
 import { configSchema, type ConfigText, type PortText } from "./schema.js";
 
 export interface PortConfig {
@@ -35,6 +36,7 @@ export interface Config {
   tableBits: number;
   defaultForward: ForwardName;
   driver: DriverChoice;
+  workers: WorkersChoice;
   logLevel: "debug" | "info" | "warn" | "error";
   ports: PortConfig[];
   routes: { to: string; via: string | undefined; port: number }[];
@@ -92,7 +94,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
   };
   const config: Config = {
     file: locator.file, socketPath: text["control-socket"], tableBits: text["table-bits"],
-    defaultForward: FORWARDS[text["default-forward"]], driver: text.driver, logLevel: text["log-level"],
+    defaultForward: FORWARDS[text["default-forward"]], driver: text.driver, workers: text.workers, logLevel: text["log-level"],
     ports: text.ports.map((port, index) => portConfig(port, index + 1)),
     routes: text.routes.map((route, index) => ({
       to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,

@@ -19,10 +19,13 @@ import { ConfigError } from "./locator.js";
 import { serveControl } from "./control.js";
 import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, tableOf } from "./reload.js";
+import { countWorkers, type WorkersChoice } from "./workers.js";
 
 export interface DaemonOptions {
   configFile: string;
   socketPath: string;
+  /** Instead of the configuration's. */
+  workers: WorkersChoice | undefined;
   log: Logger;
   /** The data plane cannot go on. */
   onFailure(reason: string): void;
@@ -49,24 +52,24 @@ export class Daemon {
     const config = readConfig(options.configFile);
     const module = await loadEngine();
     await tableOf(module, config);
-    const ports = Ports.prepare(config);
-    const engine = await Engine.create({
-      module, bucketBits: config.tableBits, arenaBytes: ports.arenaBytes, seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 1,
-    });
+    const workers = countWorkers(options.workers ?? config.workers, config.tableBits);
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
+    const ports = Ports.prepare(config, workers, seed);
+    const engine = await Engine.create({ module, bucketBits: config.tableBits, workers, arenaBytes: ports.arenaBytes, seed });
     ports.open();
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
       const records = new Records(engine.memory);
       const pump = new Pump({
         module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
-        ports: ports.devices,
-        onTrap: ({ stack, image }) => log.error({ stack, image }, "the engine trapped; its thread starts again over the same memory"),
+        ports: ports.devices, queues: ports.queues,
+        onTrap: ({ stack, image, worker }) => log.error({ stack, image, worker }, "the engine trapped; its thread starts again over the same memory"),
       });
-      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump) };
+      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump, ports) };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
-      log.info({ drivers: pump.drivers }, "the drivers are chosen");
+      log.info({ drivers: pump.drivers, workers }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
         throw error;
@@ -112,12 +115,13 @@ export class Daemon {
   }
 }
 
-function portRows(config: Config, pump: Pump): (PortRow | undefined)[] {
+function portRows(config: Config, pump: Pump, ports: Ports): (PortRow | undefined)[] {
   return [undefined, ...config.ports.map((port) => {
     const refused = pump.refused(port.index);
     const driver = pump.drivers.find((one) => one.port === port.index);
     return {
       name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver?.why ?? "not started",
+      steering: ports.steeringOf(port.index),
       up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
       queues: driver?.sockets.flatMap((socket) => socketStatistics(socket) ?? []) ?? [],
     };

@@ -11,6 +11,8 @@ import { readConfig } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { Daemon } from "./daemon.js";
 import { tableOf } from "./reload.js";
+import { workers } from "./schema.js";
+import type { WorkersChoice } from "./workers.js";
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
@@ -25,6 +27,7 @@ const cli = meow(`
   Options
     --config, -c FILE    configuration (YAML)
     --socket PATH        control socket, instead of the configuration's
+    --workers N          threads of the data plane, or "auto": one for each processor; instead of the configuration's
     --verbose, -v        say what happens, not only what goes wrong
     --pcap PORT=FILE     frames into a port, from a capture
     --write PORT=FILE    frames out of a port, into a capture
@@ -36,6 +39,7 @@ const cli = meow(`
   flags: {
     config: { type: "string", shortFlag: "c" },
     socket: { type: "string" },
+    workers: { type: "string" },
     verbose: { type: "boolean", shortFlag: "v", default: false },
     pcap: { type: "string", isMultiple: true },
     write: { type: "string", isMultiple: true },
@@ -61,6 +65,13 @@ function needConfig(): string {
   return cli.flags.config;
 }
 
+function wantedWorkers(): WorkersChoice | undefined {
+  if (cli.flags.workers === undefined) return undefined;
+  const read = workers.safeParse(cli.flags.workers);
+  if (!read.success) throw new ReplayError(`--workers ${cli.flags.workers} ${read.error.issues[0]?.message ?? ""}`);
+  return read.data;
+}
+
 async function check(file: string | undefined): Promise<void> {
   if (file === undefined) throw new ReplayError("check needs the configuration's file");
   const table = await tableOf(await loadEngine(), readConfig(file));
@@ -73,7 +84,7 @@ async function serve(): Promise<void> {
   const config = readConfig(configFile);
   const log = pino({ name: "lvsd", level: cli.flags.verbose ? "info" : config.logLevel }, pino.destination({ dest: 2, sync: true }));
   const daemon = await Daemon.start({
-    configFile, log, socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
+    configFile, log, workers: wantedWorkers(), socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
     onFailure: (reason) => {
       log.fatal({ reason }, "the director cannot go on");
       process.exit(EXIT_FAILED);

@@ -12,33 +12,43 @@ import { arenaBytesFor, chunkBytesFor } from "../io/umem.js";
 import type { PortMode } from "./apply.js";
 import type { Config, PortConfig } from "./config.js";
 import { hostPeerMac } from "./host.js";
+import { steer } from "./workers.js";
 
 type ReadyNic = ReturnType<typeof readyNic>;
 
 export class Ports {
   readonly devices: Device[] = [];
+  /** The devices' other queues, for each worker after the first. */
+  readonly queues: Device[][];
+  /** By port, how frames find their worker. */
+  private readonly steering = new Map<number, string>();
   private readonly nics: OpenNic[] = [];
   private table: SteeringTable | undefined;
 
-  private constructor(private config: Config, private readonly ready: ReadonlyMap<number, ReadyNic>) {}
+  private constructor(
+    private config: Config, private readonly ready: ReadonlyMap<number, ReadyNic>, private readonly workers: number, private readonly seed: number,
+  ) {
+    this.queues = Array.from({ length: workers - 1 }, () => []);
+  }
 
   /** Looks at the NICs, whose hardware addresses the ports take over. Nothing is opened. */
-  static prepare(config: Config): Ports {
+  static prepare(config: Config, workers: number, seed: number): Ports {
     const ready = new Map<number, ReadyNic>();
     for (const port of config.ports) {
+      if (workers > 1 && (port.isNic || port.xdp)) throw new Error(`port ${port.name}: several workers take frames of TAPs only; set workers: 1`);
       if (!port.xdp) continue;
       const nic = inWords(port, () => readyNic(nicOptions(config, port)));
       ready.set(port.index, nic);
       port.mac = nic.mac;
     }
-    return new Ports(config, ready);
+    return new Ports(config, ready, workers, seed);
   }
 
   /** What the drivers need of the engine's memory. */
   get arenaBytes(): number {
     const sockets = [...this.ready.values()].reduce((sum, nic) => sum + nic.served, 0);
     const mtus = this.config.ports.filter((port) => port.xdp).map((port) => port.mtu);
-    return arenaBytesFor(sockets, chunkBytesFor(Math.max(0, ...mtus)));
+    return this.workers * arenaBytesFor(sockets, chunkBytesFor(Math.max(0, ...mtus)));
   }
 
   /** Opens all, or none. */
@@ -47,6 +57,7 @@ export class Ports {
       if (this.ready.size > 0) this.table = new SteeringTable();
       this.steer();
       for (const port of this.config.ports) this.devices.push(this.openPort(port));
+      this.steerQueues();
     } catch (error) {
       this.close();
       throw error;
@@ -58,11 +69,14 @@ export class Ports {
     for (const port of after.ports) port.mac = this.ready.get(port.index)?.mac ?? port.mac;
     this.config = after;
     this.steer();
+    this.steerQueues();
   }
 
   close(): void {
     for (const nic of this.nics.splice(0)) nic.close();
-    for (const device of this.devices.splice(0)) if (!device.nic) close(device.descriptor);
+    for (const devices of [this.devices, ...this.queues]) {
+      for (const device of devices.splice(0)) if (!device.nic) close(device.descriptor);
+    }
     if (this.table) close(this.table.map);
     this.table = undefined;
   }
@@ -75,10 +89,25 @@ export class Ports {
       return { index: port.index, name: port.device, descriptor: -1, nic: nic.place };
     }
     const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
-    const descriptor = port.isNic
-      ? openPacketSocket(port.device, { mac: parseMac(port.mac) ?? new Uint8Array(6), ...place })
-      : openTap(port.device, { vnetHeader: true, offloads: true, ...place });
-    return { index: port.index, name: port.device, descriptor };
+    const device = { index: port.index, name: port.device };
+    if (port.isNic) return { ...device, descriptor: openPacketSocket(port.device, { mac: parseMac(port.mac) ?? new Uint8Array(6), ...place }) };
+    // A worker's queue is known by its place among those opened.
+    const open = (): number => openTap(port.device, { vnetHeader: true, offloads: true, multiQueue: this.workers > 1, ...place });
+    const first = { ...device, descriptor: open() };
+    for (const queues of this.queues) queues.push({ ...device, descriptor: open() });
+    return first;
+  }
+
+  /** How a port's frames find their worker, in words; "" when there is one. */
+  steeringOf(port: number): string {
+    return this.steering.get(port) ?? "";
+  }
+
+  /** Tells the TAPs which of their queues is whose. */
+  private steerQueues(): void {
+    if (this.workers === 1) return;
+    const addresses = this.config.ports.flatMap((port) => port.addresses.map((address) => address.split("/")[0] ?? ""));
+    for (const { index, descriptor } of this.devices) this.steering.set(index, steer(descriptor, addresses, this.seed, this.workers));
   }
 
   /** Tells the NICs' programs whose addresses are whose. */

@@ -36,6 +36,7 @@ export function needsRestart(before: Config, after: Config): string[] {
   if (before.socketPath !== after.socketPath) reasons.push("control-socket");
   if (before.transparent.join() !== after.transparent.join()) reasons.push("transparent");
   if (before.driver !== after.driver) reasons.push("driver");
+  if (before.workers !== after.workers) reasons.push("workers");
   const ports = before.ports.length === after.ports.length && before.ports.every((port, index) => sameDevice(port, after.ports[index] as PortConfig));
   if (!ports) reasons.push("ports (devices, hardware addresses, MTU)");
   return reasons;

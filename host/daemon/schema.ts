@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { parseAddress, parseMac } from "../engine/address.js";
-import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX } from "../../assembly/abi/limits.js";
+import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX, WORKERS_MAX } from "../../assembly/abi/limits.js";
 import { HELPER_PORTS_COUNT } from "../../assembly/abi/layout.js";
 import { SYSCTLS } from "../engine/names.js";
 import { DRIVER_CHOICES } from "../io/driver.js";
@@ -75,12 +75,17 @@ const sysctl = z.record(z.string(), z.number().int().min(0).max(4294967295)).sup
   }
 });
 
+/** Also what --workers takes, as a text. */
+export const workers = z.union([z.literal("auto"), z.coerce.number().int().min(1).max(WORKERS_MAX)], `is neither auto nor a number from 1 to ${WORKERS_MAX}`);
+
 export const configSchema = z.strictObject({
   "control-socket": z.string().min(1).optional(),
   "table-bits": z.number().int().min(BUCKET_BITS_MIN).max(BUCKET_BITS_MAX).default(12),
   "default-forward": z.enum(["nat", "tun", "dr"]).default("nat"),
   /** How frames go between devices and engine; auto: uring where the kernel allows it, else tap. */
   "driver": z.enum(DRIVER_CHOICES).default("auto"),
+  /** Threads of the data plane; auto: one for each processor. */
+  "workers": workers.default(1),
   "log-level": z.enum(["debug", "info", "warn", "error"]).default("warn"),
   "ports": z.array(port).min(1, "needs at least one port").max(PORTS_MAX - 1),
   "routes": z.array(route).default([]),

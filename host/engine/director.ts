@@ -90,7 +90,7 @@ export class EngineDirector implements Director {
     return {
       version: this.settings.version,
       uptimeSeconds: Math.floor((Date.now() - this.settings.startedMs) / 1000),
-      workers: this.records.workers, buckets: this.records.buckets,
+      workers: this.records.workers, workerRows: this.records.workerRows(), buckets: this.records.buckets,
       connectionsUsed: this.records.connectionsUsed, connectionsMax: this.records.connectionsMax,
       ports: ports.filter((port) => port !== undefined),
       neighbors: this.records.neighbors((index) => ports[index]?.name ?? `port ${index}`),

@@ -12,12 +12,13 @@ import {
   SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
   SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT, SERVICES_BASE,
   SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_ENGINE, SERVICE_FAMILY, SERVICE_FLAGS, SERVICE_FWMARK, SERVICE_ORDER, SERVICE_PORT,
-  SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, SHARD_BYTES, STATE_FRESH, STATE_USED,
+  SERVICE_PREFIX, SERVICE_PROTOCOL, SERVICE_SCHEDULER, SERVICE_SERVERS, SERVICE_TIMEOUT_S, SHARD_BYTES, STATE_FRESH, STATE_HANDED_IN,
+  STATE_HANDED_OVER, STATE_RECEIVED, STATE_USED,
   TIMEOUTS_UDP, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
-import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts } from "../protocol.js";
+import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow } from "../protocol.js";
 import { formatAddress, formatMac, parseAddress } from "./address.js";
 import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, stateText, SYSCTLS, TUNNEL_NAMES } from "./names.js";
 
@@ -79,7 +80,7 @@ export class Records {
       services.push({ place: listedPlace(row), order: this.word(at + SERVICE_ORDER), row });
     }
     services.sort((a, b) => a.place - b.place || b.order - a.order);
-    return { size: this.buckets, services: services.map((one) => one.row), total: { counters: this.counters(0), rates: this.rates(0) } };
+    return { size: this.buckets, services: services.map((one) => one.row), total: { counters: this.counters(0), rates: this.rates(0) }, workers: this.perWorker() };
   }
 
   private service(index: number): ServiceRow {
@@ -134,6 +135,30 @@ export class Records {
       connections: sum(COUNTER_CONNECTIONS), inPackets: sum(COUNTER_IN_PACKETS), outPackets: sum(COUNTER_OUT_PACKETS),
       inBytes: sum(COUNTER_IN_BYTES), outBytes: sum(COUNTER_OUT_BYTES),
     };
+  }
+
+  /** The total of each worker; -Z does not change it, as the kernel's file of the processors. */
+  private perWorker(): Counters[] {
+    return Array.from({ length: this.workers }, (_, worker) => {
+      const sum = (counter: number): string => this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + counter, true).toString();
+      return {
+        connections: sum(COUNTER_CONNECTIONS), inPackets: sum(COUNTER_IN_PACKETS), outPackets: sum(COUNTER_OUT_PACKETS),
+        inBytes: sum(COUNTER_IN_BYTES), outBytes: sum(COUNTER_OUT_BYTES),
+      };
+    });
+  }
+
+  /** What each worker has done; nothing to tell of a worker that is alone. */
+  workerRows(): WorkerRow[] {
+    if (this.workers === 1) return [];
+    return Array.from({ length: this.workers }, (_, worker) => {
+      const state = WORKERS_BASE + worker * WORKER_BYTES + WORKER_STATE;
+      const long = (at: number): string => this.view.getBigUint64(at, true).toString();
+      return {
+        received: long(state + STATE_RECEIVED), handedOver: long(state + STATE_HANDED_OVER), handedIn: long(state + STATE_HANDED_IN),
+        handoverFull: long(DROPS_BASE + worker * DROPS_WORKER_BYTES + DropReason.HandoverFull * 8), connections: this.word(state + STATE_USED),
+      };
+    });
   }
 
   /** Per second, rounded as the kernel rounds its scaled averages. */

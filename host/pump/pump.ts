@@ -1,11 +1,13 @@
-// Keeps the data plane running: starts its thread, gives it requests, and after a trap keeps the memory's
-// image and starts it again over the same memory.
+// Keeps the data plane running: starts a thread for each worker, gives requests to the first, and after a trap
+// keeps the memory's image and starts that worker again over the same memory, while the others go on.
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import { CONTROL_BASE, CONTROL_LOCK } from "../../assembly/abi/layout.js";
 import type { EngineRequest, Performer } from "../engine/engine.js";
 import type { PortDriver } from "../io/choose.js";
 import { addressOf, checked, close, eventfd, write } from "../io/sys/libc.js";
+import { Gate } from "./gate.js";
 import { WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORDS, type PumpReport, type PumpStart } from "./words.js";
 
 const EFD_NONBLOCK = 0x800;
@@ -13,60 +15,84 @@ const EFD_CLOEXEC = 0x80000;
 /** More traps than this within the window: the memory itself is broken, and nobody is served by going on. */
 const TRAPS_MAX = 5;
 const TRAPS_WINDOW_MS = 10_000;
+/** Takes the requests. */
+const FIRST = 0;
 
 export interface PumpOptions {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
   ports: PumpStart["ports"];
+  /** The ports' other queues: for each worker after the first. */
+  queues?: PumpStart["ports"][];
   driver: PumpStart["driver"];
   /** Where memory images of traps go: this path, then ".1", ".2", ... */
   imagePath: string;
-  onTrap(report: { stack: string; image: string }): void;
-  /** The thread trapped too often or cannot start: the director cannot go on. */
+  onTrap(report: { stack: string; image: string; worker: number }): void;
+  /** A thread trapped too often or cannot start: the director cannot go on. */
   onFailure(reason: string): void;
 }
 
 interface Waiting { request: EngineRequest; resolve(code: number): void; reject(error: Error): void }
+/** A worker's thread, and its end. */
+interface Thread { thread: Worker; exited: Promise<void> }
 
 export class Pump implements Performer<Promise<number>> {
   private readonly words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
-  private readonly wake = checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+  private readonly queues: PumpStart["ports"][];
+  private readonly wakes: number[];
+  private readonly gate: Gate;
   private readonly one = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
   private readonly waiting = new Map<number, Waiting>();
   private readonly trapsMs: number[] = [];
-  private worker: Worker | undefined;
-  private exited: Promise<void> = Promise.resolve();
-  private isReady = false;
+  private readonly threads: Thread[] = [];
+  private isStarted = false;
   private nextId = 1;
   private traps = 0;
   /** By port, the driver that moves its frames, and why it is this one. */
   drivers: PortDriver[] = [];
 
-  constructor(private readonly options: PumpOptions) {}
+  constructor(private readonly options: PumpOptions) {
+    this.queues = [options.ports, ...options.queues ?? []];
+    this.wakes = this.queues.map(() => checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"));
+    this.gate = new Gate(this.words, this.queues.length);
+  }
 
-  /** Starts the thread; resolves when it takes frames. */
-  start(): Promise<void> {
-    const { module, memory, ports, driver } = this.options;
-    const workerData: PumpStart = { module, memory, ports, driver, wake: this.wake, worker: 0, words: this.words.buffer as SharedArrayBuffer };
-    const worker = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: "pump" });
-    this.worker = worker;
-    this.exited = new Promise((resolve) => worker.once("exit", () => resolve()));
+  /** Starts the threads; resolves when all of them take frames. */
+  async start(): Promise<void> {
+    const started = await Promise.allSettled(this.queues.map((_, worker) => this.startThread(worker)));
+    const failed = started.find((one) => one.status === "rejected");
+    if (!failed) {
+      this.isStarted = true;
+      return;
+    }
+    await this.stop();
+    throw failed.reason;
+  }
+
+  private startThread(worker: number): Promise<void> {
+    const { module, memory, driver } = this.options;
+    const workerData: PumpStart = {
+      module, memory, driver, worker, ports: this.queues[worker] ?? [], wakes: this.wakes, words: this.words.buffer as SharedArrayBuffer,
+    };
+    const thread = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: `pump ${worker}` });
+    this.threads[worker] = { thread, exited: new Promise((resolve) => thread.once("exit", () => resolve())) };
     return new Promise((resolve, reject) => {
-      worker.once("error", (error) => {
+      thread.once("error", (error) => {
         reject(error);
         this.options.onFailure(`the data plane's thread ended: ${error.message}`);
       });
-      worker.on("message", (report: PumpReport) => {
+      thread.on("message", (report: PumpReport) => {
         switch (report.kind) {
           case "ready":
+            // Every worker's drivers are the same.
             this.drivers = report.ports;
-            this.isReady = true;
             return resolve();
           case "unable":
-            if (this.isReady) this.options.onFailure(report.reason);
+            if (this.isStarted) this.options.onFailure(report.reason);
             return reject(new Error(report.reason));
-          case "done": return this.settle(report.id, report.code);
-          case "trap": return void this.recover(report.stack);
+          case "done": return this.settle(report.id, (one) => one.resolve(report.code));
+          case "refused": return this.settle(report.id, (one) => one.reject(new Error(report.reason)));
+          case "trap": return void this.recover(worker, report.stack);
         }
       });
     });
@@ -81,37 +107,42 @@ export class Pump implements Performer<Promise<number>> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { request, resolve, reject });
-      this.post(id, request);
+      this.threads[FIRST]?.thread.postMessage({ id, operation: request.operation, record: request.record });
+      Atomics.add(this.words, WORD_PENDING, 1);
+      this.wake(FIRST);
     });
   }
 
-  private post(id: number, request: EngineRequest): void {
-    this.worker?.postMessage({ id, operation: request.operation, record: request.record });
-    Atomics.add(this.words, WORD_PENDING, 1);
-    this.ring();
+  private wake(worker: number): void {
+    write(this.wakes[worker] ?? -1, addressOf(this.one), this.one.length);
   }
 
-  private ring(): void {
-    write(this.wake, addressOf(this.one), this.one.length);
-  }
-
-  private settle(id: number, code: number): void {
-    this.waiting.get(id)?.resolve(code);
+  private settle(id: number, how: (one: Waiting) => void): void {
+    const one = this.waiting.get(id);
+    if (one) how(one);
     this.waiting.delete(id);
   }
 
-  private async recover(stack: string): Promise<void> {
-    await this.exited;
+  private async recover(worker: number, stack: string): Promise<void> {
+    await this.threads[worker]?.exited;
+    this.releaseFor(worker);
     const image = this.keepImage();
-    this.options.onTrap({ stack, image });
-    this.failWaiting("the engine trapped while this was waiting");
+    this.options.onTrap({ stack, image, worker });
+    if (worker === FIRST) this.failWaiting("the engine trapped while this was waiting");
     const nowMs = Date.now();
     this.trapsMs.push(nowMs);
     if (this.trapsMs.filter((ms) => nowMs - ms < TRAPS_WINDOW_MS).length > TRAPS_MAX) {
       this.options.onFailure(`the engine trapped ${TRAPS_MAX + 1} times in ${TRAPS_WINDOW_MS / 1000} s; the last image is ${image}`);
       return;
     }
-    if (Atomics.load(this.words, WORD_STOP) === 0) await this.start().catch(() => undefined); // onFailure has been told
+    if (Atomics.load(this.words, WORD_STOP) === 0) await this.startThread(worker).catch(() => undefined); // onFailure has been told
+  }
+
+  /** What others may be waiting for, and a worker that has ended cannot give back. */
+  private releaseFor(worker: number): void {
+    Atomics.compareExchange(new Uint32Array(this.options.memory.buffer), (CONTROL_BASE + CONTROL_LOCK) / 4, worker + 1, 0);
+    this.gate.leave(worker);
+    if (worker === FIRST) this.gate.open();
   }
 
   private failWaiting(reason: string): void {
@@ -137,12 +168,12 @@ export class Pump implements Performer<Promise<number>> {
     }
   }
 
-  /** Ends the thread. Descriptors of ports stay open: they are the caller's. */
+  /** Ends the threads. Descriptors of ports stay open: they are the caller's. */
   async stop(): Promise<void> {
     Atomics.store(this.words, WORD_STOP, 1);
-    this.ring();
-    await this.exited;
+    this.wakes.forEach((_, worker) => this.wake(worker));
+    await Promise.all(this.threads.map((one) => one.exited));
     this.failWaiting("the director is stopping");
-    close(this.wake);
+    for (const wake of this.wakes) close(wake);
   }
 }

@@ -46,7 +46,7 @@ export class Replay {
     const director = new EngineDirector(engine, new Records(engine.memory), {
       version: "replay", defaultForward: config.defaultForward, startedMs: Date.now(),
       ports: () => [undefined, ...config.ports.map((port) => ({
-        name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", driverReason: "recorded inputs",
+        name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", driverReason: "recorded inputs", steering: "",
         up: true, addresses: port.addresses, refusedFrames: 0, refusedError: "", queues: [],
       }))],
     });

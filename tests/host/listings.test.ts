@@ -49,6 +49,7 @@ const table: Table = {
     ] }, [1, 1, 0, 29, 0], [0, 0, 0, 3, 0]),
   ],
   total: { counters: counters([0x2a, 0x20b, 0x1cd, 0x2c2d5, 0x8d39c]), rates: rates([2, 0x1c, 0x19, 0x25b2, 0x78a1]) },
+  workers: [counters([0x2a, 0x20b, 0x1cd, 0x2c2d5, 0x8d39c])],
 };
 
 const recorded = new Map(readTexts("with traffic").map((one) => [one.command.trim(), one.stdout]));
@@ -69,6 +70,11 @@ test("/proc/net/ip_vs, ip_vs_stats, ip_vs_stats_percpu", () => {
   assert.equal(procTable(table), recorded.get("cat /proc/net/ip_vs"));
   assert.equal(procStats(table), recorded.get("cat /proc/net/ip_vs_stats"));
   assert.equal(procStatsPerCpu(table), recorded.get("cat /proc/net/ip_vs_stats_percpu"));
+});
+
+test("ip_vs_stats_percpu has a row for each worker, and their total", () => {
+  const lines = procStatsPerCpu({ ...table, workers: [counters([1, 2, 3, 4, 5]), counters([0x29, 0x209, 0x1ca, 0x2c2d1, 0x8d397])] }).split("\n");
+  assert.deepEqual(lines.slice(2, 5).map((line) => line.trim().split(/ +/).slice(0, 3)), [["0", "1", "2"], ["1", "29", "209"], ["~", "2A", "20B"]]);
 });
 
 test("/proc/net/ip_vs_conn and ip_vs_conn_sync: the first row", () => {

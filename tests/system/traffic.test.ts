@@ -28,6 +28,7 @@ const SWITCH: Record<Method, string> = { nat: "-m", dr: "-g", tun: "-i", local: 
 /** As an operator of DR and TUN sets it: nobody but the client is seen, so that its port coming again means a new connection. */
 const REUSE = { sysctl: { conn_reuse_mode: 3 } };
 
+type Fields = Readonly<Record<string, unknown>>;
 type Figures = { connections: bigint; inPackets: bigint; outPackets: bigint; inBytes: bigint; outBytes: bigint };
 
 /** The figures of `lvsadm -Ln --stats --exact`: the service's, then its servers'. */
@@ -162,13 +163,13 @@ async function otherWeights(rig: Rig, method: Method): Promise<void> {
 }
 
 /** HUP with a changed file while connections are in use: not one of them breaks, the difference holds. */
-async function reloadUnderLoad(rig: Rig, method: Method): Promise<void> {
+async function reloadUnderLoad(rig: Rig, method: Method, more: Fields): Promise<void> {
   let log = "";
   let isOver = false;
   rig.director.onLog((text) => (log += text));
   const kept = rig.client.request({ url: `${SERVICE_URL}/`, count: KEPT_REQUESTS, concurrency: KEPT, keepAlive: true }).finally(() => (isOver = true));
   const rules = [...labRules(method, 3).map((rule) => rule.replace("-w 3", "-w 9")), `-A -u ${VIRTUAL_ADDRESS}:53 -s rr`];
-  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { fields: { ...MORE, ...REUSE } }));
+  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { fields: more }));
   rig.director.signal("SIGHUP");
   assert.ok(await until(() => log.includes('"reloaded"'), SETTLE_MS), `after HUP: ${log}`);
   assert.equal(isOver, false, "the load was over before the reload");
@@ -178,17 +179,33 @@ async function reloadUnderLoad(rig: Rig, method: Method): Promise<void> {
   assert.match(await rig.lvsadm("-Sn"), /-w 9[^\n]*\n-A -u 10\.0\.1\.100:53 -s rr\n$/);
 }
 
-async function trafficBy(context: TestContext, method: Method): Promise<void> {
+/** Both workers had work, and nearly every frame came to its own: the kernel knows whose it is. */
+async function sharedByWorkers(rig: Rig): Promise<void> {
+  const { workerRows, ports } = await rig.status();
+  const sum = (field: "received" | "handedOver" | "handedIn" | "handoverFull"): number => workerRows.reduce((all, row) => all + Number(row[field]), 0);
+  assert.equal(workerRows.length, 2);
+  assert.ok(workerRows.every((row) => Number(row.received) > sum("received") / 4), `work is shared: ${JSON.stringify(workerRows)}`);
+  assert.deepEqual([sum("handedIn"), sum("handoverFull")], [sum("handedOver"), 0]);
+  // Without the machine's own root no program may be loaded: then the kernel learns from what is sent.
+  const isSteered = ports.every((port) => port.steering.startsWith("frames are steered"));
+  if (isSteered) assert.ok(sum("handedOver") < sum("received") / 100, `steered, and yet handed over: ${JSON.stringify(workerRows)}`);
+  else assert.ok(ports.every((port) => port.steering.includes("handed over: ")), "why frames are not steered is told");
+  assert.match(await rig.lvsadm("status"), /2 workers\n.*\n {2}worker 0: \d+ frames, \d+ handed over/);
+}
+
+async function trafficBy(context: TestContext, method: Method, workers = 1): Promise<void> {
   const web = new WebServers(context, TRANSFER_BYTES);
-  const rig = await Rig.start(context, method, { more: { ...MORE, ...REUSE }, startServers: (network) => web.start(network) });
+  const more = { ...MORE, ...REUSE, ...(workers === 1 ? {} : { workers }) };
+  const rig = await Rig.start(context, method, { more, startServers: (network) => web.start(network) });
   await context.test(`${REQUESTS} requests, all answered, by weight; --stats says what the client's kernel says`, () => manyRequests(rig, method));
   await context.test("3 MB down and up arrive as they were sent", () => transfers(rig, web));
   // Before anybody uses lvsadm: HUP brings back what the file says.
   if (method !== "local") {
-    await context.test("HUP under load: the difference holds, no connection breaks", () => reloadUnderLoad(rig, method));
+    await context.test("HUP under load: the difference holds, no connection breaks", () => reloadUnderLoad(rig, method, more));
     await context.test("a server drained, removed and added under load loses no request", () => maintenance(rig, method));
     await context.test("new weights hold from the next connection on", () => otherWeights(rig, method));
   }
+  if (workers > 1) await context.test("both workers had their part of it", () => sharedByWorkers(rig));
   // Without a service the virtual address is an ordinary one of the director: its own server answers, or nobody.
   await context.test(`lvsadm -C leaves nothing, and ${method === "local" ? "the director's own server answers" : "nobody answers"}`, async () => {
     await rig.lvsadm("-C");
@@ -200,4 +217,5 @@ async function trafficBy(context: TestContext, method: Method): Promise<void> {
 
 inNamespaces(`traffic with ${WITH}`, import.meta.url, () => {
   for (const method of ["nat", "dr", "tun", "local"] as const) it(method, (context) => trafficBy(context as TestContext, method));
+  for (const method of ["nat", "dr"] as const) it(`${method}, two workers`, (context) => trafficBy(context as TestContext, method, 2));
 });

@@ -7,10 +7,12 @@ const BPF_MAP_CREATE = 0;
 const BPF_MAP_UPDATE = 2;
 const BPF_MAP_DELETE = 3;
 const BPF_PROG_LOAD = 5;
+const BPF_PROG_TEST_RUN = 10;
 const BPF_LINK_CREATE = 28;
 const BPF_XDP = 37;
 const BPF_TCX_INGRESS = 46;
-const PROGRAM_SCHED_CLS = 3;
+export const PROGRAM_SOCKET_FILTER = 1;
+export const PROGRAM_SCHED_CLS = 3;
 const PROGRAM_XDP = 6;
 
 const ATTRIBUTE_BYTES = 144;
@@ -133,4 +135,23 @@ function changeMap(map: number, how: number, key: Uint8Array, value: Uint8Array)
   attribute.writeBigUInt64LE(BigInt(addressOf(key)), 8);
   if (how === BPF_MAP_UPDATE) attribute.writeBigUInt64LE(BigInt(addressOf(value)), 16);
   return syscall(call(), how, addressOf(attribute), attribute.length, 0, 0, 0);
+}
+
+/** Loads a program that is not attached by a link; its descriptor. */
+export function loadProgram(kind: number, instructions: readonly Instruction[]): number {
+  return load(kind, 0, instructions);
+}
+
+/** What a loaded classifier answers about a frame. */
+export function tryProgram(program: number, frame: Uint8Array): number {
+  const attribute = Buffer.alloc(80);
+  const out = Buffer.alloc(frame.length + 256);
+  attribute.writeUInt32LE(program, 0);
+  attribute.writeUInt32LE(frame.length, 8);
+  attribute.writeUInt32LE(out.length, 12);
+  attribute.writeBigUInt64LE(BigInt(addressOf(frame)), 16);
+  attribute.writeBigUInt64LE(BigInt(addressOf(out)), 24);
+  attribute.writeUInt32LE(1, 32);
+  checked(syscall(call(), BPF_PROG_TEST_RUN, addressOf(attribute), attribute.length, 0, 0, 0), "try a BPF program", HINTS);
+  return attribute.readUInt32LE(4);
 }

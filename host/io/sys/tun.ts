@@ -7,11 +7,13 @@ import { inNamespace } from "./netns.js";
 const DEVICE = "/dev/net/tun";
 const IFF_TUN = 1;
 const IFF_TAP = 2;
+const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
+const TUNSETSTEERINGEBPF = 0x800454e0;
 
 // TUN_F_CSUM 1, TSO4 2, TSO6 4, ECN 8; USO4 32 and USO6 64 came with Linux 6.2.
 const OFFLOADS = 0x6f;
@@ -30,6 +32,8 @@ export interface TapOptions {
   vnetHeader: boolean;
   /** The kernel may hand over frames of up to 64 KB and unfinished checksums. Needs `vnetHeader`. */
   offloads: boolean;
+  /** One of several queues: each further call with the same name adds one. */
+  multiQueue?: boolean;
   /** Where the interface shall appear, such as /proc/PID/ns/net; the calling thread's without it. */
   namespacePath?: string;
 }
@@ -68,7 +72,7 @@ function createDevice(name: string, kind: number, options: TapOptions): number {
     EACCES: "the device is not open to this user: run as root, or `chmod 666 /dev/net/tun`",
   });
   try {
-    register(fd, name, kind | IFF_NO_PI | (options.vnetHeader ? IFF_VNET_HDR : 0));
+    register(fd, name, kind | IFF_NO_PI | (options.vnetHeader ? IFF_VNET_HDR : 0) | (options.multiQueue ? IFF_MULTI_QUEUE : 0));
     if (options.vnetHeader) setHeaderBytes(fd, name);
     if (options.offloads) setOffloads(fd, name);
     return fd;
@@ -85,7 +89,7 @@ function register(fd: number, name: string, flags: number): void {
   checked(ioctl(fd, TUNSETIFF, addressOf(request)), `make interface ${name}`, {
     EPERM: "CAP_NET_ADMIN is missing: run as root, or inside `unshare --user --map-root-user --net`",
     EBUSY: "another program has it open",
-    EINVAL: "an interface of this name exists and is of another kind",
+    EINVAL: "an interface of this name exists and is of another kind, or has one queue where several are wanted (or the other way round)",
   });
 }
 
@@ -100,4 +104,11 @@ function setOffloads(fd: number, name: string): void {
   const failure = errno();
   if (failure !== EINVAL) throw new SystemError(`set the offloads of ${name}`, failure);
   checked(ioctl(fd, TUNSETOFFLOAD, OFFLOADS_BEFORE_6_2), `set the offloads of ${name}`);
+}
+
+/** Lets a program (its descriptor) choose the queue of each frame; it replaces the one before. */
+export function setSteering(fd: number, program: number): void {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(program);
+  checked(ioctl(fd, TUNSETSTEERINGEBPF, addressOf(bytes)), "steer the frames of a TAP");
 }
