@@ -10,11 +10,13 @@ import { benchAgainst } from "./path/against.js";
 import { benchOpenings } from "./path/openings.js";
 import { benchPaths } from "./path/suite.js";
 import { benchRivals } from "./rival/suite.js";
+import { benchWorkers } from "./workers/suite.js";
 
 const PARTS: Record<string, (module: WebAssembly.Module, settings: Settings) => Promise<Report>> = {
   path: benchPaths,
   open: benchOpenings,
   rival: benchRivals,
+  workers: benchWorkers,
   micro: benchLeaves,
 };
 

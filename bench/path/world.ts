@@ -35,6 +35,7 @@ export interface WorldPlan {
   tunnel?: TunnelName;
   scheduler?: string;
   servers?: number;
+  workers?: number;
   /** Connections that the table must have room for. */
   connections: number;
 }
@@ -70,10 +71,16 @@ export class World {
 
   static async create(module: WebAssembly.Module, plan: WorldPlan): Promise<World> {
     const bucketBits = bucketBitsFor(plan.connections);
-    const world = new World(await Engine.create({ module, bucketBits, arenaBytes: ARENA_BYTES, seed: SEED }), plan, bucketBits);
+    const { workers = 1 } = plan;
+    const world = new World(await Engine.create({ module, bucketBits, workers, arenaBytes: ARENA_BYTES * workers, seed: SEED }), plan, bucketBits);
     world.wire();
     world.serve();
     return world;
+  }
+
+  /** The same world as another of its workers sees it. */
+  static async attach(module: WebAssembly.Module, memory: WebAssembly.Memory, plan: WorldPlan, worker: number): Promise<World> {
+    return new World(await Engine.attach(module, memory, worker, worker * ARENA_BYTES), plan, bucketBitsFor(plan.connections));
   }
 
   private wire(): void {

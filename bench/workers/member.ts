@@ -1,0 +1,74 @@
+// One worker of the bench: a thread with an engine of its own over the memory of all, and flows that are its own.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import { Random } from "../lib/random.js";
+import { Batch } from "../path/batch.js";
+import { clientTemplate, replyTemplates } from "../path/established.js";
+import { ACK, SYN } from "../path/frames.js";
+import type { Template } from "../path/template.js";
+import { INSIDE, OUTSIDE, World, type WorldPlan } from "../path/world.js";
+
+export interface MemberStart { module: WebAssembly.Module; memory: WebAssembly.Memory; plan: WorldPlan; worker: number; flows: number; meeting: SharedArrayBuffer }
+/** Batches to receive together with so many others; the first word of the meeting counts who has come. */
+export interface MemberTask { batches: number; together: number }
+
+const NANOSECONDS = 1e6;
+
+class Member {
+  private readonly batch: Batch;
+  private readonly own: number[] = [];
+  private readonly opening: Template;
+  private readonly going: Template;
+  private readonly answers: Template[];
+
+  constructor(private readonly world: World, private readonly start: MemberStart) {
+    this.batch = new Batch(world);
+    this.opening = clientTemplate(world, SYN);
+    this.going = clientTemplate(world, ACK);
+    this.answers = replyTemplates(world, SYN | ACK);
+  }
+
+  /** Opens flows until it has enough; those of others go to their owner. */
+  establish(): void {
+    const { engine } = this.world;
+    for (let flow = 0; this.own.length < this.start.flows; flow++) {
+      this.send(flow, this.opening, OUTSIDE);
+      if (engine.handedTo !== 0) continue;
+      this.send(flow, this.answers[this.world.serverOf(engine.sent(0).frame)] as Template, INSIDE);
+      this.send(flow, this.going, OUTSIDE);
+      this.own.push(flow);
+    }
+  }
+
+  private send(flow: number, template: Template, port: number): void {
+    this.batch.write(0, flow, template);
+    this.batch.list(1, template.bytes, port);
+    this.world.engine.receive(1, this.world.nowMs);
+  }
+
+  /** Nanoseconds a packet, engine only. */
+  run({ batches, together }: MemberTask): number {
+    const { engine, nowMs } = this.world;
+    const random = new Random(5 + this.start.worker);
+    const meeting = new Int32Array(this.start.meeting);
+    Atomics.add(meeting, 0, 1);
+    while (Atomics.load(meeting, 0) < together);
+    let spentMs = 0;
+    for (let count = 0; count < batches; count++) {
+      for (let index = 0; index < BATCH_MAX; index++) this.batch.write(index, this.own[random.below(this.own.length)] ?? 0, this.going);
+      this.batch.list(BATCH_MAX, this.going.bytes, OUTSIDE);
+      const beganMs = performance.now();
+      const sent = engine.receive(BATCH_MAX, nowMs);
+      spentMs += performance.now() - beganMs;
+      if (sent < BATCH_MAX) throw new Error(`${sent} of ${BATCH_MAX} frames came out`);
+    }
+    return (spentMs * NANOSECONDS) / (batches * BATCH_MAX);
+  }
+}
+
+const start = workerData as MemberStart;
+const member = new Member(await World.attach(start.module, start.memory, start.plan, start.worker), start);
+member.establish();
+parentPort?.on("message", (task: MemberTask) => parentPort?.postMessage(member.run(task)));
+parentPort?.postMessage(0);
