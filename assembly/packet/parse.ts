@@ -2,6 +2,7 @@
 
 import { PORT_BYTES, PORT_FLAGS, PORT_MAC, PORTS_BASE } from "../abi/layout";
 import { DropReason, PortFlag, Protocol } from "../abi/enums";
+import { isLocal6 } from "../link/local";
 import { fold64, sum } from "../wire/checksum";
 import { get16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
@@ -102,6 +103,17 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
 /** More extension headers than anyone sends in earnest. */
 const EXTENSIONS_MAX: u32 = 8;
 
+/**
+ * Headers that only the target reads and that do not fit: a router passes the packet on all the same (recording
+ * unread_headers). Nobody balances it, as its protocol is that of the header. False when it is for us.
+ */
+function passUnread(packet: Packet, header: u32): bool {
+  if (isLocal6(packet.l3 + 24)) return false;
+  packet.protocol = <u8>header;
+  packet.l4 = packet.end;
+  return true;
+}
+
 /** Walks the extension headers to the upper protocol (RFC 8200 section 4). False when they do not fit. */
 export function findUpper6(packet: Packet): bool {
   let at = <usize>packet.l3 + 40;
@@ -127,12 +139,12 @@ export function findUpper6(packet: Packet): bool {
       packet.l4 = <u32>at;
       return true;
     }
-    if (at + 8 > end) return false;
+    let bytes = at + 8 > end ? 8 : (<usize>load<u8>(at, 1) + 1) << 3;
+    if (at + bytes > end) return next != <u32>Protocol.HopByHop && passUnread(packet, next);
     packet.set(PacketFlag.Options);
     packet.previousNext = <u32>at;
     next = load<u8>(at);
-    at += (<usize>load<u8>(at, 1) + 1) << 3;
-    if (at > end) return false;
+    at += bytes;
   }
   return false;
 }

@@ -21,8 +21,8 @@ function isWanted(name: string, { index, kernel, engine }: Difference): boolean 
 const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp", "sysctls", "timeouts",
   "defense", "persistence", "answers", "errors_about_tunnels", "own_errors",
   "pieces_tunnelled", "pieces_recut", "reuse_at_threshold", "errors_passing", "ip_options",
-  "removed_server", "reset_unread", "passing_short", "tun_mixed", "nat_tcp_conntrack", "removed_at_once", "old_connection", "igmp_fragment", "no_service",
-  "pieces_overdue", "own_source"];
+  "removed_server", "reset_unread", "passing_short", "tun_mixed", "nat_tcp_conntrack", "removed_at_once",
+  "old_connection", "igmp_fragment", "no_service", "pieces_overdue", "own_source", "unread_headers"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 /** Two workers of one memory; a frame reaches either, whoever it belongs to. */
