@@ -68,8 +68,9 @@ export class Road {
     return new Road(engine);
   }
 
+  /** The connection. One that it took the place of is listed at 00:00 until the next tick, as the kernel's. */
   private get row(): { state: string; expiresSeconds: number; serverAddress: string } | undefined {
-    return new Records(this.engine.memory).connections()[0];
+    return new Records(this.engine.memory).connections().find((one) => one.expiresSeconds > 0);
   }
 
   get server(): string {
