@@ -33,18 +33,18 @@ class Member {
   establish(): void {
     const { engine } = this.world;
     for (let flow = 0; this.own.length < this.start.flows; flow++) {
-      this.send(flow, this.opening, OUTSIDE);
-      if (engine.handedTo !== 0) continue;
+      // What is another's goes to its ring, or is dropped when that is full: only our own comes out where it lay.
+      if (this.send(flow, this.opening, OUTSIDE) === 0 || engine.sent(0).frame !== this.batch.frameAt(0)) continue;
       this.send(flow, this.answers[this.world.serverOf(engine.sent(0).frame)] as Template, INSIDE);
       this.send(flow, this.going, OUTSIDE);
       this.own.push(flow);
     }
   }
 
-  private send(flow: number, template: Template, port: number): void {
+  private send(flow: number, template: Template, port: number): number {
     this.batch.write(0, flow, template);
     this.batch.list(1, template.bytes, port);
-    this.world.engine.receive(1, this.world.nowMs);
+    return this.world.engine.receive(1, this.world.nowMs);
   }
 
   /** Nanoseconds a packet, engine only. */
