@@ -25,7 +25,7 @@ const cli = meow(`
     $ npm run bench -- [options]
 
   Options
-    --quick        fewer flows and rounds: under 40 seconds
+    --quick        fewer flows and rounds: under a minute
     --only PART    one of ${Object.keys(PARTS).join(", ")}
     --against DIR  the roads alone, of this engine against that of another checkout, by turns in one process
     --save         keep the figures in bench/results, and write bench/RESULTS.md from all that are kept
