@@ -22,6 +22,7 @@ import { NO_CAUSE, beginBatch } from "./packet/slot";
 import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts } from "./state/timeouts";
+import { syncStart, syncStop } from "./sync/daemon";
 import { initSysctls } from "./sysctl";
 import { initCrc } from "./wire/sctp";
 
@@ -71,6 +72,8 @@ export function control(operation: u32): i32 {
     case Operation.MarkAdd: return markAdd();
     case Operation.MarkClear: return markClear();
     case Operation.Announce: return announcePorts();
+    case Operation.SyncStart: return syncStart();
+    case Operation.SyncStop: return syncStop();
     case Operation.HelperPortsSet: return setHelperPorts(R + REQUEST_VALUES);
     default: return <i32>ControlError.Unsupported;
   }

@@ -9,7 +9,7 @@ import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from ".
 import { isWelcome } from "./answer/welcome";
 import { sendIcmpError } from "./answer/icmp";
 import { sendIcmpv6Error } from "./answer/icmpv6";
-import { advance, isNewConnection, isReset } from "./state/advance";
+import { advance, isNewConnection, isReset, mayBegin } from "./state/advance";
 import { closeConnection, endRetired, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
@@ -41,6 +41,9 @@ import { openOutward } from "./begin/outward";
 import { findService, isJoining, isServing } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countIn, countOut, drop } from "./stats";
+import { isMaster, isPassive } from "./sync/daemon";
+import { tellOthers } from "./sync/export";
+import { receiveSync } from "./sync/import";
 import { sysctl } from "./sysctl";
 
 /** Handles `count` frames of the receive list; answers how many entries the transmit list has then. */
@@ -106,7 +109,7 @@ function handleGroup(first: u32, count: u32): void {
     if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);
   }
   store<u32>(state, touched, STATE_TOUCHED);
-  let longRoad = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) != 0;
+  let longRoad = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) != 0 || isPassive();
   for (let at = begin; at < end; at += PACKET_BYTES) {
     if (!longRoad) {
       at = express(at, end);
@@ -121,7 +124,7 @@ function handleOrdinary(packet: Packet): bool {
   if (!isServing(packet.family)) return false;
   let candidate = changetype<Connection>(<usize>packet.connection);
   if (packet.has(PacketFlag.ToLocal)) {
-    if (!isOf(packet, candidate, FROM_CLIENT)) return false;
+    if (!isOf(packet, candidate, FROM_CLIENT) || isPassive()) return false;
     toServer(packet, candidate);
     return true;
   }
@@ -162,15 +165,13 @@ function internet(packet: Packet): void {
 
 /** A packet that is all there. What is another worker's goes there, before anything is done with it. */
 function whole(packet: Packet): void {
-  if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) {
-    receiveNdp(packet);
-    return;
-  }
+  if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) return receiveNdp(packet);
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
   if (!isWelcome(packet)) return;
+  if (packet.has(PacketFlag.ToBackup)) return receiveSync(packet);
   packet.mark = 0;
   if (!isServing(packet.family)) return packet.has(PacketFlag.ToLocal) ? arrive(packet) : routePacket(packet);
-  if (isIcmpError(packet)) {
+  if (isIcmpError(packet) && !(isPassive() && packet.has(PacketFlag.ToLocal))) {
     if (shared && isHandedOver(packet, ownerOfError(packet, worker))) return;
     if (related(packet)) return;
   }
@@ -206,6 +207,7 @@ function isOnlyRouted(packet: Packet): bool {
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */
 function fromClient(packet: Packet): void {
+  if (isPassive()) return arrive(packet);
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
     packet.targetPort);
   if (index == 0) {
@@ -235,12 +237,6 @@ function begin(packet: Packet): void {
   if (connection.has(ConnectionFlag.OnePacket)) closeConnection(index);
 }
 
-/** A TCP connection begins with SYN, an SCTP one with INIT, unless the operator says "sloppy". */
-function mayBegin(packet: Packet): bool {
-  if (packet.protocol == <u8>Protocol.Udp) return true;
-  return isNewConnection(packet, true);
-}
-
 /** A packet of a known connection's client. */
 function toServer(packet: Packet, connection: Connection): void {
   if (isNewConnection(packet, false) && mayReuse(connection)) return beginAnew(packet, connection.index);
@@ -264,6 +260,7 @@ function serve(packet: Packet, connection: Connection): void {
   advance(packet, connection, FROM_CLIENT);
   connection.packets++;
   forwardToServer(packet, connection);
+  if (isMaster()) tellOthers(connection, connection.packets);
 }
 
 /** A packet that is not for us: a real server's answer behind NAT, or plain traffic to route. */

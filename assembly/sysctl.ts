@@ -2,6 +2,7 @@
 
 import { CONTROL_BASE, CONTROL_SYSCTLS } from "./abi/layout";
 import { Sysctl } from "./abi/enums";
+import { SYNC_QUEUE_MAX } from "./abi/limits";
 
 export function sysctl(name: Sysctl): u32 {
   return load<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<u32>name << 2));
@@ -27,4 +28,9 @@ export function initSysctls(): void {
   setSysctl(<u32>Sysctl.SnatReroute, 1);
   setSysctl(<u32>Sysctl.LblcExpiration, DAY_S);
   setSysctl(<u32>Sysctl.LblcrExpiration, DAY_S);
+  setSysctl(<u32>Sysctl.SyncThreshold, 3);
+  setSysctl(<u32>Sysctl.SyncPeriod, 50);
+  setSysctl(<u32>Sysctl.SyncQlenMax, SYNC_QUEUE_MAX);
+  setSysctl(<u32>Sysctl.SyncPorts, 1);
+  setSysctl(<u32>Sysctl.SyncVersion, 1);
 }

@@ -20,6 +20,7 @@ import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./service/removed";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
+import { syncTick } from "./sync/tick";
 
 /** Kernel's estimator period. */
 const ESTIMATE_MS: u32 = 2000;
@@ -32,6 +33,7 @@ export function tick(nowMs: u32): u32 {
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
   endEarly();
   sweepConnections();
+  syncTick();
   dropEntries();
   // What belongs to all workers is looked after by the first.
   if (worker == 0) keepHouse();

@@ -115,6 +115,23 @@ export interface ConnectionRow {
   serverPort: number;
   persistenceEngine: string;
   persistenceData: string;
+  /** True when another director has told of it. */
+  synced: boolean;
+}
+
+export type DaemonRole = "master" | "backup";
+
+/** A connection sync daemon. */
+export interface DaemonSpec {
+  role: DaemonRole;
+  /** A port's name. */
+  interface: string;
+  syncId: number;
+  /** Bytes of the longest message; 0 asks for what fits a common link. */
+  messageBytes: number;
+  group: string;
+  udpPort: number;
+  timeToLive: number;
 }
 
 export interface PortRow {
@@ -175,9 +192,11 @@ export type ControlRequest =
   | { do: "table" }
   | { do: "connections" }
   | { do: "daemons" }
+  | { do: "daemon-start"; daemon: DaemonSpec }
+  | { do: "daemon-stop"; role: DaemonRole }
   | { do: "status" }
   | { do: "sysctls" }
-  | { do: "sysctl-set"; name: string; value: number }
+  | { do: "sysctl-set"; name: string; value: number; period?: number } // period: the second number of sync_threshold
   | { do: "mark-add"; rule: MarkRule }
   | { do: "default-forward" };
 
@@ -195,15 +214,15 @@ export interface MarkRule {
 /** The names of assembly/abi ControlError, as they travel. */
 export type ControlFailure =
   | "invalid" | "exists" | "not-found" | "no-service" | "server-exists" | "no-server" | "no-scheduler"
-  | "full" | "range" | "unsupported" | "address-family";
+  | "full" | "range" | "unsupported" | "address-family" | "no-device";
 
 export interface ControlReplies {
   "table": Table;
   "connections": ConnectionRow[];
   "timeouts": Timeouts;
-  "daemons": never[];
+  "daemons": DaemonSpec[];
   "status": Status;
-  "sysctls": Record<string, number>;
+  "sysctls": Record<string, number | string>; // sync_threshold is two numbers, a tab between them
   "default-forward": ForwardName;
 }
 

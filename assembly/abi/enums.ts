@@ -75,6 +75,8 @@ export enum ConnectionFlag {
   MixedFamily = 2048,
   /** Its client began anew: it ends at the next tick, and until then its server is still heard. */
   Retired = 4096,
+  /** Three bits: which goodbye was last told to others, see sync/needed.ts. */
+  ToldMask = 57344,
 }
 
 export enum Scheduler {
@@ -169,6 +171,8 @@ export enum Operation {
   Announce = 20,
   ConnectionsDrop = 21,
   HelperPortsSet = 22,
+  SyncStart = 23,
+  SyncStop = 24,
 }
 
 /** Answers of `control` below zero; zero and above is success (an index where one was made). */
@@ -242,7 +246,15 @@ export enum DropReason {
   ForwardingFailed = 35,
   /** It belongs to another worker, whose ring is full. */
   HandoverFull = 36,
-  Last = 37,
+  /** A sync message that is not sound: nothing after the bad place was taken. */
+  SyncBad = 37,
+  /** A sync message of another sync id. */
+  SyncForeign = 38,
+  /** One record of a sync message: its protocol, state or persistence engine is not known here. */
+  SyncRefused = 39,
+  /** A sync message of ours for which the queue had no room. */
+  SyncQueueFull = 40,
+  Last = 41,
 }
 
 /** Flags of a port record. */
@@ -297,7 +309,17 @@ export enum Sysctl {
   SloppyTcp = 18,
   SnatReroute = 19,
   BackupOnly = 20,
-  Last = 21,
+  SyncThreshold = 21,
+  /** The second number of sync_threshold. */
+  SyncPeriod = 22,
+  SyncRefreshPeriod = 23,
+  SyncRetries = 24,
+  SyncQlenMax = 25,
+  SyncPorts = 26,
+  SyncPersistMode = 27,
+  SyncVersion = 28,
+  SyncSockSize = 29,
+  Last = 30,
 }
 
 /** Which addresses a record of the director's own stands for. */
@@ -319,4 +341,21 @@ export enum NeighborState {
   /** Set by the operator, never asked for. */
   Permanent = 3,
   Failed = 4,
+}
+
+/** Which sync daemon a request is about; the numbers are the kernel's. */
+export enum SyncRole {
+  Master = 1,
+  Backup = 2,
+}
+
+/** How far a sync message in the queue has come. */
+export enum SyncRecord {
+  /** Nothing: the next record is at the queue's beginning. */
+  Skip = 0,
+  /** Connections are still added. */
+  Open = 1,
+  Queued = 2,
+  /** Listed for sending; its place is free with the next flush. */
+  Sent = 3,
 }

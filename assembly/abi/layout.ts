@@ -60,6 +60,21 @@ export const TIMEOUTS_UDP: u32 = 16; //            index of the first UDP timeou
 export const TIMEOUTS_SCTP: u32 = 32;
 export const TIMEOUTS_COUNT: u32 = 64;
 
+// The connection sync daemons, 64 B each: the one that tells and the one that is told.
+export const CONTROL_SYNC_MASTER: u32 = 1280;
+export const CONTROL_SYNC_BACKUP: u32 = 1344;
+export const SYNC_PORT: u32 = 0; //                u32 the port it speaks or listens on; 0: it does not run
+export const SYNC_ID: u32 = 4; //                  u32 0..255
+export const SYNC_MESSAGE_BYTES: u32 = 8; //       u32 of the longest message
+export const SYNC_EPOCH: u32 = 12; //              u32 rises with every start and stop
+export const SYNC_GROUP: u32 = 16; //              16 B
+export const SYNC_UDP_PORT: u32 = 32; //           u16 host order; the first of sync_ports
+export const SYNC_HOPS: u32 = 34; //               u8 time to live
+export const SYNC_FAMILY: u32 = 35; //             u8 4, 6: the group's
+export const SYNC_REPORTS: u32 = 36; //            u32 membership reports sent since the start
+export const SYNC_REPORTED_MS: u32 = 40; //        u32 when the last was
+export const CONTROL_PASSIVE: u32 = 1408; //       u32 1: a backup of which backup_only says that it directs nothing
+
 // -------------------------------------------------------------------------- request record, 256 B
 // What `control` reads. Addresses are 16 bytes: IPv4 as ::ffff:a.b.c.d. Ports in network order.
 export const REQUEST_BASE: u32 = CONTROL_BASE + 0x1000;
@@ -299,8 +314,34 @@ export const EXTRA_NEXT: u32 = 60; //              u32 next extra of a text; fre
 /** Each shard has its own part of the region, the commons the last: no locks. */
 export const EXTRAS_WORKER: u32 = EXTRAS_MAX / (WORKERS_MAX + 1) | 0;
 
+// ----------------------------------------------- sync messages on their way, 1 MiB and a page a worker
+// A page of words, then a ring of records, each from a multiple of 64 and never across the end.
+//
+//    0 | record's bytes | SyncRecord | message's bytes | port of sync_ports |
+//   16 | first entry ms | queued ms |
+//  128 | message; the headers of its frame before it |
+export const SYNC_QUEUE_BYTES: u32 = 1048576;
+export const SYNC_WORKER_BYTES: u32 = 4096 + SYNC_QUEUE_BYTES;
+export const SYNC_RING: u32 = 4096;
+export const SYNC_TAIL: u32 = 0; //                u32 the ring's oldest record
+export const SYNC_HEAD: u32 = 4; //                u32 where the next record goes
+export const SYNC_USED: u32 = 8; //                u32 bytes from tail to head
+export const SYNC_QUEUED: u32 = 12; //             u32 messages that wait
+export const SYNC_SEEN: u32 = 16; //               u32 the master's epoch, as last seen
+export const SYNC_OPEN: u32 = 64; //               u32 x SYNC_PORTS_MAX: address of the record that is filled, 0 none
+export const SYNC_TEXT: u32 = 512; //              256 B: a text that is sent
+export const SYNC_QUEUES_BASE: u32 = EXTRAS_BASE + EXTRAS_MAX * EXTRA_BYTES;
+export const SYNC_RECORD_BYTES: u32 = 0; //        u32
+export const SYNC_RECORD_STATE: u32 = 4; //        u32 a SyncRecord
+export const SYNC_RECORD_MESSAGE_BYTES: u32 = 8; // u32
+export const SYNC_RECORD_PORT: u32 = 12; //        u32 0..SYNC_PORTS_MAX-1
+export const SYNC_RECORD_FIRST_MS: u32 = 16; //    u32
+export const SYNC_RECORD_QUEUED_MS: u32 = 20; //   u32
+export const SYNC_RECORD_MESSAGE: u32 = 128;
+export const TOLD_BYTES: u32 = 104;
+
 // ------------------------------------------------------------------------------- reassembly, 68 KiB
-export const REASSEMBLIES_BASE: u32 = EXTRAS_BASE + EXTRAS_MAX * EXTRA_BYTES;
+export const REASSEMBLIES_BASE: u32 = SYNC_QUEUES_BASE + SYNC_WORKER_BYTES * WORKERS_MAX;
 export const REASSEMBLY_BYTES: u32 = 69632;
 
 // --------------------------------------------------------------------------------- worker regions
@@ -365,6 +406,7 @@ export const STATE_RETIRED: u32 = 1024; //         u32 x RETIRED_MAX: connection
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
 export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
+export const STATE_SYNC_TOLD: u32 = 704; //        104 B: what an entry of a sync message says
 export const STATE_ENDING: u32 = 3072; //          u32 x 256: connections the sweep has picked
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
@@ -390,7 +432,7 @@ export const BUCKET_OVERFLOW: u32 = 52; //         u32 entries that had to go to
 //    0 | client address | virtual address |          IPv6: 32-bit folds of both
 //    8 | client, virtual port | protocol | state | flags, u16 |
 //   16 | server address | client address |           IPv6: folds
-//   24 | server, client port | server index |
+//   24 | server, client port | server index, u16 | when last synced, u16 |
 //   32 | IP delta in | L4 delta in | IP delta out | L4 delta out |
 //   40 | last seen ms | timeout ms |
 //   48 | packets in | home: bucket * 8 + place |
@@ -407,7 +449,9 @@ export const CONNECTION_SERVER_ADDRESS: u32 = 16;
 export const CONNECTION_CLIENT_AGAIN: u32 = 20;
 export const CONNECTION_SERVER_PORT: u32 = 24;
 export const CONNECTION_CLIENT_PORT_AGAIN: u32 = 26;
-export const CONNECTION_SERVER: u32 = 28;
+export const CONNECTION_SERVER: u32 = 28; //       u16
+export const CONNECTION_SYNCED: u32 = 30; //       u16 when it was told to others, see sync/needed.ts
+export const SYNCED_BY_OTHERS: u32 = 4; //         its bit: another director has told of the connection
 export const CONNECTION_IP_DELTA_IN: u32 = 32;
 export const CONNECTION_L4_DELTA_IN: u32 = 34;
 export const CONNECTION_IP_DELTA_OUT: u32 = 36;

@@ -63,3 +63,12 @@ export const FRAGMENTS_MAX: u32 = 256;
 
 /** Frames the engine itself can originate in one batch. */
 export const OWN_SLOTS_MAX: u32 = 1024;
+
+/** UDP ports a master may spread its messages over, as in the kernel. */
+export const SYNC_PORTS_MAX: u32 = 64;
+/** Times a connection is told again within a sync_refresh_period, as in the kernel. */
+export const SYNC_RETRIES_MAX: u32 = 3;
+/** Bytes of the longest sync message: what one datagram holds. */
+export const SYNC_MESSAGE_BYTES_MAX: u32 = 65507;
+/** Sync messages that may wait to be sent, where sync_qlen_max is not set: a thirty-second of a small kernel's pages. */
+export const SYNC_QUEUE_MAX: u32 = 874;

@@ -6,6 +6,7 @@ import { FROM_CLIENT, lookup } from "../connection/table";
 import { Packet } from "../packet/packet";
 import { advanceReset } from "../state/advance";
 import { drop } from "../stats";
+import { isPassive } from "../sync/daemon";
 import { answerEcho } from "./echo";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
@@ -37,7 +38,7 @@ export function answerLocal(packet: Packet): void {
 
 /** A segment nobody here listens for. When a service sent it here, its connection has been refused. */
 function resetLocal(packet: Packet): void {
-  if (!sendReset(packet)) return;
+  if (!sendReset(packet) || isPassive()) return;
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
   if (index != 0) advanceReset(Connection.at(index));
 }

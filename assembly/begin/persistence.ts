@@ -11,6 +11,7 @@ import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { drop } from "../stats";
+import { outlive } from "../sync/outlive";
 import { sysctl } from "../sysctl";
 import { copyAddress, mapAddress } from "../wire/field";
 import { Connection } from "../connection/connection";
@@ -136,7 +137,7 @@ function isAlive(index: u32): bool {
     closeConnection(index);
     return false;
   }
-  template.outlive();
+  outlive(template);
   return true;
 }
 

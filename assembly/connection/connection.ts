@@ -3,11 +3,11 @@
 
 import {
   CONNECTION_BYTES, CONNECTION_CLIENT16, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME,
-  CONNECTION_HOP_IN, CONNECTION_LAST_MS, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS,
-  CONNECTION_VIRTUAL16,
+  CONNECTION_HOP_IN, CONNECTION_LAST_MS, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SYNCED,
+  CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
-import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS } from "../abi/limits";
+import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX } from "../abi/limits";
 import { connections, connectionsMax, now, recordsOf, shard, since } from "../memory";
 
 /** A connection's number: its shard, and its index there. */
@@ -28,7 +28,8 @@ export class Connection {
   clientAgain: u32; //      20
   serverPort: u16; //       24
   clientPortAgain: u16; //  26
-  server: u32; //           28  server record, 0 none
+  server: u16; //           28  server record, 0 none
+  synced: u16; //           30
   ipDeltaIn: u16; //        32  what forwarding does to the IP header's sum
   l4DeltaIn: u16; //        34
   ipDeltaOut: u16; //       36
@@ -119,6 +120,8 @@ export class Connection {
 if (offsetof<Connection>() != CONNECTION_BYTES) ERROR("Connection no longer fills CONNECTION_BYTES");
 if (offsetof<Connection>("flags") != CONNECTION_FLAGS) ERROR("flags moved");
 if (offsetof<Connection>("server") != CONNECTION_SERVER) ERROR("server moved");
+if (offsetof<Connection>("synced") != CONNECTION_SYNCED) ERROR("synced moved");
+if (SERVERS_MAX > 65536) ERROR("server no longer holds every server's index");
 if (offsetof<Connection>("lastMs") != CONNECTION_LAST_MS) ERROR("lastMs moved");
 if (offsetof<Connection>("timeoutMs") != CONNECTION_TIMEOUT_MS) ERROR("timeoutMs moved");
 if (offsetof<Connection>("home") != CONNECTION_HOME) ERROR("home moved");

@@ -8,6 +8,7 @@ import {
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
 import { dues, now, state, table } from "../memory";
+import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAtEnd, lookNever } from "./due";
 import { closeConnection } from "./open";
@@ -102,7 +103,7 @@ export function endIfOver(connection: Connection): bool {
       closeConnection(connection.index);
       return true;
     }
-    connection.outlive();
+    outlive(connection);
   }
   lookAtEnd(connection);
   return false;

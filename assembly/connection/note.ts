@@ -63,3 +63,20 @@ export function hasNote(connection: Connection, text: usize, bytes: u32): bool {
   }
   return true;
 }
+
+/** Copies the text kept with a connection to a place with room for TEXT_BYTES_MAX. */
+export function copyNote(connection: Connection, to: usize): void {
+  let extra = connection.extra;
+  let record = changetype<usize>(Extra.at(extra));
+  let left = <u32>load<u8>(record, EXTRA_TEXT_BYTES);
+  let from = EXTRA_TEXT;
+  while (left != 0) {
+    let part = min(left, EXTRA_NEXT - from);
+    memory.copy(to, record + from, part);
+    to += part;
+    left -= part;
+    extra = Extra.at(extra).next;
+    record = changetype<usize>(Extra.at(extra));
+    from = 0;
+  }
+}

@@ -30,6 +30,19 @@ export function openConnection(
   family: u32, protocol: u32, client: usize, clientPort: u32, virtual: usize, virtualPort: u32,
   server: u32, serverPort: u32, flags: u32, fwmark: u32,
 ): u32 {
+  let index = takeFor(family, protocol, client, clientPort, virtual, virtualPort, flags, fwmark);
+  if (index == 0) return 0;
+  let connection = Connection.at(index);
+  if (server != 0) bindServer(connection, server, serverPort);
+  else bypass(connection);
+  if ((flags & <u32>ConnectionFlag.OnePacket) == 0) insert(index);
+  return index;
+}
+
+/** A record with everything but its server; 0 (counted) when all are in use. */
+function takeFor(
+  family: u32, protocol: u32, client: usize, clientPort: u32, virtual: usize, virtualPort: u32, flags: u32, fwmark: u32,
+): u32 {
   let index = take();
   if (index == 0) {
     drop(DropReason.ConnectionTableFull);
@@ -47,9 +60,25 @@ export function openConnection(
   connection.timeoutMs = FIRST_TIMEOUT_MS;
   connection.lastMs = now;
   connection.fwmark = fwmark;
-  if (server != 0) bindServer(connection, server, serverPort);
-  else bypass(connection);
-  if ((flags & <u32>ConnectionFlag.OnePacket) == 0) insert(index);
+  return index;
+}
+
+/**
+ * Makes a connection as another director has told of it, to a server that need not be one of ours: it is served as
+ * its flags say, and counted nowhere. Answers 0 (and counts) when the table is full.
+ */
+export function openUnbound(
+  family: u32, protocol: u32, client: usize, clientPort: u32, virtual: usize, virtualPort: u32,
+  server: usize, serverPort: u32, flags: u32, fwmark: u32,
+): u32 {
+  let index = takeFor(family, protocol, client, clientPort, virtual, virtualPort, flags, fwmark);
+  if (index == 0) return 0;
+  let connection = Connection.at(index);
+  copyAddress(connection.server16, server);
+  connection.serverAddress = foldAddress(server);
+  connection.serverPort = <u16>serverPort;
+  prepareDeltas(connection);
+  insert(index);
   return index;
 }
 
@@ -68,7 +97,7 @@ function bypass(connection: Connection): void {
 /** Gives a connection its server, counts it there, and prepares what every packet of it will need. */
 export function bindServer(connection: Connection, index: u32, serverPort: u32): void {
   let server = Server.at(index);
-  connection.server = index;
+  connection.server = <u16>index;
   connection.serverPort = <u16>serverPort;
   copyAddress(connection.server16, server.address);
   connection.serverAddress = foldAddress(server.address);

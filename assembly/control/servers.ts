@@ -15,6 +15,7 @@ import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
 import { Server, linkServer, takeServer } from "../service/server";
 import { Service } from "../service/service";
+import { isBackup, isMaster } from "../sync/daemon";
 import { copyAddress, sameAddress } from "../wire/field";
 
 const R: usize = REQUEST_BASE;
@@ -24,6 +25,8 @@ function checkServer(service: Service): i32 {
   let forward = <u32>load<u8>(R, REQUEST_FORWARD);
   if (!isFamily(kind) || forward > <u32>Forward.Direct || !isUnicast(kind, R + REQUEST_SERVER_ADDRESS)) return <i32>ControlError.Invalid;
   if (kind != <u32>service.family && forward != <u32>Forward.Tunnel) return <i32>ControlError.AddressFamily;
+  // A sync message has one family for all its addresses.
+  if (kind != <u32>service.family && (isMaster() || isBackup())) return <i32>ControlError.Invalid;
   if (load<u32>(R, REQUEST_WEIGHT) > <u32>i32.MAX_VALUE) return <i32>ControlError.Range;
   if (load<u32>(R, REQUEST_LOWER) > load<u32>(R, REQUEST_UPPER)) return <i32>ControlError.Range;
   return 0;

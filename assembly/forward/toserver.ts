@@ -34,7 +34,11 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
     return refuseHops(packet);
   }
   if (hop == 0) return drop(DropReason.NoRoute);
-  if (method == <u32>Forward.Tunnel) return forwardTunnel(packet, connection, hop);
+  if (method == <u32>Forward.Tunnel) {
+    // Another director's connection to a server we do not know: neither do we know its kind of tunnel.
+    if (connection.server == 0) return drop(DropReason.ServerGone);
+    return forwardTunnel(packet, connection, hop);
+  }
 
   let mtu = hopMtu(hop);
   if (wireBytes(packet) > mtu && mayNotFragment(packet)) {

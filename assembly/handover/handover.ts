@@ -28,23 +28,41 @@ function count(word: usize, frames: u32): void {
 
 /** Gives a packet that nothing has been done with to its owner; drops it (counted) when the ring is full. */
 export function handOver(packet: Packet, owner: u32): void {
+  if (!packet.has(PacketFlag.Reassembled)) return putFrame(packet, owner);
   let ring = ringBetween(worker, owner);
-  let isDatagram = packet.has(PacketFlag.Reassembled);
-  let bytes = isDatagram ? HANDED_PACKET + PACKET_BYTES
-    : (HANDED_FRAME + packet.bytes + GROWTH_BYTES + LINE - 1) & ~(LINE - 1);
-  let record = reserveRecord(ring, bytes);
+  let record = reserveRecord(ring, HANDED_PACKET + PACKET_BYTES);
   if (record == 0) return drop(DropReason.HandoverFull);
-  if (isDatagram) {
-    store<u32>(record, <u32>Handed.Datagram, HANDED_KIND);
-    memory.copy(record + HANDED_PACKET, changetype<usize>(packet), PACKET_BYTES);
-    passDatagram(packet.reassembly);
-  } else {
-    store<u32>(record, <u32>Handed.Frame, HANDED_KIND);
-    store<u32>(record, packet.bytes, HANDED_FRAME_BYTES);
-    let flags: u32 = packet.has(PacketFlag.Vnet) ? <u32>FrameFlag.Vnet : 0;
-    store<u32>(record, <u32>packet.port | (flags << 16), HANDED_PORT);
-    memory.copy(record + HANDED_FRAME - VIRTIO_BYTES, packet.frame - VIRTIO_BYTES, packet.bytes + VIRTIO_BYTES);
-  }
+  store<u32>(record, <u32>Handed.Datagram, HANDED_KIND);
+  memory.copy(record + HANDED_PACKET, changetype<usize>(packet), PACKET_BYTES);
+  passDatagram(packet.reassembly);
+  tellOwner(ring, record, owner);
+}
+
+/** Gives each other worker a copy of a group's frame: every one has something of what it says. */
+export function handToAll(packet: Packet): void {
+  // One put together has no hardware addresses: its copy's is a group's.
+  if (packet.has(PacketFlag.Reassembled)) store<u8>(packet.frame, 1);
+  for (let other: u32 = 0; other < workers; other++) if (other != worker) putFrame(packet, other);
+}
+
+/** True for what another worker has handed in. */
+export function isHandedIn(packet: Packet): bool {
+  return packet.cause >= BATCH_MAX;
+}
+
+function putFrame(packet: Packet, owner: u32): void {
+  let ring = ringBetween(worker, owner);
+  let record = reserveRecord(ring, (HANDED_FRAME + packet.bytes + GROWTH_BYTES + LINE - 1) & ~(LINE - 1));
+  if (record == 0) return drop(DropReason.HandoverFull);
+  store<u32>(record, <u32>Handed.Frame, HANDED_KIND);
+  store<u32>(record, packet.bytes, HANDED_FRAME_BYTES);
+  let flags: u32 = packet.has(PacketFlag.Vnet) ? <u32>FrameFlag.Vnet : 0;
+  store<u32>(record, <u32>packet.port | (flags << 16), HANDED_PORT);
+  memory.copy(record + HANDED_FRAME - VIRTIO_BYTES, packet.frame - VIRTIO_BYTES, packet.bytes + VIRTIO_BYTES);
+  tellOwner(ring, record, owner);
+}
+
+function tellOwner(ring: usize, record: usize, owner: u32): void {
   putRecord(ring, record);
   store<u32>(state, load<u32>(state, STATE_HANDED_TO) | (1 << owner), STATE_HANDED_TO);
   count(STATE_HANDED_OVER, 1);

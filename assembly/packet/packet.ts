@@ -29,6 +29,8 @@ export enum PacketFlag {
   Embedded = 512,
   /** IPv6: its connection is looked at beyond the first line. */
   Wide = 1024,
+  /** Sent to the group that the sync backup listens to. */
+  ToBackup = 2048,
 }
 
 @unmanaged

@@ -3,6 +3,7 @@
 import { PORT_BYTES, PORT_FLAGS, PORT_MAC, PORTS_BASE } from "../abi/layout";
 import { DropReason, PortFlag, Protocol } from "../abi/enums";
 import { isLocal6 } from "../link/local";
+import { isForBackup } from "../sync/daemon";
 import { fold64, sum } from "../wire/checksum";
 import { get16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
@@ -69,8 +70,10 @@ function parse4(packet: Packet, rest: u32, group: bool): Kind {
   if (headerBytes > 20) packet.set(PacketFlag.Options);
   let target = load<u32>(l3, 16);
   if (isMartian4(load<u32>(l3, 12))) return bad(packet, DropReason.Martian);
-  // Group frames are for routers' and hosts' own protocols; a balancer has none over IPv4.
-  if (group || target == 0xffffffff || (target & 0xf0) == 0xe0) return bad(packet, DropReason.Broadcast);
+  // Group frames are for routers' and hosts' own protocols; over IPv4 a balancer has one, the sync daemon's.
+  packet.fillAddresses();
+  if (isForBackup(packet.port, 4, packet.target)) packet.set(PacketFlag.ToBackup);
+  else if (group || target == 0xffffffff || (target & 0xf0) == 0xe0) return bad(packet, DropReason.Broadcast);
   if ((target & 0xff) == 127 || (target & 0xff) == 0) return bad(packet, DropReason.Martian);
   let fragment = get16(l3 + 6);
   if (fragment & 0x3fff) {
@@ -79,7 +82,6 @@ function parse4(packet: Packet, rest: u32, group: bool): Kind {
     packet.moreFragments = (fragment >> 13) & 1;
     packet.fragmentId = load<u16>(l3, 4);
   }
-  packet.fillAddresses();
   return Kind.Ip;
 }
 
@@ -95,6 +97,10 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
   if (!findUpper6(packet)) return bad(packet, DropReason.BadHeader);
   packet.fillAddresses();
   let multicast = load<u8>(l3, 24) == 0xff;
+  if (multicast && isForBackup(packet.port, 6, packet.target)) {
+    packet.set(PacketFlag.ToBackup);
+    return Kind.Ip;
+  }
   // Neighbour discovery speaks by multicast; nothing else of a group is for a balancer.
   if ((multicast || group) && packet.protocol != <u8>Protocol.Icmpv6) return bad(packet, DropReason.Broadcast);
   return Kind.Ip;

@@ -95,3 +95,9 @@ export function isReset(packet: Packet): bool {
   if (packet.protocol == <u8>Protocol.Sctp) return packet.l4 + 13 <= packet.end && load<u8>(packet.l4, 12) == SCTP_ABORT;
   return false;
 }
+
+/** A TCP connection begins with SYN, an SCTP one with INIT, unless the operator says "sloppy". */
+export function mayBegin(packet: Packet): bool {
+  if (packet.protocol == <u8>Protocol.Udp) return true;
+  return isNewConnection(packet, true);
+}

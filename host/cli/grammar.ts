@@ -1,7 +1,8 @@
 // One ipvsadm command line as something that can be done: every check the real program makes before
 // it asks the kernel, in the same order, with the same texts (recording cli).
 
-import type { ForwardName, ServerSpec, ServiceProtocol, ServiceSpec, TunnelName } from "../protocol.js";
+import type { DaemonRole, DaemonSpec, ForwardName, ServerSpec, ServiceProtocol, ServiceSpec, TunnelName } from "../protocol.js";
+import { isGroup } from "../engine/address.js";
 import { CommandFailure, misused, type Names } from "./context.js";
 import { readAddress4, readEndpoint, wholeNumber } from "./endpoints.js";
 import { LIST_EXCLUSIVE, OPTIONS, RULES, type Command, type Option } from "./options.js";
@@ -12,6 +13,8 @@ const TIMEOUT_MAX_S = 86400 * 31;
 const PERSISTENT_DEFAULT_S = 360;
 const INT_MAX = 2147483647;
 const MARK_MAX = 4294967295;
+/** What one datagram holds. */
+const MESSAGE_BYTES_MAX = 65507;
 
 export interface Parsed {
   command: Command;
@@ -20,7 +23,7 @@ export interface Parsed {
   server: ServerSpec;
   /** Values of --set, in seconds. */
   timeouts: { tcp: number; tcpfin: number; udp: number };
-  role: string;
+  daemon: DaemonSpec;
 }
 
 /** The mask of an IPv6 service until -M comes, which then has to come after it. */
@@ -51,6 +54,11 @@ function emptyServer(): ServerSpec {
   };
 }
 
+/** What a sync daemon is without further words; the interface is the kernel's default, not one of ours. */
+function emptyDaemon(): DaemonSpec {
+  return { role: "master", interface: "eth0", syncId: 0, messageBytes: 0, group: "224.0.0.81", udpPort: 8848, timeToLive: 1 };
+}
+
 /** Reads a command line (without the program's name). Throws a CommandFailure with the text to show. */
 export async function parseCommand(words: readonly string[], program: string, names: Names): Promise<Parsed> {
   const read = readWords(words);
@@ -58,10 +66,10 @@ export async function parseCommand(words: readonly string[], program: string, na
   if (first?.switch.command === undefined) throw tryHelp(program);
   const draft: Draft = {
     command: first.switch.command, options: new Set(), service: emptyService(), server: emptyServer(),
-    timeouts: { tcp: 0, tcpfin: 0, udp: 0 }, role: first.argument ?? "", flagsText: undefined, tunnelSwitches: [], portGiven: false,
+    timeouts: { tcp: 0, tcpfin: 0, udp: 0 }, daemon: emptyDaemon(), flagsText: undefined, tunnelSwitches: [], portGiven: false,
   };
   if (draft.command === "help" || draft.command === "version") return draft;
-  if (draft.command === "start-daemon" || draft.command === "stop-daemon") checkRole(draft);
+  if (draft.command === "start-daemon" || draft.command === "stop-daemon") readRole(draft, first.argument ?? "");
   for (const given of read.given.slice(1)) await applySwitch(draft, given, names);
   if (read.problem) throw new CommandFailure(255, `${read.problem.text}: ${read.problem.reason}`);
   const rest = draft.command === "set" ? setTimeouts(draft, read.rest) : read.rest;
@@ -71,8 +79,9 @@ export async function parseCommand(words: readonly string[], program: string, na
   return draft;
 }
 
-function checkRole(draft: Draft): void {
-  if (draft.role !== "master" && draft.role !== "backup") fail(`illegal ${draft.command} parameter specified`);
+function readRole(draft: Draft, text: string): void {
+  if (text !== "master" && text !== "backup") fail(draft.command === "start-daemon" ? "illegal start-daemon parameter specified" : "illegal start_daemon specified");
+  draft.daemon.role = text as DaemonRole;
 }
 
 function setTimeouts(draft: Draft, rest: string[]): string[] {
@@ -167,9 +176,18 @@ function applyPlain(draft: Draft, given: Given, text: string): void {
       draft.tunnelSwitches.push(option);
       server.tunnelFlags = option === "tun-csum" ? 1 : option === "tun-remcsum" ? 2 : 0;
       return;
-    case "syncid":
-      if (wholeNumber(text, 0, 255) === undefined) fail("illegal syncid specified");
-      return;
+    default: return applyDaemon(draft.daemon, option, text);
+  }
+}
+
+function applyDaemon(daemon: DaemonSpec, option: Option, text: string): void {
+  switch (option) {
+    case "mcast-interface": daemon.interface = text; return;
+    case "syncid": daemon.syncId = wholeNumber(text, 0, 255) ?? fail("illegal syncid specified"); return;
+    case "sync-maxlen": daemon.messageBytes = wholeNumber(text, 1, MESSAGE_BYTES_MAX) ?? fail("illegal sync-maxlen specified"); return;
+    case "mcast-port": daemon.udpPort = wholeNumber(text, 1, 65535) ?? fail("illegal mcast-port specified"); return;
+    case "mcast-ttl": daemon.timeToLive = wholeNumber(text, 1, 255) ?? fail("illegal mcast-ttl specified"); return;
+    case "mcast-group": daemon.group = readGroup(text); return;
     default:
   }
 }
@@ -179,6 +197,10 @@ function readNetmask(service: ServiceSpec, text: string): string {
   if (service.family === 4) return readAddress4(text) ?? fail("illegal virtual server persistent mask specified");
   const bits = /^\s*\+?\d+/.exec(text)?.[0] ?? "0";
   return String(wholeNumber(bits, 1, 128) ?? fail("illegal ipv6 netmask specified"));
+}
+
+function readGroup(text: string): string {
+  return isGroup(text) ? text : fail(`invalid ${text.includes(":") ? "IPv6" : "IPv4"} mcast-group \`${text}'`);
 }
 
 async function readServer(draft: Draft, text: string, names: Names): Promise<void> {

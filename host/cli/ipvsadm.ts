@@ -4,7 +4,7 @@ import type { ControlFailure, ControlReply, ControlRequest, Director, ReplyOf, T
 import { CommandFailure, failed, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { parseCommand, type Parsed } from "./grammar.js";
 import { helpText, versionText } from "./help.js";
-import { banner, listConnections, listServices, sameService, saveRules, Writer } from "./print.js";
+import { banner, listConnections, listDaemons, listServices, sameService, saveRules, Writer } from "./print.js";
 import { readWords, tryHelp } from "./words.js";
 
 const INVALID = "Invalid operation.  Possibly wrong module version, address not unicast, ...";
@@ -13,7 +13,7 @@ const COMMON: Record<ControlFailure, string> = {
   "invalid": INVALID, "exists": "Service already exists", "not-found": "No such service", "no-service": "No such service",
   "server-exists": "Destination already exists", "no-server": "No such destination", "no-scheduler": SCHEDULER,
   "full": "Memory allocation problem", "range": "Numerical result out of range", "unsupported": "Operation not supported",
-  "address-family": "Different address family is allowed only for tunneling servers",
+  "address-family": "Different address family is allowed only for tunneling servers", "no-device": "No such device",
 };
 const SERVER_COMMANDS = new Set(["add-server", "edit-server", "delete-server"]);
 
@@ -22,6 +22,8 @@ async function ask<R extends ControlRequest>(director: Director, request: R, par
   const reply: ControlReply<ReplyOf<R>> = await director.request(request);
   if (reply.ok) return reply.value;
   if (reply.error === "no-service" && SERVER_COMMANDS.has(parsed.command)) throw new CommandFailure(exitCode, "Service not defined");
+  if (parsed.command === "start-daemon" && reply.error === "exists") throw new CommandFailure(exitCode, "Daemon has already run");
+  if (parsed.command === "stop-daemon" && reply.error === "not-found") throw new CommandFailure(exitCode, "No daemon is running");
   throw new CommandFailure(exitCode, reply.detail ?? COMMON[reply.error]);
 }
 
@@ -54,8 +56,8 @@ async function perform(parsed: Parsed, context: CommandContext): Promise<Command
     case "flush": await ask(director, { do: "flush" }, parsed); break;
     case "zero": await ask(director, parsed.options.has("service-address") ? { do: "zero", service } : { do: "zero" }, parsed); break;
     case "set": await ask(director, { do: "timeouts-set", timeouts: parsed.timeouts }, parsed); break;
-    case "start-daemon": throw new CommandFailure(255, "Operation not supported: this director has no connection sync daemon");
-    case "stop-daemon": throw new CommandFailure(255, "No daemon is running");
+    case "start-daemon": await ask(director, { do: "daemon-start", daemon: parsed.daemon }, parsed); break;
+    case "stop-daemon": await ask(director, { do: "daemon-stop", role: parsed.daemon.role }, parsed); break;
   }
   return succeeded();
 }
@@ -73,8 +75,7 @@ async function list(parsed: Parsed, context: CommandContext): Promise<CommandRes
     return succeeded(`Timeout (tcp tcpfin udp): ${timeouts.tcp} ${timeouts.tcpfin} ${timeouts.udp}\n`);
   }
   if (options.has("daemon")) {
-    await ask(director, { do: "daemons" }, parsed);
-    return succeeded();
+    return succeeded(listDaemons(await ask(director, { do: "daemons" }, parsed)));
   }
   const table: Table = await ask(director, { do: "table" }, parsed);
   if (!options.has("service-address")) {

@@ -1,6 +1,6 @@
 // Listings, column for column as ipvsadm prints them (recording cli).
 
-import type { ConnectionRow, Counters, Rates, ServerRow, ServiceKey, ServiceRow, Table } from "../protocol.js";
+import type { ConnectionRow, Counters, DaemonSpec, Rates, ServerRow, ServiceKey, ServiceRow, Table } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
 import type { Names } from "./context.js";
 import { formatFlags } from "./flags.js";
@@ -186,6 +186,12 @@ export async function listConnections(rows: readonly ConnectionRow[], withEngine
       `${client.padEnd(18)} ${virtual.padEnd(18)} ${target}\n`);
   }
   return lines.join("");
+}
+
+/** -L --daemon: the connection sync daemons that run. */
+export function listDaemons(daemons: readonly DaemonSpec[]): string {
+  return daemons.map((one) => `${one.role} sync daemon (mcast=${one.interface}, syncid=${one.syncId}, maxlen=${one.messageBytes}, ` +
+    `group=${one.group}, port=${one.udpPort}, ttl=${one.timeToLive})\n`).join("");
 }
 
 /** -S: the table as lines that -R takes. */

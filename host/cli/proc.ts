@@ -83,8 +83,8 @@ export function procConnections(rows: readonly ConnectionRow[]): string {
     rows.map((row) => `${connectionKey(row)} ${String(row.expiresSeconds).padStart(7)}${engine(row)}\n`).join("");
 }
 
-/** /proc/net/ip_vs_conn_sync: every connection here was opened here. */
+/** /proc/net/ip_vs_conn_sync: opened here, or told by another director. */
 export function procConnectionsSync(rows: readonly ConnectionRow[]): string {
   return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n" +
-    rows.map((row) => `${connectionKey(row)} LOCAL  ${String(row.expiresSeconds).padStart(7)}\n`).join("");
+    rows.map((row) => `${connectionKey(row)} ${row.synced ? "SYNC " : "LOCAL"}  ${String(row.expiresSeconds).padStart(7)}\n`).join("");
 }

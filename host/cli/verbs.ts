@@ -5,7 +5,7 @@ import { CommandFailure, failed, misused, succeeded, type CommandContext, type C
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
 import { procConnections, procConnectionsSync, procStats, procStatsPerCpu, procTable } from "./proc.js";
-import { ABSENT } from "./sysctls.js";
+import { ABSENT, readSetting } from "./sysctls.js";
 
 type Verb = (words: readonly string[], context: CommandContext, progress: (text: string) => void) => Promise<CommandResult>;
 
@@ -165,12 +165,12 @@ async function sysctl(all: readonly string[], context: CommandContext): Promise<
   if (words.length > 1) throw misused(`unexpected argument ${words[1]}`);
   const [name = "", value] = (words[0] ?? "").replace(/^net\.ipv4\.vs\./, "").split("=");
   if (value === undefined) return showSysctls(name, context);
-  const number = wholeNumber(value, 0, 4294967295);
+  const [number, period] = readSetting(name, value) ?? [];
   if (number === undefined) throw misused(`invalid value \`${value}' specified`);
   if (Object.hasOwn(ABSENT, name)) throw new CommandFailure(255, `net.ipv4.vs.${name} has no meaning here: ${ABSENT[name]}`);
-  const reply = await context.director.request({ do: "sysctl-set", name, value: number });
+  const reply = await context.director.request(period === undefined ? { do: "sysctl-set", name, value: number } : { do: "sysctl-set", name, value: number, period });
   if (!reply.ok) throw new CommandFailure(255, reply.detail ?? `cannot set ${name}: ${reply.error}`);
-  return succeeded(`net.ipv4.vs.${name} = ${number}\n`);
+  return succeeded(`net.ipv4.vs.${name} = ${value}\n`);
 }
 
 async function showSysctls(name: string, context: CommandContext): Promise<CommandResult> {

@@ -6,7 +6,7 @@ import { NO_NAMES, type Names } from "../cli/context.js";
 import { runIpvsadm } from "../cli/ipvsadm.js";
 import { splitWords } from "../cli/words.js";
 import type { Performer } from "../engine/engine.js";
-import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl } from "../engine/requests.js";
+import { addLocal, addLocalSubnet, addMark, addNeighbor, addRoute, clearMarks, setHelperPorts, setPort, setSysctl, startDaemon } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import type { Config, PortConfig } from "./config.js";
 import { ConfigError, type RuleLine } from "./locator.js";
@@ -34,8 +34,9 @@ export async function applyNetwork(engine: Performer, config: Config, modeOf: (p
   await check(setHelperPorts(engine, config.ftpPorts), `ftp-ports ${config.ftpPorts.join(", ")}`);
   for (const [name, value] of Object.entries(config.sysctls)) {
     const sysctl = SYSCTLS.get(name);
-    if (sysctl !== undefined) await check(setSysctl(engine, sysctl, value), `sysctl ${name}`);
+    if (sysctl !== undefined) await check(setSysctl(engine, sysctl, value[0] ?? 0, value[1]), `sysctl ${name}`);
   }
+  for (const { spec, port } of config.daemons) await check(startDaemon(engine, spec, port), `the sync ${spec.role}`);
   if (problems.length > 0) throw new ConfigError(problems);
 }
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
-import type { ForwardName } from "../protocol.js";
+import type { DaemonSpec, ForwardName } from "../protocol.js";
 import type { DriverChoice } from "../io/driver.js";
 import type { NicMode } from "../io/nic.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
@@ -44,7 +44,9 @@ export interface Config {
   transparent: string[];
   neighbors: { address: string; mac: string; port: number }[];
   marks: PortMark[];
-  sysctls: Record<string, number>;
+  /** One number each; of sync_threshold two. */
+  sysctls: Record<string, number[]>;
+  daemons: { spec: DaemonSpec; port: number }[];
   ftpPorts: number[];
   rules: RuleLine[];
 }
@@ -103,7 +105,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
     transparent: text.transparent,
     neighbors: text.neighbors.map((one, index) => ({ address: one.address, mac: one.mac, port: portAt(one.port, ["neighbors", index, "port"]) })),
     marks: readMarks(text.marks, locator, places, problems),
-    sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: linesOf("rules", text.rules, locator),
+    daemons: daemonsOf(text.sync, portAt), sysctls: text.sysctl, ftpPorts: text["ftp-ports"], rules: linesOf("rules", text.rules, locator),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
@@ -121,4 +123,15 @@ function portConfig(port: PortText, index: number): PortConfig {
     addresses: port.addresses, isHost: port.kind === "host", isNic: port.attach === "nic", peerMac: port["peer-mac"], namespacePath: port.namespace,
     xdp: port.attach === "xdp" ? { mode: port.mode ?? "auto", queues: port.queues, isGateway: port.gateway ?? false } : undefined,
   };
+}
+
+function daemonsOf(text: ConfigText["sync"], portAt: (name: string, path: Path) => number): Config["daemons"] {
+  return (["master", "backup"] as const).flatMap((role) => {
+    const one = text[role];
+    if (one === undefined) return [];
+    const spec: DaemonSpec = {
+      role, interface: one.port, syncId: one.id, messageBytes: one["max-bytes"] ?? 0, group: one.group, udpPort: one["udp-port"], timeToLive: one.ttl,
+    };
+    return [{ spec, port: portAt(one.port, ["sync", role, "port"]) }];
+  });
 }

@@ -7,7 +7,7 @@ import { planTable } from "./plan.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine, type Performer } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
-import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl } from "../engine/requests.js";
+import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl, startDaemon, stopDaemon } from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import type { Director, Table } from "../protocol.js";
 
@@ -57,8 +57,10 @@ export async function reload(engine: Performer, director: Director, before: Conf
   if (before.ftpPorts.join() !== after.ftpPorts.join()) await step(`ftp-ports = ${after.ftpPorts.join(", ")}`, setHelperPorts(engine, after.ftpPorts));
   for (const [name, value] of Object.entries(after.sysctls)) {
     const sysctl = SYSCTLS.get(name);
-    if (sysctl !== undefined && before.sysctls[name] !== value) await step(`sysctl ${name} = ${value}`, setSysctl(engine, sysctl, value));
+    if (sysctl !== undefined && before.sysctls[name]?.join() !== value.join()) await step(`sysctl ${name} = ${value.join(" ")}`, setSysctl(engine, sysctl, value[0] ?? 0, value[1]));
   }
+  for (const { spec } of missing(before.daemons, after.daemons)) await step(`sync ${spec.role} stopped`, stopDaemon(engine, spec.role));
+  for (const { spec, port } of missing(after.daemons, before.daemons)) await step(`sync ${spec.role} started`, startDaemon(engine, spec, port));
   const current = await director.request({ do: "table" });
   if (!current.ok) throw new ConfigError([`${after.file}: the running table cannot be read`]);
   for (const request of planTable(current.value, wanted)) {

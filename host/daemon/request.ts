@@ -1,6 +1,7 @@
 // What may come in over the control socket, checked field by field before anybody acts on it.
 
 import { z } from "zod";
+import { SYNC_MESSAGE_BYTES_MAX } from "../../assembly/abi/limits.js";
 import { parseAddress } from "../engine/address.js";
 import type { ControlRequest } from "../protocol.js";
 
@@ -36,6 +37,13 @@ const rule = z.object({
   protocol: z.enum(["", "tcp", "udp", "sctp", "icmp"]), portLow: port, portHigh: port, mark: word.min(1),
 });
 
+const role = z.enum(["master", "backup"]);
+const daemon = z.object({
+  role, interface: z.string().max(15), syncId: z.number().int().min(0).max(255), messageBytes: z.number().int().min(0).max(SYNC_MESSAGE_BYTES_MAX),
+  group: address, udpPort: port.min(1), timeToLive: z.number().int().min(1).max(255),
+});
+
+const setting = z.number().int().min(0).max(4294967295);
 const seconds = z.number().int().min(0).max(86400 * 31);
 
 const request = z.discriminatedUnion("do", [
@@ -45,7 +53,9 @@ const request = z.discriminatedUnion("do", [
   z.object({ do: z.literal("server-delete"), service: serviceKey, server: serverKey }),
   z.object({ do: z.literal("zero"), service: serviceKey.optional() }),
   z.object({ do: z.literal("timeouts-set"), timeouts: z.object({ tcp: seconds, tcpfin: seconds, udp: seconds }) }),
-  z.object({ do: z.literal("sysctl-set"), name: z.string().max(64), value: z.number().int().min(0).max(4294967295) }),
+  z.object({ do: z.literal("sysctl-set"), name: z.string().max(64), value: setting, period: setting.optional() }),
+  z.object({ do: z.literal("daemon-start"), daemon }),
+  z.object({ do: z.literal("daemon-stop"), role }),
   z.object({ do: z.literal("mark-add"), rule }),
   z.object({ do: z.enum(["flush", "timeouts", "table", "connections", "daemons", "status", "sysctls", "default-forward"]) }),
 ]);

@@ -1,8 +1,9 @@
 // What a configuration may say. Field names as they stand in the file.
 
 import { z } from "zod";
-import { parseAddress, parseMac } from "../engine/address.js";
-import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX, WORKERS_MAX } from "../../assembly/abi/limits.js";
+import { isGroup, parseAddress, parseMac } from "../engine/address.js";
+import { readSetting } from "../cli/sysctls.js";
+import { BUCKET_BITS_MAX, BUCKET_BITS_MIN, PORTS_MAX, SYNC_MESSAGE_BYTES_MAX, WORKERS_MAX } from "../../assembly/abi/limits.js";
 import { HELPER_PORTS_COUNT } from "../../assembly/abi/layout.js";
 import { SYSCTLS } from "../engine/names.js";
 import { DRIVER_CHOICES } from "../io/driver.js";
@@ -69,10 +70,25 @@ const mark = z.strictObject({
   "ports": z.union([z.number().int().min(0).max(65535), z.string().regex(/^\d+(-\d+)?$/, "is neither a port nor a range as 80-443")]).optional(),
 });
 
-const sysctl = z.record(z.string(), z.number().int().min(0).max(4294967295)).superRefine((settings, context) => {
-  for (const name of Object.keys(settings)) {
+const sysctl = z.record(z.string(), z.union([z.number(), z.string()])).transform((settings, context) => {
+  const read: Record<string, number[]> = {};
+  for (const [name, value] of Object.entries(settings)) {
+    const numbers = readSetting(name, String(value));
     if (!SYSCTLS.has(name)) context.addIssue({ code: "custom", path: [name], message: "is not a setting of net.ipv4.vs" });
+    else if (numbers === undefined) context.addIssue({ code: "custom", path: [name], message: "is not a whole number from 0 to 4294967295 (sync_threshold: two of them, as \"3 50\")" });
+    else read[name] = numbers;
   }
+  return read;
+});
+
+/** A sync daemon, with ipvsadm's defaults. */
+const daemon = z.strictObject({
+  "port": portName,
+  "id": z.number().int().min(0).max(255).default(0),
+  "max-bytes": z.number().int().min(1).max(SYNC_MESSAGE_BYTES_MAX).optional(),
+  "group": address.refine((text) => isGroup(text), "is not a multicast address").default("224.0.0.81"),
+  "udp-port": z.number().int().min(1).max(65535).default(8848),
+  "ttl": z.number().int().min(1).max(255).default(1),
 });
 
 /** Also what --workers takes, as a text. */
@@ -95,6 +111,8 @@ export const configSchema = z.strictObject({
   /** Rules that mark packets: fields, or iptables' own lines; or the name of a file of such lines. */
   "marks": z.union([z.array(z.union([z.string(), mark])), z.string()]).default([]),
   "sysctl": sysctl.default({}),
+  /** Connection sync: tell other directors, be told by them, or both. */
+  "sync": z.strictObject({ "master": daemon.optional(), "backup": daemon.optional() }).default({}),
   /** Virtual ports whose connections behind NAT are FTP. */
   "ftp-ports": z.array(z.number().int().min(1).max(65535)).max(HELPER_PORTS_COUNT).default([21]),
   /** Lines of `ipvsadm -S`, or the name of a file of them. */

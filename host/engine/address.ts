@@ -64,3 +64,9 @@ export function parseMac(text: string): Uint8Array | undefined {
 export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
+
+/** True for a multicast address. */
+export function isGroup(text: string): boolean {
+  const address = parseAddress(text);
+  return address?.family === 4 ? ((address.bytes[12] ?? 0) & 0xf0) === 0xe0 : address?.bytes[0] === 0xff;
+}

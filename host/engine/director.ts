@@ -1,7 +1,8 @@
 // A director over an engine: requests of the control protocol become operations and listings.
 
 import { Operation, type ControlError } from "../../assembly/abi/enums.js";
-import type { ControlReply, ControlReplies, ControlRequest, Director, ForwardName, PortRow, ReplyOf, Status } from "../protocol.js";
+import type { ControlReply, ControlReplies, ControlRequest, DaemonSpec, Director, ForwardName, PortRow, ReplyOf, Status } from "../protocol.js";
+import { listDaemons } from "./daemons.js";
 import type { Performer } from "./engine.js";
 import { FAILURES, SYSCTLS } from "./names.js";
 import type { Records } from "./records.js";
@@ -14,6 +15,9 @@ export interface DirectorSettings {
   defaultForward: ForwardName;
   startedMs: number;
 }
+
+/** A sync daemon was to speak on a port that does not exist. */
+class NoDeviceError extends RangeError {}
 
 type Answer = ControlReplies[keyof ControlReplies] | null;
 
@@ -28,6 +32,7 @@ export class EngineDirector implements Director {
     try {
       return (await this.answer(request)) as ControlReply<ReplyOf<R>>;
     } catch (error) {
+      if (error instanceof NoDeviceError) return { ok: false, error: "no-device" };
       if (error instanceof RangeError) return { ok: false, error: "invalid", detail: error.message };
       throw error;
     }
@@ -46,7 +51,7 @@ export class EngineDirector implements Director {
       case "table": return this.records.table();
       case "connections": return this.records.connections();
       case "timeouts": return this.records.timeouts();
-      case "daemons": return [];
+      case "daemons": return listDaemons(this.records.memory, (index) => this.settings.ports()[index]?.name ?? "");
       case "sysctls": return this.records.sysctls();
       case "status": return this.status();
       case "default-forward": return this.settings.defaultForward;
@@ -66,16 +71,24 @@ export class EngineDirector implements Director {
       case "flush": return requests.flush(engine);
       case "zero": return requests.zero(engine, request.service);
       case "timeouts-set": return requests.setTimeouts(engine, request.timeouts);
-      case "sysctl-set": return this.setSysctl(request.name, request.value);
+      case "daemon-start": return this.startDaemon(request.daemon);
+      case "daemon-stop": return requests.stopDaemon(engine, request.role);
+      case "sysctl-set": return this.setSysctl(request.name, request.value, request.period);
       case "mark-add": return requests.addMark(engine, request.rule, this.portIndex(request.rule.interface));
       default: return undefined;
     }
   }
 
-  private setSysctl(name: string, value: number): number | Promise<number> {
+  private startDaemon(daemon: DaemonSpec): number | Promise<number> {
+    const port = this.settings.ports().findIndex((one) => one?.name === daemon.interface);
+    if (port < 1) throw new NoDeviceError(`there is no port "${daemon.interface}"`);
+    return requests.startDaemon(this.engine, daemon, port);
+  }
+
+  private setSysctl(name: string, value: number, period?: number): number | Promise<number> {
     const sysctl = SYSCTLS.get(name);
     if (sysctl === undefined) throw new RangeError(`there is no setting net.ipv4.vs.${name}`);
-    return requests.setSysctl(this.engine, sysctl, value);
+    return requests.setSysctl(this.engine, sysctl, value, period ?? this.records.syncPeriod);
   }
 
   private portIndex(name: string): number {

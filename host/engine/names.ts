@@ -39,9 +39,10 @@ function kernelName(name: string): string {
   return name.replace(/(?<!^)([A-Z])/g, "_$1").toLowerCase();
 }
 
-/** Kernel settings by name. */
+/** Kernel settings by name. The second number of sync_threshold has no name of its own. */
 export const SYSCTLS: ReadonlyMap<string, Sysctl> = new Map(
-  Array.from({ length: Sysctl.Last }, (_, index) => [kernelName(Sysctl[index] ?? ""), index]));
+  Array.from({ length: Sysctl.Last }, (_, index): [string, Sysctl] => [kernelName(Sysctl[index] ?? ""), index])
+    .filter(([, sysctl]) => sysctl !== Sysctl.SyncPeriod));
 
 /** Reasons frames are dropped for, in words with hyphens: "connection-table-full". */
 export function dropName(name: string): string {
@@ -70,7 +71,7 @@ export function protocolText(protocol: number): string {
 
 /** A connection's state as listings show it; templates are NONE until a client has been seen to be real. */
 export function stateText(protocol: number, state: number, isTemplate: boolean): string {
-  if (isTemplate) return state === 0 ? "NONE" : "ASSURED";
+  if (isTemplate) return ["NONE", "ASSURED"][state] ?? "ERR!";
   if (protocol === Protocol.Tcp) return TCP_TEXTS[state] ?? "ERR!";
   if (protocol === Protocol.Udp) return state === 0 ? "UDP" : "ERR!";
   if (protocol === Protocol.Sctp) return SCTP_TEXTS[state] ?? "ERR!";

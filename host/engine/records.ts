@@ -2,7 +2,7 @@
 
 import {
   BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_EXTRA,
-  CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SERVER_PORT,
+  CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_SYNCED, SYNCED_BY_OTHERS,
   CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, COUNTER_CONNECTIONS,
@@ -44,7 +44,7 @@ export class Records {
   private readonly view: DataView;
   private readonly bytes: Uint8Array;
 
-  constructor(memory: WebAssembly.Memory) {
+  constructor(readonly memory: WebAssembly.Memory) {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
   }
@@ -225,6 +225,7 @@ export class Records {
       virtualAddress: this.address(family, at + CONNECTION_VIRTUAL16), virtualPort: this.view.getUint16(at + CONNECTION_VIRTUAL_PORT),
       serverFamily, serverAddress: this.address(serverFamily, at + CONNECTION_SERVER16),
       serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), ...this.note(isTemplate ? this.word(at + CONNECTION_EXTRA) : 0),
+      synced: (this.view.getUint16(at + CONNECTION_SYNCED, true) & SYNCED_BY_OTHERS) !== 0,
     };
   }
 
@@ -255,8 +256,18 @@ export class Records {
     return { tcp: seconds(TcpState.Established), tcpfin: seconds(TcpState.FinWait), udp: seconds(TIMEOUTS_UDP) };
   }
 
-  sysctls(): Record<string, number> {
-    const value = (sysctl: Sysctl): number => this.word(CONTROL_BASE + CONTROL_SYSCTLS + sysctl * 4);
+  private sysctl(sysctl: Sysctl): number {
+    return this.word(CONTROL_BASE + CONTROL_SYSCTLS + sysctl * 4);
+  }
+
+  /** The second number of sync_threshold. */
+  get syncPeriod(): number {
+    return this.sysctl(Sysctl.SyncPeriod);
+  }
+
+  sysctls(): Record<string, number | string> {
+    const value = (sysctl: Sysctl): number | string =>
+      sysctl === Sysctl.SyncThreshold ? `${this.sysctl(sysctl)}\t${this.syncPeriod}` : this.sysctl(sysctl);
     return Object.fromEntries([...SYSCTLS].map(([name, sysctl]) => [name, value(sysctl)]));
   }
 

@@ -6,8 +6,8 @@ import {
   REQUEST_PEER_MAC, REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_SOURCE, REQUEST_SOURCE_BITS, REQUEST_TIMEOUT_S, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT,
   REQUEST_TUNNEL_TYPE, REQUEST_UPPER, REQUEST_VALUES, REQUEST_WEIGHT,
 } from "../../assembly/abi/layout.js";
-import { Forward, type LocalKind, Operation, PortFlag, Protocol, Scheduler, ServiceFlag, type Sysctl, TunnelType } from "../../assembly/abi/enums.js";
-import type { MarkRule, ServerKey, ServerSpec, ServiceKey, ServiceSpec, Timeouts } from "../protocol.js";
+import { Forward, type LocalKind, Operation, PortFlag, Protocol, Scheduler, ServiceFlag, SyncRole, type Sysctl, TunnelType } from "../../assembly/abi/enums.js";
+import type { DaemonRole, DaemonSpec, MarkRule, ServerKey, ServerSpec, ServiceKey, ServiceSpec, Timeouts } from "../protocol.js";
 import { parseAddress, parseMac } from "./address.js";
 import type { EngineRequest, Performer } from "./engine.js";
 
@@ -121,11 +121,28 @@ export function setTimeouts<A>(to: Performer<A>, timeouts: Timeouts): A {
   }));
 }
 
-export function setSysctl<A>(to: Performer<A>, sysctl: Sysctl, value: number): A {
+/** `period` is the second number of sync_threshold. */
+export function setSysctl<A>(to: Performer<A>, sysctl: Sysctl, value: number, period = 0): A {
   return to.perform(encode(Operation.SysctlSet, (record) => {
-    record.setUint32(REQUEST_VALUES, sysctl, true);
-    record.setUint32(REQUEST_VALUES + 4, value, true);
+    [sysctl, value, period].forEach((one, index) => record.setUint32(REQUEST_VALUES + 4 * index, one, true));
   }));
+}
+
+const ROLES: Record<DaemonRole, SyncRole> = { master: SyncRole.Master, backup: SyncRole.Backup };
+
+/** Starts a sync daemon on a port, by the port's index. */
+export function startDaemon<A>(to: Performer<A>, daemon: DaemonSpec, port: number): A {
+  return to.perform(encode(Operation.SyncStart, (record, bytes) => {
+    record.setUint32(REQUEST_FLAGS, ROLES[daemon.role], true);
+    record.setUint8(REQUEST_FAMILY, writeAddress(bytes, REQUEST_ADDRESS, daemon.group));
+    record.setUint16(REQUEST_PORT, daemon.udpPort);
+    record.setUint32(REQUEST_INTERFACE, port, true);
+    [daemon.syncId, daemon.messageBytes, daemon.timeToLive].forEach((one, index) => record.setUint32(REQUEST_VALUES + 4 * index, one, true));
+  }));
+}
+
+export function stopDaemon<A>(to: Performer<A>, role: DaemonRole): A {
+  return to.perform(encode(Operation.SyncStop, (record) => record.setUint32(REQUEST_FLAGS, ROLES[role], true)));
 }
 
 /** Describes a port: index from 1, hardware address, MTU; of a Host port also its kernel side's address. */

@@ -69,7 +69,7 @@ function isKnown(all: readonly string[]): boolean {
     case "cat": case "head": return procNames(words) !== undefined;
     // Time is the scenario's.
     case "sleep": return /^[\d.]+$/.test(words[1] ?? "");
-    case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+)?$/.test(word));
+    case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+([ \t]+\d+)*)?$/.test(word));
     case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
     case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
     // Helpers and schedulers are kernel modules there; here they are always in.
@@ -165,7 +165,9 @@ async function runSysctl(words: readonly string[], director: Director): Promise<
       total.exitCode = 1;
       continue;
     }
-    const reply = value === undefined ? undefined : await director.request({ do: "sysctl-set", name, value: Number(value) });
+    const [number, period] = (value ?? "").split(/[ \t]+/).map(Number);
+    const reply = value === undefined || number === undefined ? undefined
+      : await director.request({ do: "sysctl-set", name, value: number, ...(period === undefined ? {} : { period }) });
     if (reply?.ok === false) {
       total.stderr += "sysctl: write error: Invalid argument\n";
       total.exitCode = 1;

@@ -35,7 +35,7 @@ class Siege {
 
   mode(name: Sysctl): number {
     const key = Sysctl[name]?.replace(/(?<!^)([A-Z])/g, "_$1").toLowerCase() ?? "";
-    return this.records.sysctls()[key] ?? -1;
+    return Number(this.records.sysctls()[key] ?? -1);
   }
 
   get used(): number {

@@ -81,7 +81,7 @@ test("/proc/net/ip_vs_conn and ip_vs_conn_sync: the first row", () => {
   const row: ConnectionRow = {
     family: 4, protocol: "TCP", state: "ESTABLISHED", expiresSeconds: 894, clientAddress: "10.0.1.50", clientPort: 0x9c62,
     virtualAddress: "10.0.1.100", virtualPort: 80, serverFamily: 4, serverAddress: "10.0.2.12", serverPort: 8080,
-    persistenceEngine: "", persistenceData: "",
+    persistenceEngine: "", persistenceData: "", synced: false,
   };
   const firstTwo = (command: string): string => `${(recorded.get(command) ?? "").split("\n").slice(0, 2).join("\n")}\n`;
   assert.equal(procConnections([row]), firstTwo("head -6 /proc/net/ip_vs_conn"));

@@ -10,20 +10,25 @@ import { runIpvsadm } from "../../host/cli/ipvsadm.js";
 import { runVerb } from "../../host/cli/verbs.js";
 import { splitWords } from "../../host/cli/words.js";
 import { loadEngine } from "../../host/load.js";
+import type { PortRow } from "../../host/protocol.js";
 import { byService } from "./mask.js";
 import { applyRecordedNetwork } from "./recording.js";
 import { readTexts } from "./texts.js";
 
-/** Not the program's own doing: other programs, and the sync daemons. */
+/** Not the program's own doing: other programs. */
 function isForeign(command: string): boolean {
-  return !/^(ipvsadm|echo|printf|cat \/proc\/net\/ip_vs\w*$)/.test(command) || /daemon|ipvsadm-save|>\/tmp|\| tail/.test(command);
+  return !/^(ipvsadm|echo|printf|cat \/proc\/net\/ip_vs\w*$)/.test(command) || /ipvsadm-save|>\/tmp|\| tail/.test(command);
 }
+
+const port = (name: string): PortRow => ({
+  name, mac: "", mtu: 1500, device: "", driver: "", driverReason: "", up: true, addresses: [], refusedFrames: 0, refusedError: "", queues: [], steering: "",
+});
 
 async function createContext(): Promise<CommandContext> {
   const engine = await Engine.create({ module: await loadEngine() });
   await applyRecordedNetwork(engine);
   const director = new EngineDirector(engine, new Records(engine.memory), {
-    version: "test", ports: () => [], defaultForward: "masq", startedMs: Date.now(),
+    version: "test", ports: () => [undefined, port("out"), port("in")], defaultForward: "masq", startedMs: Date.now(),
   });
   return { director, names: NO_NAMES, program: "ipvsadm", input: async () => "" };
 }

@@ -57,7 +57,7 @@ class Look {
       for (let index = 1; index < this.word(this.state(shard) + STATE_FRESH); index++) {
         const at = records + index * CONNECTION_BYTES;
         const flags = this.engine.view.getUint16(at + CONNECTION_FLAGS, true);
-        if (flags & ConnectionFlag.Hashed) yield { server: this.word(at + CONNECTION_SERVER), flags, children: this.word(at + CONNECTION_CHILDREN) };
+        if (flags & ConnectionFlag.Hashed) yield { server: this.word(at + CONNECTION_SERVER) & 0xffff, flags, children: this.word(at + CONNECTION_CHILDREN) };
       }
     }
   }

@@ -24,6 +24,8 @@ import { Packet, PacketFlag } from "../../packet/packet";
 import { Server } from "../../service/server";
 import { assure } from "../../state/advance";
 import { add, packetOf } from "../../stats";
+import { isMaster } from "../../sync/daemon";
+import { tellOthers } from "../../sync/export";
 import { hopsAt, IP } from "./fields";
 import { isFresh, leave } from "./leave";
 import { outerOf, wrap } from "./outer";
@@ -109,6 +111,7 @@ function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize 
   let tcpTimeout = timeoutMs(<u32>TcpState.Established);
   let udpTimeout = timeoutMs(TIMEOUTS_UDP + <u32>UdpState.Normal);
   let nowMs = now;
+  let telling = isMaster();
   let counts = counters + (side == FROM_CLIENT ? COUNTER_IN_PACKETS : COUNTER_OUT_PACKETS);
   let sum = i64x2.splat(0);
   let first = at;
@@ -120,7 +123,7 @@ function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize 
     let what = load<u32>(connection, CONNECTION_PROTOCOL);
     if ((<u64>unsteady(what, packet, family, side, method) | difference(frame, connection, family, side)) != 0) break;
     // A removed server has no service.
-    let server = <usize>load<u32>(connection, CONNECTION_SERVER);
+    let server = <usize>load<u16>(connection, CONNECTION_SERVER);
     let service = <usize>load<u32>(server * SERVER_BYTES, SERVERS_BASE + SERVER_SERVICE);
     if (service == 0) break;
     let hop = <u32>load<u16>(connection + (side == FROM_CLIENT ? CONNECTION_HOP_IN : CONNECTION_HOP_OUT));
@@ -167,6 +170,7 @@ function run(at: usize, end: usize, family: u32, side: u32, method: u32): usize 
     }
     leave(frame, sentBytes + <u32>IP, neighbor, entry, packet.cause);
     entry += LIST_ENTRY_BYTES;
+    if (side == FROM_CLIENT && telling) tellOthers(changetype<Connection>(connection), load<u32>(connection, CONNECTION_PACKETS));
   }
   if (at == first) return at;
   add(counts, sum);
