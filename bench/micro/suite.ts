@@ -6,12 +6,14 @@ import { addService, setServer, deleteService } from "../../host/engine/requests
 import type { ServiceSpec } from "../../host/protocol.js";
 import type { Cell, Report } from "../lib/report.js";
 import type { Settings } from "../lib/settings.js";
+import { interleave, type Contestant } from "../lib/interleave.js";
 import { count } from "../lib/table.js";
 import { Random } from "../lib/random.js";
 import { Batch } from "../path/batch.js";
 import { clientTemplate, establish } from "../path/established.js";
 import { clientPortWire, clientWord } from "../path/flows.js";
 import { ACK, TCP } from "../path/frames.js";
+import { hitPath, ROADS } from "../path/suite.js";
 import { OUTSIDE, World } from "../path/world.js";
 import { parseAddress } from "../../host/engine/address.js";
 import { attachMicro, loadMicro, type MicroExports } from "./module.js";
@@ -19,6 +21,9 @@ import { attachMicro, loadMicro, type MicroExports } from "./module.js";
 interface Leaf { name: string; units: number; run: () => void }
 
 const TIMES = 1000;
+/** Frames in a call, and calls in a round. */
+const CALLED = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const CALLS = 400;
 const SCANNED = 64;
 const LOOKED_UP = 4096;
 const SERVICE_INDEX = 2;
@@ -98,6 +103,25 @@ function measure(leaf: Leaf, seconds: number): Cell[] {
   return [leaf.name, { medianNs: ns(samples[samples.length >> 1] ?? NaN), bestNs: ns(samples[0] ?? NaN) }, samples.length];
 }
 
+/** What a frame costs by the frames of a call: the same flow over and over, so that nothing else grows. */
+async function callCosts(module: WebAssembly.Module, settings: Settings): Promise<Cell[][]> {
+  settings.progress("calls");
+  const [road] = ROADS;
+  if (road === undefined) throw new Error("there is no road");
+  const world = await World.create(module, { ...road.plan, connections: 1 });
+  const servers = establish(world, 1);
+  const empty: Contestant = { name: "none (a call)", round: () => emptyCallNs(world) };
+  const paths = interleave([...CALLED.map((frames) => hitPath(road, world, servers, frames, CALLS)), empty], settings.rounds);
+  return paths.map(({ medianNs, bestNs }, index) => [String(CALLED[index] ?? empty.name), { medianNs, bestNs }]);
+}
+
+/** A call without frames, of many between two readings of the clock. */
+function emptyCallNs(world: World): number {
+  const begin = performance.now();
+  for (let call = 0; call < TIMES; call++) world.engine.receive(0, world.nowMs);
+  return ((performance.now() - begin) * 1e6) / TIMES;
+}
+
 export async function benchLeaves(module: WebAssembly.Module, settings: Settings): Promise<Report> {
   const rows: Cell[][] = [];
   const seconds = settings.quick ? 0.05 : 0.3;
@@ -118,6 +142,9 @@ export async function benchLeaves(module: WebAssembly.Module, settings: Settings
       "Nanoseconds an operation, in loops within Wasm, driven by the package `benchmark`: median [best]. Choices are among 16 servers of weights 1 to 4, none of them loaded.",
       "These times stand alone: they were not interleaved, so compare them loosely.",
     ],
-    tables: [{ head: ["leaf", "ns", "samples"], rows }],
+    tables: [
+      { head: ["leaf", "ns", "samples"], rows },
+      { head: ["frames in a call, NAT in, 1 flow", "ns a frame, two clock readings a call included"], rows: await callCosts(module, settings) },
+    ],
   };
 }
