@@ -145,7 +145,7 @@ export function findUpper6(packet: Packet): bool {
       packet.l4 = <u32>at;
       return true;
     }
-    let bytes = at + 8 > end ? 8 : (<usize>load<u8>(at, 1) + 1) << 3;
+    let bytes = at + 8 > end ? 8 : (<u32>load<u8>(at, 1) + 1) << 3;
     if (at + bytes > end) return next != <u32>Protocol.HopByHop && passUnread(packet, next);
     packet.set(PacketFlag.Options);
     packet.previousNext = <u32>at;

@@ -245,7 +245,17 @@ describe("the long parser, IPv6", () => {
     expect(parseRest(packet)).toBe(Kind.Ip);
     expect(packet.protocol).toBe(<u8>Protocol.Tcp);
     expect(packet.l4).toBe(<u32>L3 + 64);
-    store<u8>(L3, 5, 49); // 48 bytes: beyond the end
+  });
+
+  it("passes on what a router need not read, and refuses what it must", () => {
+    ipv6(Protocol.HopByHop, 8 + 16 + 20);
+    store<u8>(L3, <u8>Protocol.DestinationOptions, 40);
+    store<u8>(L3, 5, 49); // 48 bytes of destination options: beyond the end
+    let packet = scanned(98);
+    expect(parseRest(packet)).toBe(Kind.Ip);
+    expect(packet.protocol).toBe(<u8>Protocol.DestinationOptions);
+    expect(packet.l4).toBe(packet.end);
+    store<u8>(L3, 15, 41); // the hop-by-hop options themselves
     expect(refused(98)).toBe(<u32>DropReason.BadHeader);
   });
 
