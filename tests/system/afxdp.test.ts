@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { it, type TestContext } from "node:test";
 import { SocketDirector } from "../../host/cli/client.js";
@@ -16,11 +16,10 @@ import type { PortRow } from "../../host/protocol.js";
 import { inNamespaces, lacking } from "./inside.js";
 import { KERNEL_ADDRESS, KERNEL_INNER_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, nicConfig, NicRig, type NicOptions } from "./nics.js";
 import { runLvsadm, until } from "./rig.js";
+import { comesToRest } from "./rest.js";
 
 const TRANSFER_BYTES = 3 << 20;
 const CONTENT = createHash("sha256").update(patternBytes(0, TRANSFER_BYTES)).digest("hex");
-const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux
-const IDLE_MS = 3000;
 const NEEDED = lackingXdp();
 
 /** Requests by weight, a long answer and a long question: all arrive. */
@@ -39,11 +38,6 @@ async function ports(rig: NicRig): Promise<PortRow[]> {
 
 function pings(from: Namespace, address: string): void {
   assert.match(from.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 const programs = (rig: NicRig): number => rig.network.director.show(["-d", "link", "show", "dev", NIC_OUT]).split("prog/xdp").length - 1;
@@ -111,11 +105,7 @@ async function takenAway(context: TestContext): Promise<void> {
 async function idle(context: TestContext): Promise<void> {
   const rig = await NicRig.start(context, "nat");
   await rig.client.request({ url: SERVICE_URL, count: 400, concurrency: 16 });
-  await pause(2000);
-  const before = cpuSeconds(rig.lvsd.child.pid ?? 0);
-  await pause(IDLE_MS);
-  const share = (cpuSeconds(rig.lvsd.child.pid ?? 0) - before) / (IDLE_MS / 1000);
-  assert.ok(share <= 0.01, `${(share * 100).toFixed(1)} % of a core`);
+  await comesToRest(rig.lvsd.child.pid ?? 0);
 }
 
 inNamespaces("AF_XDP on NICs", import.meta.url, () => {

@@ -19,6 +19,7 @@ import { Network, SERVICE_URL } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
 import { firstLine } from "../../host/lab/process.js";
 import type { PortRow, Status } from "../../host/protocol.js";
+import { comesToRest, cpuSeconds } from "./rest.js";
 import { ringProblem } from "./ringprobe.js";
 
 followOutside();
@@ -26,22 +27,11 @@ const capability = canBuild();
 const REQUESTS = 3000;
 const BULK_BYTES = 3_000_000;
 const HANGUPS = 50;
-const IDLE_MS = 5000;
-/** Until compilers and collectors have tidied up after the load. */
-const SETTLE_MS = 2000;
-const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux
-const IDLE_SHARE_MAX = 0.01;
 
 const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
 const WITHOUT_RING = fileURLToPath(new URL("withoutring.js", import.meta.url));
 
 const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
-
-/** Seconds of processor time that all threads of a process have used. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
 
 function suite(driver: Exclude<DriverChoice, "auto">): void {
   const folder = mkdtempSync(join(tmpdir(), "lvs-drivers-"));
@@ -100,12 +90,8 @@ function suite(driver: Exclude<DriverChoice, "auto">): void {
     assert.deepEqual([up.succeeded, up.sample, up.failures], [8, `${wanted}\n`, {}]);
   });
 
-  it("uses less than one percent of a core when nothing happens", async () => {
-    await pause(SETTLE_MS);
-    const before = cpuSeconds(director.pid);
-    await pause(IDLE_MS);
-    const share = (cpuSeconds(director.pid) - before) / (IDLE_MS / 1000);
-    assert.ok(share <= IDLE_SHARE_MAX, `${(share * 100).toFixed(1)} % of a core`);
+  it("comes to rest: less than one percent of a core when nothing happens", async () => {
+    await comesToRest(director.pid);
   });
 
   it("loses no request while it reads its configuration fifty times", async () => {
