@@ -23,8 +23,8 @@ const QUEUE_FRAMES = 2000;
 const TUNNEL_SEGMENT_BYTES = MTU_BYTES - 20 - 40;
 const PLUG_MS = 10000;
 const PLUG_PAUSE_MS = 20;
-const CLIENTS = "lan-clients";
-/** The bridge of the servers' segment, in the namespace "wire". */
+/** The bridges of the clients' and of the servers' segment, in the namespace "wire". */
+export const CLIENTS = "lan-clients";
 export const SERVERS = "lan-servers";
 
 let built = 0;
