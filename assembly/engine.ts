@@ -33,7 +33,9 @@ import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
 import { beginBatch, transmitCount } from "./packet/slot";
 import { connections, lock, setNow, shared, state, unlock, worker, workers } from "./memory";
-import { countHandedIn, handedShare, handOver, listHanded, nextHanded, takeDatagram } from "./handover/handover";
+import { nextHanded } from "./handover/between";
+import { countHandedIn, handedShare, handOver, listHanded, takeDatagram } from "./handover/handover";
+import { heed } from "./handover/heed";
 import { ownerOfError, ownerOfPacket } from "./handover/owner";
 import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
@@ -67,15 +69,14 @@ function receiveHanded(group: u32): void {
     for (let share = handedShare(); share != 0; share--) {
       let record = nextHanded(from);
       if (record == 0) break;
-      if (load<u32>(record, HANDED_KIND) == <u32>Handed.Frame) {
-        listHanded(record, frames++);
-        continue;
+      let kind = load<u32>(record, HANDED_KIND);
+      if (kind == <u32>Handed.Frame) listHanded(record, frames++);
+      else if (kind != <u32>Handed.Datagram) heed(record);
+      else {
+        takeDatagram(record, Packet.at(0));
+        whole(Packet.at(0));
+        datagrams++;
       }
-      let packet = Packet.at(0);
-      takeDatagram(record, packet);
-      store<u32>(state, packet.cause, STATE_CAUSE);
-      whole(packet);
-      datagrams++;
     }
   }
   if (frames + datagrams == 0) return;

@@ -30,7 +30,7 @@ export let tables: usize = 0;
 export let shardBytes: usize = 0;
 /** The rings between workers. */
 export let rings: usize = 0;
-// The table looked at: this worker's own, but between enterCommons() and leaveCommons().
+// The table looked at: this worker's own, but between enterCommons() and leaveCommons(), or after lookAt().
 export let shard: u32 = 0;
 /** Where the table's words lie (STATE_FREE and the like). */
 export let table: usize = 0;
@@ -122,6 +122,16 @@ export function enterCommons(): void {
 
 export function leaveCommons(): void {
   if (shared) useShard(worker);
+}
+
+/**
+ * From here on the table is that shard's; answers whose it was, to go back to. Another worker's may only be looked at, and
+ * its owner goes on: what is found may just have ended.
+ */
+export function lookAt(index: u32): u32 {
+  let before = shard;
+  if (index != before) useShard(index);
+  return before;
 }
 
 /** True between enterCommons() and leaveCommons(), but for a worker that is alone. */

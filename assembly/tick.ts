@@ -9,7 +9,7 @@ import { Sysctl } from "./abi/enums";
 import { SERVICES_MAX } from "./abi/limits";
 import { abandonConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
-import { beginSearch, endOfSearch, findOrphan, takeNoted } from "./connection/early";
+import { beginSearch, endOfSearch, findOrphan, isCommonsTurn, takeNoted } from "./connection/early";
 import { endIfOver, sweepConnections } from "./connection/expiry";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
@@ -58,7 +58,7 @@ function keepHouse(): void {
 function sweepCommons(): void {
   lock();
   enterCommons();
-  endOrphans();
+  if (isCommonsTurn()) endOrphans();
   sweepConnections();
   leaveCommons();
   unlock();

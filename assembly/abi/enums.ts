@@ -284,6 +284,13 @@ export enum Handed {
   Frame = 1,
   /** A datagram put together from fragments: its Packet, whose bytes stay in their reassembly record. */
   Datagram = 2,
+  // What another worker asks for about a connection that only its owner may change.
+  /** A client's PORT named it again: it listens anew. */
+  Listen = 3,
+  /** A connection it controlled was dropped before its time: it goes too, unless others need it. */
+  Drop = 4,
+  /** A connection it controlled has lost its server: it goes as soon as nothing lives by it. */
+  Abandon = 5,
 }
 
 /** Kernel settings below net.ipv4.vs, by the order of their words in the sysctl region. */

@@ -492,10 +492,17 @@ export const RING_RECORDS: u32 = 4096;
 export const RING_RECORDS_BYTES: u32 = 262144;
 export const RING_BYTES: u32 = RING_RECORDS + RING_RECORDS_BYTES;
 // A record: bytes of it in all | Handed | frame's bytes | port and flags as in a list; then a copy of the frame, its
-// virtio header and headroom before it, or of a whole datagram's Packet
+// virtio header and headroom before it, or of a whole datagram's Packet, or the key of a connection of the owner's
 export const HANDED_BYTES: u32 = 0;
 export const HANDED_KIND: u32 = 4;
 export const HANDED_FRAME_BYTES: u32 = 8;
 export const HANDED_PORT: u32 = 12;
 export const HANDED_PACKET: u32 = 64;
 export const HANDED_FRAME: u32 = 64 + SLOT_HEADROOM;
+export const HANDED_CLIENT: u32 = 64; //           16 B
+export const HANDED_VIRTUAL: u32 = 80; //          16 B
+export const HANDED_CLIENT_PORT: u32 = 96; //      u16
+export const HANDED_VIRTUAL_PORT: u32 = 98; //     u16
+export const HANDED_PROTOCOL: u32 = 100; //        u8
+export const HANDED_FAMILY: u32 = 101; //          u8
+export const HANDED_KEY_BYTES: u32 = 128; //       of the whole record

@@ -3,19 +3,28 @@
 
 import { Forward } from "../abi/enums";
 import { Connection } from "../connection/connection";
+import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, lookup } from "../connection/table";
+import { lookAt } from "../memory";
 import { Packet } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
 import { Server } from "../service/server";
 import { countOut } from "../stats";
 
-/** Counts an error of so many bytes about a packet whose addresses are filled. */
+/**
+ * Counts an error of so many bytes about a packet whose addresses are filled. It may be about another worker's
+ * connection: pieces of datagrams wait where all workers bring them, and the first gives them up. One whose time is over
+ * has no answers any more, whether the sweep has come by or not.
+ */
 export function countError(packet: Packet, bytes: u32): void {
   if (!isBalanced(packet.protocol) || packet.l4 + 4 > packet.end) return;
-  let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, load<u16>(packet.l4), packet.target,
+  let clientPort = <u32>load<u16>(packet.l4);
+  let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
+  let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target,
     load<u16>(packet.l4, 2));
-  if (index == 0) return;
   let connection = Connection.at(index);
-  if (connection.forward == <u32>Forward.Nat || connection.server == 0) return;
+  lookAt(before);
+  if (index == 0) return;
+  if (connection.forward == <u32>Forward.Nat || connection.server == 0 || connection.expired) return;
   countOut(connection.server, Server.at(connection.server).service, bytes);
 }

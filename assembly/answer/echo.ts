@@ -8,7 +8,7 @@ import { nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
 import { amend, fold64, pseudo6, sum } from "../wire/checksum";
-import { header4, nextIdentification } from "./icmp";
+import { header4 } from "./icmp";
 import { header6 } from "./icmpv6";
 
 /** Request 8 becomes reply 0, request 128 reply 129: what that does to a checksum, in the wire's order. */
@@ -24,7 +24,6 @@ export function answerEcho(packet: Packet): void {
   if (packet.family == 4) writeReply4(packet, bytes);
   else writeReply6(packet, bytes);
   packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
-  packet.fragmentId = nextIdentification();
   emit(packet, hop);
 }
 

@@ -2,6 +2,7 @@
 
 import { STATE_IDENTIFICATION } from "../abi/layout";
 import { DropReason, Protocol } from "../abi/enums";
+import { WORKERS_MAX } from "../abi/limits";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { transmit } from "../link/neighbor";
@@ -9,18 +10,31 @@ import { Packet, PacketFlag } from "../packet/packet";
 import { ownFrame, portFlags } from "../packet/slot";
 import { PortFlag, FrameFlag } from "../abi/enums";
 import { drop } from "../stats";
-import { state } from "../memory";
+import { state, worker } from "../memory";
 import { checksum } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
 import { countError } from "./count";
 
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
 const ERROR_BYTES_MAX: u32 = 576;
+const IDENTIFICATION_BITS: u32 = 29;
+const IDENTIFICATION_MASK: u32 = (1 << IDENTIFICATION_BITS) - 1;
+if (WORKERS_MAX > 1 << (32 - IDENTIFICATION_BITS)) ERROR("a worker's number no longer fits before an identification");
 
+/** The name of an IPv4 packet that may be cut. */
 export function nextIdentification(): u32 {
+  return countIdentification() & 0xffff;
+}
+
+/** The name of an IPv6 packet's pieces (RFC 8200 section 4.5). The same of two workers' would meet at one receiver. */
+export function nextIdentification6(): u32 {
+  return worker << IDENTIFICATION_BITS | (countIdentification() & IDENTIFICATION_MASK);
+}
+
+function countIdentification(): u32 {
   let value = load<u32>(state, STATE_IDENTIFICATION) + 1;
   store<u32>(state, value, STATE_IDENTIFICATION);
-  return value & 0xffff;
+  return value;
 }
 
 /** Sends an own frame whose IP packet is complete to a neighbour. */

@@ -8,7 +8,7 @@ import {
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX } from "../abi/limits";
-import { connections, connectionsMax, now, recordsOf, shard, since } from "../memory";
+import { connections, now, recordsOf, shard, since } from "../memory";
 
 /** A connection's number: its shard, and its index there. */
 const INDEX_BITS: u32 = 24;
@@ -55,9 +55,13 @@ export class Connection {
   static at(index: u32): Connection {
     return changetype<Connection>(connections + <usize>index * CONNECTION_BYTES);
   }
+  /** The shard of a connection with this number. */
+  static shardOf(number: u32): u32 {
+    return number >> INDEX_BITS;
+  }
   /** The connection with a number, of whatever shard. */
   static numbered(number: u32): Connection {
-    return changetype<Connection>(recordsOf(number >> INDEX_BITS) + <usize>(number & INDEX_MASK) * CONNECTION_BYTES);
+    return changetype<Connection>(recordsOf(Connection.shardOf(number)) + <usize>(number & INDEX_MASK) * CONNECTION_BYTES);
   }
   /** What others name it by. */
   get number(): u32 {
@@ -65,11 +69,6 @@ export class Connection {
   }
   get index(): u32 {
     return <u32>((changetype<usize>(this) - connections) / CONNECTION_BYTES);
-  }
-  /** True for a connection of the table looked at. */
-  get isHere(): bool {
-    let at = changetype<usize>(this);
-    return at >= connections && at < connections + <usize>connectionsMax * CONNECTION_BYTES;
   }
   get client16(): usize {
     return changetype<usize>(this) + CONNECTION_CLIENT16;

@@ -1,11 +1,12 @@
 // Connections that end before their time: those whose clients began anew, and those of servers that were removed.
 
 import {
-  CONTROL_BASE, CONTROL_ORPHANS, STATE_FRESH, STATE_ORPHANS, STATE_ORPHANS_AT, STATE_RETIRED, STATE_RETIRED_COUNT,
+  CONTROL_BASE, CONTROL_ORPHANS, STATE_FRESH, STATE_ORPHANS, STATE_ORPHANS_AT, STATE_RETIRED, STATE_RETIRED_COUNT, WORKERS_BASE,
+  WORKER_BYTES, WORKER_STATE,
 } from "../abi/layout";
 import { ConnectionFlag, Sysctl } from "../abi/enums";
 import { ORPHANS_PER_TICK, RETIRED_MAX } from "../abi/limits";
-import { inCommons, state, table } from "../memory";
+import { inCommons, state, table, workers } from "../memory";
 import { Server } from "../service/server";
 import { sysctl } from "../sysctl";
 import { Connection } from "./connection";
@@ -39,6 +40,19 @@ export function findOrphan(from: u32, end: u32): u32 {
     if (connection.has(ConnectionFlag.Hashed) && connection.server != 0 && !Server.at(connection.server).available) return index;
   }
   return 0;
+}
+
+/**
+ * True when every worker has looked through its own table since servers last went: templates come after what they
+ * control, as in one table, where what was noted ends first.
+ */
+export function isCommonsTurn(): bool {
+  let wanted = load<u32>(CONTROL_BASE, CONTROL_ORPHANS);
+  for (let worker: u32 = 0; worker < workers; worker++) {
+    let words = <usize>WORKERS_BASE + <usize>worker * WORKER_BYTES + WORKER_STATE;
+    if (load<u32>(words, STATE_ORPHANS) != wanted || load<u32>(words, STATE_ORPHANS_AT) != 0) return false;
+  }
+  return true;
 }
 
 /** Where this tick's slice of that search begins, 0 when there is nothing to look for. */

@@ -1,10 +1,11 @@
 // Opening and closing connections: the record, its keys, its place at the server.
 
 import { CONTROL_BASE, CONTROL_TIMEOUTS } from "../abi/layout";
-import { ConnectionFlag, DropReason, Forward, ServerFlag, TemplateState } from "../abi/enums";
+import { ConnectionFlag, DropReason, Forward, Handed, ServerFlag, TemplateState } from "../abi/enums";
 import { foldAddress } from "../base/hash";
 import { copyAddress, mapAddress } from "../wire/field";
 import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
+import { ask } from "../handover/request";
 import { drop } from "../stats";
 import { loadChanged } from "../schedule/loads";
 import { Server } from "../service/server";
@@ -12,7 +13,7 @@ import { Connection } from "./connection";
 import { endAtTick } from "./early";
 import { giveExtra } from "./extra";
 import { give, insert, remove, take } from "./table";
-import { enterCommons, leaveCommons, lock, now, unlock } from "../memory";
+import { lock, lookAt, now, unlock, worker, workers } from "../memory";
 
 /** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
 const FIRST_TIMEOUT_MS: u32 = 3000;
@@ -161,7 +162,7 @@ export function dropConnection(index: u32): void {
   lock();
   let above = Connection.at(index).control;
   closeConnection(index);
-  while (above != 0 && !isNeeded(Connection.numbered(above))) above = closeNumbered(above);
+  while (above != 0 && !isNeeded(Connection.numbered(above))) above = closeNumbered(above, Handed.Drop);
   unlock();
 }
 
@@ -170,23 +171,31 @@ export function abandonConnection(index: u32): void {
   lock();
   let above = Connection.at(index).control;
   closeConnection(index);
-  while (above != 0 && Connection.numbered(above).children == 0) above = closeNumbered(above);
+  while (above != 0 && Connection.numbered(above).children == 0) above = closeNumbered(above, Handed.Abandon);
   unlock();
 }
 
-/** Ends a connection of this worker's or of the commons; another worker ends its own. Answers what controlled it. */
-function closeNumbered(number: u32): u32 {
+/** Drops a connection that controlled one of another worker's, unless it is needed again. */
+export function dropUnneeded(index: u32): void {
+  if (!isNeeded(Connection.at(index))) dropConnection(index);
+}
+
+/**
+ * Ends a connection of this worker's or of the commons, and answers what controlled it; another worker is asked to
+ * end its own. Where its ring is full, that one ends when its time is over.
+ */
+function closeNumbered(number: u32, how: Handed): u32 {
   let connection = Connection.numbered(number);
   let above = connection.control;
-  if (connection.isHere) {
-    closeConnection(connection.index);
-    return above;
+  let owner = Connection.shardOf(number);
+  if (owner != worker && owner != workers) {
+    ask(owner, how, connection);
+    return 0;
   }
-  enterCommons();
-  let isCommon = connection.isHere;
-  if (isCommon) closeConnection(connection.index);
-  leaveCommons();
-  return isCommon ? above : 0;
+  let before = lookAt(owner);
+  closeConnection(connection.index);
+  lookAt(before);
+  return above;
 }
 
 function isNeeded(control: Connection): bool {

@@ -3,24 +3,20 @@
 
 import {
   ENTRY_BYTES, ENTRY_FRAME, ENTRY_PORT, HANDED_FRAME, HANDED_FRAME_BYTES, HANDED_KIND, HANDED_PACKET,
-  HANDED_PORT, LIST_ENTRY_BYTES, PACKET_BYTES, RING_BYTES, STATE_HANDED_IN, STATE_HANDED_OVER, STATE_HANDED_TO,
+  HANDED_PORT, LIST_ENTRY_BYTES, PACKET_BYTES, STATE_CAUSE, STATE_HANDED_IN, STATE_HANDED_OVER,
 } from "../abi/layout";
 import { DropReason, FrameFlag, Handed } from "../abi/enums";
 import { BATCH_MAX } from "../abi/limits";
-import { giveBack, nextRecord, putRecord, reserveRecord } from "../base/ring";
 import { keepDatagram, passDatagram } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
-import { receiveList, rings, state, worker, workers } from "../memory";
+import { receiveList, state, worker, workers } from "../memory";
 import { drop } from "../stats";
+import { giveTo, reserveFor } from "./between";
 
 const VIRTIO_BYTES: u32 = 10;
 /** A helper may make a packet longer. */
 const GROWTH_BYTES: u32 = 64;
 const LINE: u32 = 64;
-
-function ringBetween(from: u32, to: u32): usize {
-  return rings + (<usize>to * workers + from) * RING_BYTES;
-}
 
 function count(word: usize, frames: u32): void {
   store<u64>(state + word, load<u64>(state + word) + frames);
@@ -29,13 +25,13 @@ function count(word: usize, frames: u32): void {
 /** Gives a packet that nothing has been done with to its owner; drops it (counted) when the ring is full. */
 export function handOver(packet: Packet, owner: u32): void {
   if (!packet.has(PacketFlag.Reassembled)) return putFrame(packet, owner);
-  let ring = ringBetween(worker, owner);
-  let record = reserveRecord(ring, HANDED_PACKET + PACKET_BYTES);
+  let record = reserveFor(owner, HANDED_PACKET + PACKET_BYTES);
   if (record == 0) return drop(DropReason.HandoverFull);
   store<u32>(record, <u32>Handed.Datagram, HANDED_KIND);
   memory.copy(record + HANDED_PACKET, changetype<usize>(packet), PACKET_BYTES);
   passDatagram(packet.reassembly);
-  tellOwner(ring, record, owner);
+  giveTo(owner, record);
+  count(STATE_HANDED_OVER, 1);
 }
 
 /** Gives each other worker a copy of a group's frame: every one has something of what it says. */
@@ -51,26 +47,15 @@ export function isHandedIn(packet: Packet): bool {
 }
 
 function putFrame(packet: Packet, owner: u32): void {
-  let ring = ringBetween(worker, owner);
-  let record = reserveRecord(ring, (HANDED_FRAME + packet.bytes + GROWTH_BYTES + LINE - 1) & ~(LINE - 1));
+  let record = reserveFor(owner, (HANDED_FRAME + packet.bytes + GROWTH_BYTES + LINE - 1) & ~(LINE - 1));
   if (record == 0) return drop(DropReason.HandoverFull);
   store<u32>(record, <u32>Handed.Frame, HANDED_KIND);
   store<u32>(record, packet.bytes, HANDED_FRAME_BYTES);
   let flags: u32 = packet.has(PacketFlag.Vnet) ? <u32>FrameFlag.Vnet : 0;
   store<u32>(record, <u32>packet.port | (flags << 16), HANDED_PORT);
   memory.copy(record + HANDED_FRAME - VIRTIO_BYTES, packet.frame - VIRTIO_BYTES, packet.bytes + VIRTIO_BYTES);
-  tellOwner(ring, record, owner);
-}
-
-function tellOwner(ring: usize, record: usize, owner: u32): void {
-  putRecord(ring, record);
-  store<u32>(state, load<u32>(state, STATE_HANDED_TO) | (1 << owner), STATE_HANDED_TO);
+  giveTo(owner, record);
   count(STATE_HANDED_OVER, 1);
-}
-
-/** The next whole datagram or frame of a worker: its record, 0 when there is none. */
-export function nextHanded(from: u32): usize {
-  return nextRecord(ringBetween(from, worker));
 }
 
 /** Frames that are taken from each other worker in one batch, so that none waits for another's flood. */
@@ -86,19 +71,14 @@ export function listHanded(record: usize, place: u32): void {
   store<u32>(entry, load<u32>(record, HANDED_PORT), ENTRY_PORT);
 }
 
-/** Takes a whole datagram over: its packet, as the worker that put it together had it. */
+/** Takes a whole datagram over: its packet, as the worker that put it together had it. It is the one being handled. */
 export function takeDatagram(record: usize, packet: Packet): void {
   memory.copy(changetype<usize>(packet), record + HANDED_PACKET, PACKET_BYTES);
   packet.cause = BATCH_MAX;
+  store<u32>(state, BATCH_MAX, STATE_CAUSE);
   keepDatagram(packet.reassembly);
 }
 
 export function countHandedIn(frames: u32): void {
   count(STATE_HANDED_IN, frames);
-}
-
-/** The host has sent everything of the last batch: what was read of the rings may be written anew. */
-export function endHanded(): void {
-  store<u32>(state, 0, STATE_HANDED_TO);
-  for (let from: u32 = 0; from < workers; from++) if (from != worker) giveBack(ringBetween(from, worker));
 }

@@ -2,10 +2,9 @@
 // it, have the same client, so one worker has them all.
 
 import { isLocal } from "../link/local";
-import { foldAddress } from "../base/hash";
-import { hashClient } from "../connection/table";
+import { ownerByClient } from "../connection/owner";
 import { clientsPacket } from "../errors/tunnelled";
-import { state, workers } from "../memory";
+import { state } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
 import { copyAddress, mapAddress } from "../wire/field";
@@ -15,15 +14,6 @@ const IPV4_BYTES: u32 = 20;
 const IPV6_BYTES: u32 = 40;
 const PORTS_BYTES: u32 = 4;
 const NOBODY: u32 = 0xffffffff;
-
-/** The owner by a client's hash: by its upper half, since the lower one chooses the bucket. */
-export function ownerOf(hash: u32): u32 {
-  return ((hash >> 16) * workers) >> 16;
-}
-
-function ownerByClient(client: usize, port: u32, protocol: u32): u32 {
-  return ownerOf(hashClient(foldAddress(client), port, protocol));
-}
 
 /** The owner of a packet with ports, whose addresses are filled and whose target is known to be ours or not. */
 export function ownerOfPacket(packet: Packet): u32 {

@@ -5,13 +5,15 @@
 // address becomes the virtual one. Either way an entry waits for the data connection, in state LISTEN.
 
 import { STATE_HELPER } from "../abi/layout";
-import { ConnectionFlag, DropReason, FtpMode, Protocol, TcpState } from "../abi/enums";
+import { ConnectionFlag, DropReason, FtpMode, Handed, Protocol, TcpState } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { setTimeoutMs } from "../connection/due";
 import { Extra, extraOf } from "../connection/extra";
 import { openConnection, setActive, timeoutMs } from "../connection/open";
+import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
-import { enterCommons, leaveCommons, lock, shared, state, unlock } from "../memory";
+import { ask } from "../handover/request";
+import { enterCommons, leaveCommons, lock, lookAt, shared, state, unlock, worker } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES } from "../packet/slot";
 import { drop } from "../stats";
@@ -128,10 +130,22 @@ function expectServer(connection: Connection, client: usize): bool {
   if (connection.extra != 0) Extra.at(connection.extra).mode = <u32>FtpMode.None;
   if (dataPort == 0) return true;
   let virtualPort = portBelow(connection.virtualPort);
+  let owner = ownerByClient(client, port(dataPort), <u32>Protocol.Tcp);
+  let before = lookAt(owner);
   let known = lookup(FROM_CLIENT, connection.family, <u32>Protocol.Tcp, client, port(dataPort), connection.virtual16, virtualPort);
+  let data = Connection.at(known);
+  lookAt(before);
   // A client may name another host (RFC 959 section 5.2), but not disturb that host's connections.
   if (known != 0 && !sameAddress(client, connection.client16)) return true;
+  if (known != 0 && owner != worker) return askToListen(owner, data);
   return announce(connection, FROM_CLIENT, known, client, port(dataPort), virtualPort, portBelow(connection.serverPort));
+}
+
+/** False when the packet has been dropped: a client says again what its owner could not be told. */
+function askToListen(owner: u32, data: Connection): bool {
+  if (ask(owner, Handed.Listen, data)) return true;
+  drop(DropReason.HandoverFull);
+  return false;
 }
 
 function portBelow(number: u32): u32 {
@@ -223,12 +237,16 @@ function listen(
     Connection.at(index).control = number;
     connection.children++;
   }
-  let data = Connection.at(index);
+  listenAnew(Connection.at(index));
+  return true;
+}
+
+/** A data connection waits for its first packet, also one that there was before. */
+export function listenAnew(data: Connection): void {
   data.state = <u8>TcpState.Listen;
   setActive(data, false);
   data.touch();
   setTimeoutMs(data, timeoutMs(<u32>TcpState.Listen));
-  return true;
 }
 
 /** Writes `a,b,c,d,p,q`; answers the place after it. */

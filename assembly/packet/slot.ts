@@ -6,7 +6,7 @@ import {
 } from "../abi/layout";
 import { OWN_SLOTS_MAX, TRANSMIT_MAX } from "../abi/limits";
 import { DropReason, FrameFlag, PortFlag } from "../abi/enums";
-import { endHanded } from "../handover/handover";
+import { endHanded } from "../handover/between";
 import { ownSlots, shared, state, transmitList } from "../memory";
 import { releaseDatagrams } from "./fragment";
 import { drop } from "../stats";

@@ -3,13 +3,12 @@
 // order of the service's list; 32 keys are a block, whose least key is kept. A change of a server's load writes its
 // key and marks the block; a choice looks at the marked blocks again, then at the blocks' least keys, then into one block.
 //
-// It chooses as the walk does, ties included (least.ts, expected.ts, which stay for small services and for several
-// workers). A key is load / weight, rounded once. Two loads a/w < b/v differ by at least one part in b*w, so the
-// keys differ too as long as b*w is below 2^52; and equal ones are equal.
+// It chooses as the walk does, ties included (least.ts, expected.ts, which stay for small services). A key is
+// load / weight, rounded once. Two loads a/w < b/v differ by at least one part in b*w, so the keys differ too as long
+// as b*w is below 2^52; and equal ones are equal. Several workers change and look at loads under the lock.
 
 import { SLAB_BYTES, SLABS_BASE } from "../abi/layout";
 import { Scheduler } from "../abi/enums";
-import { shared } from "../memory";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { giveSlab, takeSlab } from "./slab";
@@ -69,7 +68,7 @@ export function arrangeLoads(service: Service): void {
 }
 
 function isWorthIt(service: Service): bool {
-  if (shared || service.serversCount <= FEW || service.serversCount > PLACES) return false;
+  if (service.serversCount <= FEW || service.serversCount > PLACES) return false;
   for (let at = service.servers; at != 0; at = Server.at(at).next) if (Server.at(at).weight > WEIGHT_MAX) return false;
   return true;
 }

@@ -5,7 +5,7 @@ import {
   SYNC_RECORD_MESSAGE, SYNC_RECORD_MESSAGE_BYTES, SYNC_RECORD_PORT, SYNC_UDP_PORT,
 } from "../abi/layout";
 import { DropReason, Protocol, SyncRole } from "../abi/enums";
-import { header4, nextIdentification } from "../answer/icmp";
+import { header4, nextIdentification6 } from "../answer/icmp";
 import { multicastMac } from "../link/ask";
 import { portAt, portMtu } from "../link/local";
 import { OWN_FRAME_BYTES, ownFrame, sendPlain } from "../packet/slot";
@@ -86,7 +86,7 @@ function sendInPieces(port: u32, family: u32, ip: usize, bytes: u32): void {
   let header = headerBytes(family);
   let before = header + (family == 6 ? FRAGMENT_BYTES : 0);
   let room = (min(portMtu(port), OWN_FRAME_BYTES - ETHERNET_BYTES) - before) & ~7;
-  let identification = family == 6 ? nextIdentification() : 0;
+  let identification = family == 6 ? nextIdentification6() : 0;
   for (let offset: u32 = 0; offset < bytes; offset += room) {
     let frame = ownFrame();
     if (frame == 0) return;

@@ -15,6 +15,8 @@ const SLOT_BYTES = 68 * 1024;
 /** Time passes in steps as it does for a running director, so that timers fire in their order. */
 const STEP_MS = 100;
 const PORT_UP = 1;
+/** Far more batches than workers give each other because of one frame: at most two for each. */
+const HANDED_BATCHES_MAX = 64;
 
 export interface EmittedFrame { port: string; bytes: Uint8Array }
 
@@ -70,7 +72,9 @@ export class Replay {
   /** What workers have handed to each other is done, until nobody has anything more to do. */
   private settle(): EmittedFrame[] {
     const frames: EmittedFrame[] = [];
+    let batches = 0;
     for (let next: Engine | undefined; (next = this.engines.find((one) => one.hasHanded)) !== undefined;) {
+      if (++batches > HANDED_BATCHES_MAX) throw new Error("workers hand a frame to each other again and again");
       next.receive(0, this.nowMs);
       frames.push(...this.taken(next));
     }
@@ -86,6 +90,7 @@ export class Replay {
         engine.tick(this.nowMs);
         frames.push(...this.taken(engine));
       }
+      frames.push(...this.settle());
     }
     return frames;
   }

@@ -8,7 +8,7 @@ const SEEDS = 8;
 const FRAMES = 300;
 
 for (let seed = 1; seed <= SEEDS; seed++) {
-  test(`seed ${seed}: in groups, one at a time, and from two workers the same`, async () => {
+  test(`seed ${seed}: in groups, one at a time, and from several workers the same`, async () => {
     const { frames, difference } = await compareSelf(seed, FRAMES);
     assert.ok(frames >= FRAMES, `only ${frames} frames`);
     assert.equal(difference, undefined);

@@ -1,5 +1,5 @@
 // The engine against itself: what must not be seen. Frames in groups on the express road give what one at a time on the
-// long road give, byte for byte and in the same order; two workers whom frames reach at random give the same.
+// long road give, byte for byte and in the same order; several workers whom frames reach at random give the same.
 
 import { CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, CONTROL_NOW_MS } from "../../assembly/abi/layout.js";
 import type { Replay } from "../../host/replay/replay.js";
@@ -8,9 +8,14 @@ import { compareEvents, describeDifference, shortened } from "../oracle/compare.
 import type { Step } from "../oracle/kernel/recorder.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "../oracle/recording.js";
 import { Generator } from "./generator.js";
+import { Cast } from "./plays/cast.js";
 import { Random } from "./random.js";
 
 const RUN_MAX = 16;
+/** Every so many seeds there are plays between the flows: marks, FTP, SIP, SCTP, mixed families, churn. */
+const CAST_EVERY = 4;
+/** Numbers of workers, seed after seed. */
+const WORKERS = [2, 3, 4];
 const SLOT_BYTES = 2112;
 const SLOT_HEADROOM_BYTES = 66;
 
@@ -28,7 +33,8 @@ async function playSlowly(seed: number, framesMax: number): Promise<Run[]> {
   const replay = await createRecordedDirector();
   replay.engine.view.setUint32(CONTROL_BASE + CONTROL_LONG_ROAD, 1, true);
   replay.engine.view.setUint32(CONTROL_BASE + CONTROL_GROUP, 1, true);
-  const generator = new Generator(new Random(seed));
+  const random = new Random(seed);
+  const generator = new Generator(random, seed % CAST_EVERY === 0 ? new Cast(random) : undefined);
   const runs: Run[] = [];
   for (let frames = 0; frames < framesMax;) {
     const steps = generator.nextRun(RUN_MAX);
@@ -85,8 +91,9 @@ async function differsWithWorkers(seed: number, runs: readonly Run[]): Promise<s
     { ...(outcomes[index]?.[0] as RecordedEvent), gt: 0 }, ...(outcomes[index] ?? []).slice(1).map((one) => ({ ...one, gt: 0 })),
   ]));
   const random = new Random(seed);
-  const [found] = await compareEvents(events, undefined, { workers: 2, chooseWorker: () => random.below(2) });
-  return found && `with two workers: ${describeDifference(found)}`;
+  const workers = WORKERS[seed % WORKERS.length] ?? 2;
+  const [found] = await compareEvents(events, undefined, { workers, chooseWorker: () => random.below(workers) });
+  return found && `with ${workers} workers: ${describeDifference(found)}`;
 }
 
 export interface SelfResult { frames: number; difference: string | undefined }

@@ -18,10 +18,12 @@ function headerSum(header: Buffer): number {
   return sum;
 }
 
-/** An IPv4 packet, its header's checksum right. */
-export function buildIp(source: string, target: string, protocol: number, payload: Uint8Array): Buffer {
-  const header = Buffer.from([0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, protocol, 0, 0, ...word(source), ...word(target)]);
+/** An IPv4 packet, its header's checksum right. A piece of a datagram has an identification, and the word that says which. */
+export function buildIp(source: string, target: string, protocol: number, payload: Uint8Array, piece = { id: 1, word: 0x4000 }): Buffer {
+  const header = Buffer.from([0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, ...word(source), ...word(target)]);
   header.writeUInt16BE(20 + payload.length, 2);
+  header.writeUInt16BE(piece.id, 4);
+  header.writeUInt16BE(piece.word, 6);
   header.writeUInt16BE(~headerSum(header) & 0xffff, 10);
   return Buffer.concat([header, payload]);
 }
@@ -33,6 +35,19 @@ export function buildUdp(source: string, sourcePort: number, target: string, tar
   header.writeUInt16BE(targetPort, 2);
   header.writeUInt16BE(8 + text.length, 4);
   return buildIp(source, target, UDP, Buffer.concat([header, text]));
+}
+
+const MORE_PIECES = 0x2000;
+
+/** A whole packet in pieces of so many bytes (a multiple of 8) of what it carries. */
+export function buildPieces(packet: Buffer, id: number, pieceBytes: number): Buffer[] {
+  const address = (at: number): string => packet.subarray(at, at + 4).join(".");
+  const payload = packet.subarray(20);
+  return Array.from({ length: Math.ceil(payload.length / pieceBytes) }, (_, index) => {
+    const from = index * pieceBytes;
+    const more = from + pieceBytes < payload.length ? MORE_PIECES : 0;
+    return buildIp(address(12), address(16), packet[9] ?? 0, payload.subarray(from, from + pieceBytes), { id, word: more | (from >> 3) });
+  });
 }
 
 /** An ICMP error about a packet. */

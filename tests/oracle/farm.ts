@@ -32,6 +32,8 @@ export interface FarmPlan {
   marked?: boolean;
   seed?: number;
   bucketBits?: number;
+  /** Frames reach one after the other, whoever they belong to. */
+  workers?: number;
 }
 
 function flagBits(flags: string[]): number {
@@ -42,8 +44,9 @@ function flagBits(flags: string[]): number {
 export class Farm {
   readonly service: ServiceSpec;
   nowMs = 1000;
+  private reached = 0;
 
-  private constructor(readonly engine: Engine, private readonly plan: FarmPlan) {
+  private constructor(private readonly engines: readonly Engine[], readonly engine: Engine, private readonly plan: FarmPlan) {
     this.service = {
       protocol: plan.marked ? "fwmark" : "tcp", family: 4, address: plan.marked ? "" : VIRTUAL,
       port: plan.marked ? 0 : 80, fwmark: plan.marked ? 1 : 0, scheduler: plan.scheduler,
@@ -53,9 +56,12 @@ export class Farm {
   }
 
   static async create(module: WebAssembly.Module, plan: FarmPlan): Promise<Farm> {
-    const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: plan.bucketBits ?? 10, seed: plan.seed ?? 1 });
+    const workers = plan.workers ?? 1;
+    const engine = await Engine.create({ module, arenaBytes: 65536, bucketBits: plan.bucketBits ?? 10, seed: plan.seed ?? 1, workers });
+    const engines = [engine];
+    for (let worker = 1; worker < workers; worker++) engines.push(await Engine.attach(module, engine.memory, worker));
     await applyRecordedNetwork(engine);
-    const farm = new Farm(engine, plan);
+    const farm = new Farm(engines, engine, plan);
     if (plan.marked) farm.markTargets();
     accept(addService(engine, farm.service));
     plan.weights.forEach((weight, index) => farm.set(Operation.ServerAdd, index + 1, weight));
@@ -140,13 +146,25 @@ export class Farm {
     return Array.from({ length: count }, (_, place) => this.word(slab + 4 * place));
   }
 
+  /** Lets so much time pass at once, for all workers. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+    for (const engine of this.engines) engine.tick(this.nowMs);
+  }
+
   private send(port: number, bytes: Uint8Array): number | undefined {
-    const { engine } = this;
+    const engine = this.engines[this.reached++ % this.engines.length] ?? this.engine;
     const frame = engine.arenaBase + SLOT_HEADROOM;
     engine.bytes.set(bytes, frame);
     engine.enter(0, frame, bytes.length, port);
     this.nowMs += 1;
-    const count = engine.receive(1, this.nowMs);
+    const chosen = this.serverIn(engine, engine.receive(1, this.nowMs));
+    const owner = this.engines.find((one) => one.hasHanded);
+    return owner ? this.serverIn(owner, owner.receive(0, this.nowMs)) : chosen;
+  }
+
+  /** The server that one of these sent frames goes to. */
+  private serverIn(engine: Engine, count: number): number | undefined {
     for (let index = 0; index < count; index++) {
       const sent = engine.sent(index);
       if (sent.port === IN) return (engine.bytes[sent.frame + 5] ?? 0) - 10;

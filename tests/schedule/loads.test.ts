@@ -1,5 +1,5 @@
 // Services of many servers keep their loads side by side: what they choose must be what a walk through the list
-// chooses, ties included, whatever happens to servers and connections meanwhile.
+// chooses, ties included, whatever happens to servers and connections meanwhile, and whichever worker asks.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -52,15 +52,15 @@ const step = fc.oneof(
 // In all less than the two minutes after which a removed server is forgotten, and its record another's.
 const world = fc.record({
   weights: fc.array(fc.oneof(fc.nat(4), fc.constant(7)), { minLength: 15, maxLength: SERVERS }),
-  upper: fc.constantFrom(0, 0, 3), steps: fc.array(step, { minLength: 60, maxLength: 250 }),
+  upper: fc.constantFrom(0, 0, 3), workers: fc.constantFrom(1, 2, 3), steps: fc.array(step, { minLength: 60, maxLength: 250 }),
 });
 const address = (n: number): string => `198.18.${n >> 4}.${1 + (n & 15)}`;
 
 for (const scheduler of ["lc", "wlc", "sed", "nq"]) {
   test(`${scheduler} over many servers chooses as a walk does`, async () => {
     let arranged = 0;
-    await fc.assert(fc.asyncProperty(world, async ({ weights, upper, steps }) => {
-      const farm = await Farm.create(module, { scheduler, weights, upper });
+    await fc.assert(fc.asyncProperty(world, async ({ weights, upper, workers, steps }) => {
+      const farm = await Farm.create(module, { scheduler, weights, upper, workers });
       weights.forEach((_, index) => addNeighbor(farm.engine, IN, `10.0.2.${11 + index}`, `02:00:00:00:02:${(11 + index).toString(16).padStart(2, "0")}`));
       let list = weights.map((_, index) => index + 1).reverse();
       // Every connection has a port of its own.
@@ -77,8 +77,7 @@ for (const scheduler of ["lc", "wlc", "sed", "nq"]) {
           if (list.includes(n)) farm.set(Operation.ServerAdd, n, 2);
           else farm.remove(n);
         } else if (one.do === "rest") {
-          farm.nowMs += one.seconds * 1000;
-          farm.engine.tick(farm.nowMs);
+          farm.pass(one.seconds * 1000);
         } else if (one.do === "reset") {
           const [source, port] = opened[one.client % Math.max(1, opened.length)] ?? [address(one.client), 1];
           farm.reset(source, port);

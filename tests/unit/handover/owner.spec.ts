@@ -2,8 +2,8 @@ import { CONTROL_BASE, CONTROL_WORKERS, STATE_USED } from "../../../assembly/abi
 import { Connection } from "../../../assembly/connection/connection";
 import { hashClient } from "../../../assembly/connection/table";
 import { take } from "../../../assembly/connection/table";
-import { ownerOf } from "../../../assembly/handover/owner";
-import { attachWorker, bucketMask, enterCommons, inCommons, leaveCommons, table } from "../../../assembly/memory";
+import { ownerOf } from "../../../assembly/connection/owner";
+import { attachWorker, bucketMask, enterCommons, inCommons, leaveCommons, lookAt, table } from "../../../assembly/memory";
 import { freshEngine } from "../world";
 
 /** The engine's memory, for so many workers of whom we are the given one. */
@@ -58,8 +58,12 @@ describe("the commons", () => {
     leaveCommons();
     expect(inCommons()).toBe(false);
     expect(load<u32>(table, STATE_USED)).toBe(0, "our own is empty");
-    expect(common.isHere).toBe(false);
-    expect(Connection.at(take()).isHere).toBe(true);
+    expect(take()).toBe(index);
+    expect(changetype<usize>(Connection.at(index))).not.toBe(changetype<usize>(common), "a record of ours");
+    expect(lookAt(2)).toBe(1, "from our own to the commons");
+    expect(changetype<usize>(Connection.at(index))).toBe(changetype<usize>(common));
+    expect(lookAt(1)).toBe(2, "and back");
+    expect(Connection.shardOf(number)).toBe(2);
     attachWorker(0);
     expect(changetype<usize>(Connection.numbered(number))).toBe(changetype<usize>(common));
   });
@@ -69,7 +73,6 @@ describe("the commons", () => {
     let index = take();
     enterCommons();
     expect(inCommons()).toBe(false);
-    expect(Connection.at(index).isHere).toBe(true);
     leaveCommons();
     expect(Connection.at(index).number).toBe(index, "a number is an index");
   });
