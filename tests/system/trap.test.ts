@@ -24,21 +24,38 @@ const WAIT_MS = 5000;
 /** As many as the supervisor takes within its window before it gives up. */
 const TRAPS_MAX = 5;
 
-interface Said { ready?: boolean; spoilt?: number; failure?: string; trap?: { stack: string; image: string } }
+interface Said {
+  ready?: boolean; spoilt?: number; cursor?: number; owners?: number[][]; code?: number; failure?: string;
+  trap?: { stack: string; image: string; worker: number };
+}
+interface Trapper { child: ChildProcess; said: Said[]; tell(line: string): Promise<Said> }
 
 /** The trapper in the laboratory's wires, and what it says. */
-async function startTrapper(context: TestContext, network: Network, folder: string): Promise<{ child: ChildProcess; said: Said[]; tell(line: string): void }> {
-  const words = ["--pdeathsig", "TERM", process.execPath, TRAPPER, "lvs-out", join(folder, "image"), MAC, `${DIRECTOR_ADDRESS}/24`, VIRTUAL_ADDRESS, serverAddress("dr", 1)];
+async function startTrapper(context: TestContext, network: Network, folder: string, workers = 1): Promise<Trapper> {
+  const words = ["--pdeathsig", "TERM", process.execPath, TRAPPER, "lvs-out", join(folder, "image"), MAC, `${DIRECTOR_ADDRESS}/24`, VIRTUAL_ADDRESS, serverAddress("dr", 1), String(workers)];
   const child = network.wire.spawn("setpriv", words, ["pipe", "pipe", "inherit"]);
   context.after(() => { child.kill("SIGKILL"); return ended(child); });
   const said: Said[] = [];
   if (child.stdout) createInterface({ input: child.stdout }).on("line", (line) => said.push(JSON.parse(line) as Said));
   assert.ok(await until(() => said.some((one) => one.ready), WAIT_MS), "the pump did not start");
   await network.plug();
-  return { child, said, tell: (line) => void child.stdin?.write(`${line}\n`) };
+  const tell = async (line: string): Promise<Said> => {
+    const before = said.filter((one) => !one.trap).length;
+    child.stdin?.write(`${line}\n`);
+    const answered = (): Said | undefined => said.filter((one) => !one.trap)[before];
+    assert.ok(await until(() => answered() !== undefined || child.exitCode !== null, WAIT_MS), `"${line}" was not answered`);
+    return answered() ?? {};
+  };
+  return { child, said, tell };
 }
 
 const traps = (said: readonly Said[]): NonNullable<Said["trap"]>[] => said.flatMap((one) => one.trap ?? []);
+
+/** One socket: a flow whose packets all look at the same place of the table. Answers how many datagrams came back. */
+function asker(network: Network): (from: number, count?: number) => string {
+  return (from, count = 1) =>
+    network.client.output(process.execPath, [CLIENT, "ask", VIRTUAL_ADDRESS, String(ECHO_PORT), "100", String(count), String(from)]).trim();
+}
 
 async function build(context: TestContext): Promise<{ network: Network; folder: string }> {
   const network = await Network.build("dr", 1);
@@ -55,12 +72,9 @@ inNamespaces("a trap of the engine", import.meta.url, () => {
   it("is reported and survived: image kept, thread restarted, other traffic goes on", async (context) => {
     const { network, folder } = await build(context as TestContext);
     const { child, said, tell } = await startTrapper(context as TestContext, network, folder);
-    // One socket: a flow whose packets all look at the same place of the table.
-    const ask = (from: number, count = 1): string =>
-      network.client.output(process.execPath, [CLIENT, "ask", VIRTUAL_ADDRESS, String(ECHO_PORT), "100", String(count), String(from)]).trim();
+    const ask = asker(network);
     assert.equal(ask(40001, 5), "5");
-    tell("spoil");
-    assert.ok(await until(() => said.some((one) => (one.spoilt ?? 0) >= 1), WAIT_MS));
+    assert.ok(((await tell("spoil 0")).spoilt ?? 0) >= 1);
     assert.deepEqual(traps(said), [], "spoiling alone does not trap");
 
     assert.equal(ask(40001), "0", "the packet that trapped the engine was answered");
@@ -74,7 +88,54 @@ inNamespaces("a trap of the engine", import.meta.url, () => {
 
     assert.equal(ask(40002, 20), "20", "another flow after the restart");
     assert.equal(traps(said).length, 1);
-    tell("stop");
+    await tell("stop");
+    assert.ok(await until(() => child.exitCode === 0, WAIT_MS), "it does not stop after a trap");
+  });
+
+  it("of one of two workers: the other goes on, and the one comes back", async (context) => {
+    const { network, folder } = await build(context as TestContext);
+    const { child, said, tell } = await startTrapper(context as TestContext, network, folder, 2);
+    const ask = asker(network);
+    const flows = [40001, 40002, 40003, 40004, 40005, 40006];
+    for (const port of flows) assert.equal(ask(port), "1");
+    const [first = [], second = []] = (await tell("owners")).owners ?? [];
+    assert.deepEqual([...first, ...second].sort(), flows);
+    assert.ok(first.length > 0 && second.length > 0, `each has some of the flows: ${first.join()}; ${second.join()}`);
+    await tell("spoil 1");
+
+    assert.equal(ask(second[0] ?? 0), "0", "the packet that trapped the engine was answered");
+    assert.ok(await until(() => traps(said).length === 1, WAIT_MS), "no trap was reported");
+    for (const port of first) assert.equal(ask(port), "1", "a flow of the other worker");
+    for (let port = 41001; port <= 41004; port++) assert.equal(ask(port), "1", "a new flow, of either");
+    const [trap] = traps(said);
+    assert.equal(traps(said).length, 1);
+    assert.equal(trap?.worker, 1);
+    assert.equal(readFileSync(trap.image).readUInt32LE(CONTROL_BASE), MAGIC);
+    assert.ok(((await tell("request")).code ?? -1) >= 0, "a request is still taken");
+    await tell("stop");
+    assert.ok(await until(() => child.exitCode === 0, WAIT_MS), "it does not stop after a trap");
+  });
+
+  it("of a worker that holds the lock: the lock is free again, for all", async (context) => {
+    const { network, folder } = await build(context as TestContext);
+    const { child, said, tell } = await startTrapper(context as TestContext, network, folder, 2);
+    const ask = asker(network);
+    const known = [40001, 40002, 40003, 40004];
+    for (const port of known) assert.equal(ask(port), "1");
+    const trapped = new Set<number | undefined>();
+    let fresh = 41001;
+    for (let turn = 1; trapped.size < 2 && turn < TRAPS_MAX; turn++) {
+      await tell("break");
+      assert.equal(ask(fresh++), "0");
+      assert.ok(await until(() => traps(said).length === turn, WAIT_MS), "no trap was reported");
+      await tell("heal");
+      trapped.add(traps(said).at(-1)?.worker);
+      for (const port of known) assert.equal(ask(port), "1", "a known flow");
+      for (let count = 0; count < 4; count++) assert.equal(ask(fresh++), "1", "a new flow, which needs the lock");
+    }
+    assert.deepEqual([...trapped].sort(), [0, 1], "each has trapped");
+    assert.ok(((await tell("request")).code ?? -1) >= 0, "a request is still taken");
+    await tell("stop");
     assert.ok(await until(() => child.exitCode === 0, WAIT_MS), "it does not stop after a trap");
   });
 
@@ -83,8 +144,7 @@ inNamespaces("a trap of the engine", import.meta.url, () => {
     const { child, said, tell } = await startTrapper(context as TestContext, network, folder);
     const send = (): string => network.client.output(process.execPath, [CLIENT, "send", VIRTUAL_ADDRESS, String(ECHO_PORT), "40001"]).trim();
     send();
-    tell("spoil");
-    await until(() => said.some((one) => (one.spoilt ?? 0) >= 1), WAIT_MS);
+    await tell("spoil 0");
     for (let count = 1; count <= TRAPS_MAX + 1; count++) {
       send();
       assert.ok(await until(() => traps(said).length === count, WAIT_MS), `trap ${count} was not reported`);
