@@ -63,6 +63,7 @@ export class Replay {
   }
 
   private taken(engine = this.engine): EmittedFrame[] {
+    if (engine.sentCount === 0) return [];
     return Array.from({ length: engine.sentCount }, (_, index) => {
       const sent = engine.sent(index);
       return { port: this.portName(sent.port), bytes: engine.bytes.slice(sent.frame, sent.frame + sent.bytes) };

@@ -39,11 +39,11 @@ type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "co
 /** How often a play goes on, where there is a cast. */
 const PLAY_PERCENT = 25;
 
-/** A while in which one side speaks: frames into the same port go to a kernel at once. */
-const RUN_MAX = 14;
+/** A while in which one side speaks: frames into the same port go to a kernel at once, which a command costs as much as thirty of. */
+const RUN_MAX = 20;
 const KINDS: Record<Side, readonly (readonly [number, Kind])[]> = {
-  out: [[16, "open"], [40, "client"], [5, "error"], [4, "fragments"], [4, "stray"], [2, "command"], [3, "listing"], [1, "time"]],
-  in: [[60, "server"], [5, "error"], [2, "fragments"], [2, "stray"], [2, "command"], [3, "listing"], [1, "time"]],
+  out: [[16, "open"], [42, "client"], [5, "error"], [4, "fragments"], [4, "stray"], [1, "command"], [2, "listing"], [1, "time"]],
+  in: [[62, "server"], [5, "error"], [2, "fragments"], [2, "stray"], [1, "command"], [2, "listing"], [1, "time"]],
 };
 
 /**

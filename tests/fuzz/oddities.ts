@@ -20,10 +20,15 @@ const OTHER_PROTOCOLS = [47, 50, 254];
 
 const step = (port: string, frame: Buffer): Step => ({ ev: "in", if: port, hex: frame.toString("hex") });
 
+/** The packet that an error is about, at times as no honest router quotes it. */
+function quoted(random: Random, about: Buffer): Buffer {
+  return random.chance(12) ? damage(random, ethernet(MAC_IN, MAC_OUT, about)).subarray(IP_AT) : about;
+}
+
 function errorPacket(random: Random, family: Family, source: string, target: string, about: Buffer): Buffer {
   const [type, code, rest] = random.pick<readonly [number, number, number]>(family === 4 ? ERRORS4 : ERRORS6);
   const kept = random.weighted([[70, family === 4 ? 28 : 48], [25, 548], [5, 12 + random.below(40)]] as const);
-  const payload = icmpMessage(source, target, type, code, rest, about.subarray(0, kept));
+  const payload = icmpMessage(source, target, type, code, rest, quoted(random, about).subarray(0, kept));
   return ipPacket({ source, target, protocol: family === 4 ? ICMP : ICMP6, payload, id: random.below(65536), mayFragment: true });
 }
 

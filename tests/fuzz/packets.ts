@@ -21,10 +21,17 @@ export interface IpOptions {
 
 export interface IpPacket extends IpOptions { source: string; target: string; protocol: number; payload: Buffer }
 
+/** Addresses read before: scenarios have few of them, and packets by the million. */
+const known = new Map<string, Buffer>();
+
 export function addressBytes(text: string): Buffer {
+  const before = known.get(text);
+  if (before) return before;
   const address = parseAddress(text);
   if (!address) throw new RangeError(`not an address: ${text}`);
-  return Buffer.from(address.family === 4 ? address.bytes.slice(12) : address.bytes);
+  const bytes = Buffer.from(address.family === 4 ? address.bytes.slice(12) : address.bytes);
+  known.set(text, bytes);
+  return bytes;
 }
 
 /** The sum of 16-bit words that all checksums here are made of (RFC 1071). */

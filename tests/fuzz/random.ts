@@ -43,6 +43,8 @@ export class Random {
   }
 
   bytes(count: number): Buffer {
-    return Buffer.from(Array.from({ length: count }, () => this.below(256)));
+    const bytes = Buffer.alloc(count);
+    for (let at = 0; at < count; at++) bytes[at] = this.next();
+    return bytes;
   }
 }

@@ -40,14 +40,19 @@ export const OUT = 1;
 export const IN = 2;
 export const PORTS = new Set(["out", "in"]);
 
-/** The network of director.yaml, for the engine and for a kernel. */
-export const recordedConfig = (): Config => readConfig(fileURLToPath(new URL("director.yaml", folder)));
+let config: Config | undefined;
+
+/** The network of director.yaml, for the engine and for a kernel: each gets its own, whose MTUs it may change. */
+export function recordedConfig(): Config {
+  // Read once, as the engine is compiled once: a fuzzer asks for thousands.
+  config ??= readConfig(fileURLToPath(new URL("director.yaml", folder)));
+  return structuredClone(config);
+}
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 /** A director with the recordings' network and an empty table. */
 export async function createRecordedDirector(options: ReplayOptions = {}): Promise<Replay> {
-  // Compiled once: a fuzzer asks for thousands of directors.
   compiled ??= loadEngine();
   return Replay.create(await compiled, recordedConfig(), options);
 }

@@ -2,13 +2,13 @@
 // our own clock. It has no network but these sockets and lives no longer than we do.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
 import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
-import { clearPrograms, needsReload, networkScript, reloadScript, SETTINGS_LISTING } from "./network.js";
+import { clearPrograms, forgetMarks, needsReload, networkScript, reloadScript, setsMarks, SETTINGS_LISTING } from "./network.js";
 import type { GuestFiles } from "./packages.js";
 import { programsRequest, readAnswerHeader, scriptRequest, type CommandOutput } from "./request.js";
 import { SOCK_SEQPACKET, SOCK_STREAM, SocketEnd } from "./socket.js";
@@ -21,8 +21,7 @@ const BARRIER_MS = 60_000;
 const MEMORY = "128M";
 /** What the guest says when it takes more of a request: "+". */
 const GO_ON = 0x2b;
-/** What a timer interrupt needs to be seen, and how often at the end: what fired may have set timers that are due. */
-const TIMER_MS = 1;
+/** How often timers are looked at in the end: what fired may have set others that are due. */
 const SETTLE_ROUNDS = 3;
 /** Longer than any connection or fragment lives without its service; then templates and removed servers, which are looked at each minute. */
 const ALL_GONE_SECONDS = [70, 5000, 200, 200, 200, 200];
@@ -38,6 +37,8 @@ export class Guest {
   private received: Buffer = Buffer.alloc(0);
   private settings = new Map<string, string>();
   private changed = false;
+  private marked = false;
+  private kernelPid: number | undefined;
 
   private constructor(
     private readonly child: ChildProcess, private readonly ports: Port[], private readonly serial: SocketEnd,
@@ -164,23 +165,34 @@ export class Guest {
   advance(seconds: number, strideSeconds: number): GuestOutput[] {
     for (let left = seconds; left > 1e-9; left -= strideSeconds) {
       this.clock.advance(Math.min(left, strideSeconds));
-      this.barrier();
-      this.pause();
+      this.tick();
     }
-    for (let round = 0; round < SETTLE_ROUNDS; round++) this.pause();
+    for (let round = 0; round < SETTLE_ROUNDS; round++) this.tick();
     return this.take();
   }
 
-  /** Lets timer interrupts come, and what they do be done. */
-  private pause(): void {
-    const wait = new Int32Array(new SharedArrayBuffer(4));
-    Atomics.wait(wait, 0, 0, TIMER_MS);
+  /** Has timers that are due fire: the guest takes its timer's signal before those of frames, so the barrier comes after. */
+  private tick(): void {
+    this.alarm();
     this.barrier();
+  }
+
+  /** The timer's signal: what is due fires, and the timer is set anew. */
+  private alarm(): void {
+    this.kernelPid ??= onlyChildOf(this.child);
+    process.kill(this.kernelPid, "SIGALRM");
+  }
+
+  private thaw(): void {
+    if (!this.clock.stands) return;
+    this.clock.thaw();
+    this.alarm();
   }
 
   /** Runs a shell script; frames it causes wait for `take`. Time stands still unless the script waits for it. */
   run(script: string): CommandOutput {
     this.changed ||= needsReload(script);
+    this.marked ||= setsMarks(script);
     return this.request(scriptRequest(script));
   }
 
@@ -197,7 +209,7 @@ export class Guest {
     let answer = this.read(complete, TIMELESS_MS);
     if (!answer) {
       const stood = this.clock.stands;
-      this.clock.thaw();
+      this.thaw();
       answer = this.waitFor(complete, COMMAND_MS);
       if (stood) this.clock.freeze();
     }
@@ -225,9 +237,11 @@ export class Guest {
   reset(): void {
     this.must(programsRequest(clearPrograms(this.config, this.settings)));
     for (const seconds of ALL_GONE_SECONDS) this.advance(seconds, seconds);
+    if (this.marked) this.request(scriptRequest(forgetMarks));
+    this.marked = false;
     const left = this.must(scriptRequest("cat /proc/net/ip_vs_conn")).stdout.trim().split("\n").length - 1;
     if (this.changed || left > 0) {
-      this.clock.thaw();
+      this.thaw();
       this.must(scriptRequest(reloadScript(this.config)));
       this.clock.freeze();
       this.changed = false;
@@ -244,6 +258,23 @@ export class Guest {
     this.clock.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The parent of a process, undefined when there is no such process. */
+function parentOf(pid: string): number | undefined {
+  try {
+    // Behind the name, which may hold anything: state and parent.
+    return Number(/.*\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The kernel's process, as seen from here: unshare starts it in a namespace of its own. */
+function onlyChildOf(parent: ChildProcess): number {
+  const found = readdirSync("/proc").find((one) => /^\d+$/.test(one) && parentOf(one) === parent.pid);
+  if (found === undefined) throw new Error("the guest has ended");
+  return Number(found);
 }
 
 /** Descriptors as the child sees them: 0 to 2, the serial line, then the ports. */

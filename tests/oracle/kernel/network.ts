@@ -43,8 +43,9 @@ function batchLines(config: Config): string[] {
   ];
 }
 
-/** IPVS with the helpers that the engine always has. */
-const LOAD_IPVS = "modprobe -a ip_vs ip_vs_ftp ip_vs_pe_sip";
+/** IPVS with the helpers and schedulers that the engine always has: a module that comes when it is asked for costs a command its time. */
+const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"];
+const LOAD_IPVS = `modprobe -a ip_vs ip_vs_ftp ip_vs_pe_sip ${SCHEDULERS.map((name) => `ip_vs_${name}`).join(" ")}`;
 
 /** Every setting of IPVS as FILE:VALUE. */
 export const SETTINGS_LISTING = "grep . /proc/sys/net/ipv4/vs/*";
@@ -59,16 +60,23 @@ export function clearPrograms(config: Config, settings: ReadonlyMap<string, stri
   ];
 }
 
-/** True for what `clearPrograms` does not take back: rules, addresses, and defences that remember how bad it was. */
-export const needsReload = (script: string): boolean => /iptables|ip6tables|\bip |modprobe|rmmod|drop_|secure_tcp|amemthresh/.test(script);
+/** True for what `clearPrograms` does not take back: addresses, and defences that remember how bad it was. */
+export const needsReload = (script: string): boolean => /\bip (?!link set \w+ mtu)|modprobe|rmmod|drop_|secure_tcp|amemthresh/.test(script);
 
-/** Loads the modules of IPVS anew, which empties all it has, and takes away marks. */
+/** True for what `forgetMarks` takes back. */
+export const setsMarks = (script: string): boolean => /ip6?tables/.test(script);
+
+/** Takes away marks. */
+export const forgetMarks = [
+  "if read table </proc/net/ip_tables_names; then iptables-legacy -t mangle -F; fi 2>/dev/null",
+  "if read table </proc/net/ip6_tables_names; then ip6tables-legacy -t mangle -F; fi 2>/dev/null",
+].join("\n");
+
+/** Loads the modules of IPVS anew, which empties all it has. */
 export function reloadScript(config: Config): string {
   return [
     "ipvsadm -C",
     ...config.ports.map(({ name, mtu }) => `ip link set ${name} mtu ${mtu}`),
-    "if read table </proc/net/ip_tables_names; then iptables-legacy -t mangle -F; fi 2>/dev/null",
-    "if read table </proc/net/ip6_tables_names; then ip6tables-legacy -t mangle -F; fi 2>/dev/null",
     // A connection that is just being freed may hold its scheduler for a moment.
     "for round in 1 2 3 4; do",
     "  rmmod $(grep -o '^ip_vs_[a-z_]*' /proc/modules) ip_vs 2>/dev/null",

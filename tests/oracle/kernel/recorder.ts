@@ -13,8 +13,8 @@ export interface Pace { strideSeconds: (seconds: number) => number; burstMax: nu
 
 /** Periodic work happens as often as it would if time passed by itself, and each frame has an end before the next. */
 export const THOROUGH: Pace = { strideSeconds: () => 0.5, burstMax: 1 };
-/** What comes of 16 frames, and the probes between them, fits into a socket's 200 KB. */
-export const FAST: Pace = { strideSeconds: (seconds) => Math.max(2, seconds / 50), burstMax: 16 };
+/** What comes of 24 frames, and the probes between them, fits into a socket's 200 KB. */
+export const FAST: Pace = { strideSeconds: (seconds) => Math.max(2, seconds / 50), burstMax: 24 };
 
 /** A line of a scenario file, in the long form of recordings or the short one; undefined when it asks for nothing. */
 export function readStep(text: string): Step | undefined {

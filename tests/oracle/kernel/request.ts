@@ -18,10 +18,11 @@ function programsOf(script: string): string[][] | undefined {
 }
 
 const CHUNK_BYTES = 1024;
+const LENGTH_DIGITS = 5;
 
 /** What to send at once, and each next piece after the guest said "+". */
 function framed(kind: string, body: Buffer<ArrayBuffer>): Buffer[] {
-  const pieces: Buffer[] = [Buffer.concat([Buffer.from(`${kind} ${body.length}\n`), body.subarray(0, CHUNK_BYTES)])];
+  const pieces: Buffer[] = [Buffer.concat([Buffer.from(`${kind} ${String(body.length).padStart(LENGTH_DIGITS, "0")}\n`), body.subarray(0, CHUNK_BYTES)])];
   for (let at = CHUNK_BYTES; at < body.length; at += CHUNK_BYTES) pieces.push(body.subarray(at, at + CHUNK_BYTES));
   return pieces;
 }

@@ -1,11 +1,12 @@
 // Pairs of connected sockets: one end is ours, the other a child process inherits. Every wait has an end.
 
 import koffi from "koffi";
-import { POLL_IN, addressOf, checked, close, poll, read, write } from "../../../host/io/sys/libc.js";
+import { POLL_IN, addressOf, checked, close, errno, poll, read, write } from "../../../host/io/sys/libc.js";
 
 const socketpair: (family: number, type: number, protocol: number, address: number) => number =
   koffi.load(null).func("socketpair", "int", ["int", "int", "int", "uintptr_t"]);
 
+const EINTR = 4;
 const AF_UNIX = 1;
 const SOCK_CLOEXEC = 0x80000;
 const POLL_RECORD_BYTES = 8;
@@ -39,7 +40,9 @@ export class SocketEnd {
 
   /** True as soon as something came, false when nothing did for so long. */
   waitReadable(timeoutMs: number): boolean {
-    return checked(poll(this.recordAddress, 1, timeoutMs), "poll") > 0;
+    const ready = poll(this.recordAddress, 1, timeoutMs);
+    // A signal, as of a profiler: everyone who waits here waits again.
+    return ready < 0 && errno() === EINTR ? false : checked(ready, "poll") > 0;
   }
 
   /** What came, waiting at most so long; undefined when nothing did, empty when the peer has closed. */
