@@ -23,7 +23,7 @@ import { initSctp } from "./state/sctp";
 import { initTcp } from "./state/tcp";
 import { initTimeouts } from "./state/timeouts";
 import { syncStart, syncStop } from "./sync/daemon";
-import { initSysctls } from "./sysctl";
+import { initSysctls, settingsChanged } from "./sysctl";
 import { initCrc } from "./wire/sctp";
 
 const R: usize = REQUEST_BASE;
@@ -51,6 +51,7 @@ export function control(operation: u32): i32 {
   setNow(load<u32>(CONTROL_BASE, CONTROL_NOW_MS));
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
+  settingsChanged();
   switch (<i32>operation) {
     case Operation.ServiceAdd: return serviceAdd();
     case Operation.ServiceEdit: return serviceEdit();

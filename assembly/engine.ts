@@ -19,7 +19,9 @@ import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
-import { deliver, forwardToServer } from "./forward/toserver";
+import { serve } from "./forward/serve";
+import { deliver } from "./forward/toserver";
+import { beginExpress } from "./begin/express";
 import { express } from "./forward/express/road";
 import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
@@ -42,9 +44,8 @@ import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
 import { findService, isJoining, isServing } from "./service/service";
 import { findServerAt, Server } from "./service/server";
-import { countIn, countOut, drop } from "./stats";
-import { isMaster, isPassive } from "./sync/daemon";
-import { tellOthers } from "./sync/export";
+import { countOut, drop } from "./stats";
+import { isPassive } from "./sync/daemon";
 import { receiveSync } from "./sync/import";
 import { sysctl } from "./sysctl";
 
@@ -111,12 +112,12 @@ function handleGroup(first: u32, count: u32): void {
   }
   store<u32>(state, touched, STATE_TOUCHED);
   let longRoad = load<u32>(CONTROL_BASE, CONTROL_LONG_ROAD) != 0 || isPassive();
-  for (let at = begin; at < end; at += PACKET_BYTES) {
-    if (!longRoad) {
-      at = express(at, end);
-      if (at == end) return;
-    }
+  for (let at = begin; at < end;) {
+    let from = at;
+    if (!longRoad) at = beginExpress(express(at, end), end);
+    if (at != from) continue;
     handle(changetype<Packet>(at));
+    at += PACKET_BYTES;
   }
 }
 
@@ -253,15 +254,6 @@ function beginAnew(packet: Packet, old: u32): void {
   retireConnection(old);
   begin(packet);
   endRetired(old);
-}
-
-/** Counts, advances the state, forwards. */
-function serve(packet: Packet, connection: Connection): void {
-  countIn(connection.server, Server.at(connection.server).service, packet.ipBytes);
-  advance(packet, connection, FROM_CLIENT);
-  connection.packets++;
-  forwardToServer(packet, connection);
-  if (isMaster()) tellOthers(connection, connection.packets);
 }
 
 /** A packet that is not for us: a real server's answer behind NAT, or plain traffic to route. */

@@ -5,7 +5,7 @@ import {
   BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, CONTROL_SEED, CONTROL_TABLE_BASE,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, DROPS_BASE, DROPS_WORKER_BYTES, DUE_BYTES, SHARD_BYTES, STATE_IDENTIFICATION,
   WORKERS_BASE, WORKER_BYTES,
-  WORKER_OWN, WORKER_PACKETS, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT, WORKER_TUNNELS,
+  WORKER_OWN, WORKER_PACKETS, WORKER_PREPARED, WORKER_RECEIVE, WORKER_STATE, WORKER_TRANSMIT, WORKER_TUNNELS,
 } from "./abi/layout";
 import { CONNECTIONS_PER_BUCKET } from "./abi/limits";
 import { acquire, release } from "./base/lock";
@@ -16,6 +16,7 @@ export let packets: usize = 0;
 export let state: usize = 0;
 export let ownSlots: usize = 0;
 export let tunnels: usize = 0;
+export let prepared: usize = 0;
 export let counters: usize = 0;
 export let drops: usize = 0;
 export let seed: u32 = 0;
@@ -76,6 +77,7 @@ export function attachWorker(index: u32): void {
   state = base + WORKER_STATE;
   ownSlots = base + WORKER_OWN;
   tunnels = base + WORKER_TUNNELS;
+  prepared = base + WORKER_PREPARED;
   counters = COUNTERS_BASE + index * COUNTERS_WORKER_BYTES;
   drops = DROPS_BASE + index * DROPS_WORKER_BYTES;
   seed = load<u32>(CONTROL_BASE, CONTROL_SEED);

@@ -58,9 +58,13 @@ if (COUNTER_IN_BYTES != COUNTER_IN_PACKETS + 8) ERROR("packets and bytes from cl
 if (COUNTER_OUT_BYTES != COUNTER_OUT_PACKETS + 8) ERROR("packets and bytes from servers no longer lie side by side");
 
 export function countConnection(server: u32, service: u32): void {
-  let at = serverCounter(server) + COUNTER_CONNECTIONS;
-  store<u64>(at, load<u64>(at) + 1);
-  at = serviceCounter(service) + COUNTER_CONNECTIONS;
-  store<u64>(at, load<u64>(at) + 1);
-  if (service != 0) store<u64>(counters, load<u64>(counters, COUNTER_CONNECTIONS) + 1, COUNTER_CONNECTIONS);
+  addConnections(serverCounter(server), 1);
+  addConnections(serviceCounter(service), 1);
+  if (service != 0) addConnections(counters, 1);
+}
+
+/** Adds new connections to a set of counters. */
+@inline
+export function addConnections(at: usize, count: u32): void {
+  store<u64>(at, load<u64>(at, COUNTER_CONNECTIONS) + count, COUNTER_CONNECTIONS);
 }

@@ -1,6 +1,6 @@
 // Kernel settings below net.ipv4.vs, with the kernel's defaults.
 
-import { CONTROL_BASE, CONTROL_SYSCTLS } from "./abi/layout";
+import { CONTROL_BASE, CONTROL_CHANGES, CONTROL_SYSCTLS } from "./abi/layout";
 import { Sysctl } from "./abi/enums";
 import { SYNC_QUEUE_MAX } from "./abi/limits";
 
@@ -10,6 +10,12 @@ export function sysctl(name: Sysctl): u32 {
 
 export function setSysctl(name: u32, value: u32): void {
   store<u32>(CONTROL_BASE + CONTROL_SYSCTLS + (<u32>name << 2), value);
+  settingsChanged();
+}
+
+/** What was prepared by settings, services and servers is out of date (begin/prepared.ts). */
+export function settingsChanged(): void {
+  store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_CHANGES) + 1, CONTROL_CHANGES);
 }
 
 /** 1 while the secure_tcp defence is on: modes 2 and 3; mode 1 waits until defence/level turns it to 2. */

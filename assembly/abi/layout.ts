@@ -46,6 +46,7 @@ export const CONTROL_SPARED: u32 = 192; //         u32 by packets sent, 0..8: co
 export const CONTROL_ORPHANS: u32 = 196; //        u32 rises when servers go and their connections shall go with them
 export const CONTROL_SERVING: u32 = 200; //        u32 services of IPv4, u32 of IPv6
 export const CONTROL_JOINING6: u32 = 208; //       u32 1 once there was a service of IPv6: its fragments are put together from then on
+export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request and every setting changed: what was prepared is out of date
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 // what several workers share, each word on a line of its own: see base/lock.ts
@@ -372,7 +373,10 @@ export const TUNNEL_SUM: u32 = 8; //               u32 IPv4: sum of what is the 
 export const TUNNEL_PROTOCOL: u32 = 12; //         u32
 export const TUNNEL_SOURCE: u32 = 16; //           16 B
 export const TUNNEL_TARGET: u32 = 32; //           16 B
-export const WORKER_BYTES: u32 = WORKER_TUNNELS + SERVERS_MAX * TUNNEL_BYTES;
+// What a new connection to each server looks like: the first line of a record. Its home is CONTROL_CHANGES of that time.
+export const WORKER_PREPARED: u32 = WORKER_TUNNELS + SERVERS_MAX * TUNNEL_BYTES;
+export const PREPARED_BYTES: u32 = 64;
+export const WORKER_BYTES: u32 = WORKER_PREPARED + SERVERS_MAX * PREPARED_BYTES;
 export const WORKERS_BASE: u32 = ((REASSEMBLIES_BASE + REASSEMBLIES_MAX * REASSEMBLY_BYTES + 4095) / 4096 | 0) * 4096;
 
 // words of WORKER_STATE

@@ -13,7 +13,7 @@ import { Service } from "../service/service";
 import { openTo, REFUSED } from "./open";
 import { openPersistent } from "./persistence";
 
-const FTP_DATA: u32 = 20 << 8; // network order
+export const FTP_DATA: u32 = 20 << 8; // network order
 const FTP_CONTROL: u32 = 21 << 8;
 
 /** Opens a connection for a packet. Answers its index, 0 when no server is free, or REFUSED. */

@@ -9,7 +9,9 @@ import { Connection } from "./connection";
 /** Times are compared by their signed difference, so no word may lie further off; and it never needs to. */
 const FAR_MS: u32 = 1 << 30;
 
-function lookAfter(index: u32, delayMs: u32): void {
+/** The sweep looks at this connection so long from now. */
+@inline
+export function lookAfter(index: u32, delayMs: u32): void {
   store<u32>(dues + <usize>index * DUE_BYTES, now + min<u32>(delayMs, FAR_MS));
 }
 
@@ -20,6 +22,7 @@ export function lookAtEnd(connection: Connection): void {
 }
 
 /** The sweep need not look at a record that nobody uses. */
+@inline
 export function lookNever(index: u32): void {
   lookAfter(index, FAR_MS);
 }

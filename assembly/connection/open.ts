@@ -119,6 +119,7 @@ export function bindServer(connection: Connection, index: u32, serverPort: u32):
 }
 
 /** Takes a connection from its server's counts, and lifts the overload when enough have left. */
+@inline
 export function unbindServer(connection: Connection): void {
   if (connection.server == 0) return;
   let server = Server.at(connection.server);
@@ -150,7 +151,7 @@ export function closeConnection(index: u32): void {
     unlock();
   }
   connection.control = 0;
-  giveExtra(connection);
+  if (connection.extra != 0) giveExtra(connection);
   give(index);
 }
 

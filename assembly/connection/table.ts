@@ -107,8 +107,16 @@ export function lookupTemplate(
   return 0;
 }
 
-/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. The one given back last goes first. */
+/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. */
 export function take(): u32 {
+  let index = takeAsItIs();
+  if (index != 0) clear(connections + <usize>index * CONNECTION_BYTES);
+  return index;
+}
+
+/** The same, and its taker overwrites all of it. The one given back last goes first. */
+@inline
+export function takeAsItIs(): u32 {
   let index: u32;
   let free = load<u32>(table, STATE_FREE);
   if (free != 0) {
@@ -120,7 +128,6 @@ export function take(): u32 {
     if (index >= connectionsMax) return 0;
     store<u32>(table, index + 1, STATE_FRESH);
   }
-  clear(connections + <usize>index * CONNECTION_BYTES);
   store<u32>(table, load<u32>(table, STATE_USED) + 1, STATE_USED);
   return index;
 }
@@ -157,6 +164,7 @@ export function foresee(count: u32): u32 {
 }
 
 /** Gives a record back. It must not be in the table any more. */
+@inline
 export function give(index: u32): void {
   let connection = Connection.at(index);
   connection.flags = 0;
@@ -205,6 +213,7 @@ export function insert(index: u32): void {
 }
 
 /** Takes a connection out of the table. */
+@inline
 export function remove(index: u32): void {
   let connection = Connection.at(index);
   if (!connection.has(ConnectionFlag.Hashed)) return;

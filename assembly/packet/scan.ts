@@ -29,7 +29,7 @@ const ACK: u32 = 0x10;
 /** In every row of the tables an ACK leaves an established connection as it is. */
 const STEADY_TCP: u32 = <u32>Protocol.Tcp | (<u32>TcpState.Established << 8);
 /** A datagram leaves its connection as it is; but one without a checksum gets one, over all of it. */
-const STEADY_UDP: u32 = <u32>Protocol.Udp;
+export const STEADY_UDP: u32 = <u32>Protocol.Udp;
 /** No connection is of this protocol. */
 const NEVER_STEADY: u32 = 0xff;
 

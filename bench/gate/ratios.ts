@@ -62,14 +62,19 @@ async function byRoad(module: Module, flows: number): Promise<Map<string, number
   return ratios(contestants);
 }
 
-/** A new connection: by wlc over many servers by wlc over few, and an end by a begin. */
+/** A new connection: by wlc over many servers by wlc over few; and a begin and an end by a packet of a known connection. */
 async function byOpening(module: Module): Promise<Map<string, number>> {
   const opening = async (servers: number): Promise<Contestant> => new OpenPath(`a choice by wlc among ${servers}`,
     await World.create(module, { ...NAT4, scheduler: "wlc", servers, connections: OPENED }), 0, BATCH_MAX, "open");
+  const known = await World.create(module, { ...NAT4, connections: OPENED });
+  const packets = new HitPath({
+    name: "NAT in", world: known, servers: establish(known, OPENED), templates: [clientTemplate(known, ACK)], from: OUTSIDE, batchFrames: BATCH_MAX,
+    batches: BATCHES, expected: natIn,
+  });
   const world = await World.create(module, { ...NAT4, scheduler: "mh", connections: OPENED });
   return new Map([
     ...ratios([await opening(16), await opening(1000)]),
-    ...ratios([new OpenPath("a new connection", world, 0, BATCH_MAX, "open"), new OpenPath("an expiry", world, 0, BATCH_MAX, "expire")]),
+    ...ratios([packets, new OpenPath("a new connection", world, 0, BATCH_MAX, "open"), new OpenPath("an expiry", world, 0, BATCH_MAX, "expire")]),
   ]);
 }
 

@@ -5,6 +5,7 @@ import { formatMac, parseAddress, parseMac } from "../../host/engine/address.js"
 export const TCP = 6;
 export const UDP = 17;
 export const SYN = 0x02;
+export const RST = 0x04;
 export const ACK = 0x10;
 export const HOPS = 64;
 

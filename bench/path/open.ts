@@ -7,9 +7,10 @@ import type { Contestant } from "../lib/interleave.js";
 import { Random } from "../lib/random.js";
 import { median } from "../lib/statistics.js";
 import { Batch } from "./batch.js";
-import { clientTemplate } from "./established.js";
+import { clientTemplate, replyTemplates } from "./established.js";
 import { natIn } from "./expected.js";
-import { SYN } from "./frames.js";
+import { RST, SYN } from "./frames.js";
+import type { Template } from "./template.js";
 import { INSIDE, OUTSIDE, type World } from "./world.js";
 
 /** Connections of one round, beside those that exist. */
@@ -23,10 +24,12 @@ const DECOYS = 1 << 20;
 class Opener {
   private readonly batch: Batch;
   private readonly template;
+  private readonly refusals;
 
   constructor(private readonly world: World, private readonly batchFrames: number) {
     this.batch = new Batch(world);
     this.template = clientTemplate(world, SYN);
+    this.refusals = replyTemplates(world, RST);
   }
 
   /** Opens a batch of flows, beginning with `first`; answers the milliseconds. What comes out is looked at, or counted. */
@@ -41,6 +44,17 @@ class Opener {
       batch.verify(batchFrames, sent, INSIDE, (flow, index) => natIn(world, flow, world.serverOf(world.engine.sent(index).frame), 0, SYN));
     }
     return time;
+  }
+
+  /** Of the batch just opened, beginning with `first`, the servers refuse those that are `chosen`. */
+  refuse(first: number, chosen: () => boolean): void {
+    const { batch, batchFrames, refusals, template, world } = this;
+    const servers = Array.from({ length: batchFrames }, (_, index) => world.serverOf(world.engine.sent(index).frame));
+    let count = 0;
+    for (const [index, server] of servers.entries()) if (chosen()) batch.write(count++, first + index, refusals[server] as Template);
+    batch.list(count, template.bytes, INSIDE);
+    const sent = world.engine.receive(count, world.nowMs);
+    if (sent !== count) throw new Error(`${sent} of ${count} refusals came out`);
   }
 }
 
@@ -70,35 +84,50 @@ export class OpenPath implements Contestant {
 const TICK_MS = 100;
 /** Batches in the time of a tick. */
 const BATCHES_A_TICK = 6;
-const TICKS_A_ROUND = 30;
+/** The sweep comes by every word once. */
+const TICKS_A_SECOND = SWEEP_MS / TICK_MS;
+const SECONDS_A_ROUND = 3;
+const CONNECTIONS_A_SECOND = TICKS_A_SECOND * BATCHES_A_TICK * BATCH_MAX;
+const LIFE_SECONDS = SYN_MS / SWEEP_MS;
 
 /**
  * A table in which every connection is a SYN that rests for its minute: as many begin as end, a tick every 100 ms.
  * With these numbers 921,600 live at a time. Nanoseconds for a connection's begin and end, ticks included.
+ *
+ * Before that, for two minutes, half of the clients are refused and their connections end after ten seconds: records
+ * that become free together do not lie side by side any more, as in a table that has been used.
  */
 export class TurnoverPath implements Contestant {
-  static readonly connections = (SYN_MS / TICK_MS + SWEEP_MS / TICK_MS + 4) * BATCHES_A_TICK * BATCH_MAX;
+  static readonly connections = (LIFE_SECONDS + 2) * CONNECTIONS_A_SECOND;
   private readonly opener: Opener;
+  private readonly random = new Random(0x2345678);
   private next = 0;
 
   constructor(readonly name: string, private readonly world: World) {
     this.opener = new Opener(world, BATCH_MAX);
-    for (let tick = 0; tick < SYN_MS / TICK_MS + 2 * (SWEEP_MS / TICK_MS); tick++) this.turn(false);
+    for (let second = 0; second < 2 * LIFE_SECONDS; second++) this.second(true);
+    for (let second = 0; second < LIFE_SECONDS + 2; second++) this.second();
   }
 
   round(): number {
-    const times = Array.from({ length: TICKS_A_ROUND }, (_, tick) => this.turn(tick === 0));
-    return (median(times) * 1e6) / (BATCHES_A_TICK * BATCH_MAX);
+    const times = Array.from({ length: SECONDS_A_ROUND }, () => this.second());
+    return (median(times) * 1e6) / CONNECTIONS_A_SECOND;
   }
 
-  private turn(check: boolean): number {
+  private second(mixing = false): number {
     const { world, opener } = this;
     let time = 0;
-    for (let batch = 0; batch < BATCHES_A_TICK; batch++, this.next += BATCH_MAX) time += opener.open(this.next, check && batch === 0);
-    world.nowMs += TICK_MS;
-    const begin = performance.now();
-    world.engine.tick(world.nowMs);
-    return time + performance.now() - begin;
+    for (let tick = 0; tick < TICKS_A_SECOND; tick++) {
+      for (let batch = 0; batch < BATCHES_A_TICK; batch++, this.next += BATCH_MAX) {
+        time += opener.open(this.next, tick === 0 && batch === 0);
+        if (mixing) opener.refuse(this.next, () => this.random.below(2) === 0);
+      }
+      world.nowMs += TICK_MS;
+      const begin = performance.now();
+      world.engine.tick(world.nowMs);
+      time += performance.now() - begin;
+    }
+    return time;
   }
 }
 

@@ -8,13 +8,13 @@ import { Operation } from "../../assembly/abi/enums";
 import { control, init } from "../../assembly/control";
 import { attachWorker, setNow } from "../../assembly/memory";
 
-/** Between the engine's fixed regions (below 82 MiB) and the tests' heap (above 96 MiB). */
-export const TABLE_BASE: usize = 82 << 20;
+/** Between the engine's fixed regions (below 92 MiB) and the tests' heap (above 106 MiB). */
+export const TABLE_BASE: usize = 92 << 20;
 /** Room for frames and for whatever a test writes. */
-export const SCRATCH: usize = 90 << 20;
+export const SCRATCH: usize = 100 << 20;
 export const BUCKET_BITS: u32 = 8;
 export const BUCKETS: u32 = 1 << BUCKET_BITS;
-if (FIXED_END > 82 << 20) ERROR("the unit tests' table lies inside the engine's regions");
+if (FIXED_END > 92 << 20) ERROR("the unit tests' table lies inside the engine's regions");
 
 /** An empty engine with one worker attached and its clock at 1000 ms. */
 export function freshEngine(): void {

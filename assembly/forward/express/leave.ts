@@ -2,7 +2,7 @@
 
 import {
   ENTRY_BYTES, ENTRY_CAUSE, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, NEIGHBORS_BASE, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS,
-  NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE,
+  NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_PORT, NEIGHBOR_STATE,
 } from "../../abi/layout";
 import { FrameFlag, NeighborState, PortFlag } from "../../abi/enums";
 import { FRESH_MS } from "../../link/neighbor";
@@ -13,6 +13,14 @@ export function isFresh(neighbor: usize, nowMs: u32): bool {
   let reachable = load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) == <u8>NeighborState.Reachable;
   let fresh = nowMs - load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_CONFIRMED_MS) <= FRESH_MS;
   return <bool>(<u32>reachable & <u32>fresh);
+}
+
+/** True when a neighbour's port takes a packet of so many bytes, and it may leave at once. */
+@inline
+export function carries(neighbor: usize, bytes: u32, nowMs: u32): bool {
+  if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_MTU)) return false;
+  if (load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) == <u8>NeighborState.Permanent) return true;
+  return isFresh(neighbor, nowMs);
 }
 
 /** Hardware addresses, the virtio header where the port wants one, and an entry of the transmit list. */

@@ -19,7 +19,7 @@ import { Connection } from "../../connection/connection";
 import { timeoutMs } from "../../connection/open";
 import { FROM_CLIENT, FROM_SERVER } from "../../connection/table";
 import { HOP_LOCAL } from "../hop";
-import { counters, now, state, transmitList } from "../../memory";
+import { connections, counters, now, state, transmitList } from "../../memory";
 import { Packet, PacketFlag } from "../../packet/packet";
 import { Server } from "../../service/server";
 import { assure } from "../../state/advance";
@@ -33,12 +33,12 @@ import { amendTcp, amendUdp, takeHop, translate } from "./rewrite";
 import { difference, unsteady } from "./whose";
 
 /** What decides by which run a packet may go: an unfinished checksum or a super-frame may not at all. */
-const FLAGS: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.ToLocal | <u32>PacketFlag.Wide | <u32>PacketFlag.Partial |
+export const FLAGS: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.ToLocal | <u32>PacketFlag.Wide | <u32>PacketFlag.Partial |
   <u32>PacketFlag.Segments;
 const OUT4: u32 = <u32>PacketFlag.Ordinary;
 const OUT6: u32 = <u32>PacketFlag.Ordinary | <u32>PacketFlag.Wide;
-const IN4: u32 = OUT4 | <u32>PacketFlag.ToLocal;
-const IN6: u32 = OUT6 | <u32>PacketFlag.ToLocal;
+export const IN4: u32 = OUT4 | <u32>PacketFlag.ToLocal;
+export const IN6: u32 = OUT6 | <u32>PacketFlag.ToLocal;
 
 const NAT: u32 = <u32>Forward.Nat;
 const TUNNEL: u32 = <u32>Forward.Tunnel;
@@ -49,6 +49,7 @@ export function express(at: usize, end: usize): usize {
   while (at < end) {
     let from = at;
     let packet = changetype<Packet>(at);
+    if (<usize>packet.connection == connections) break;
     let kind = packet.flags & FLAGS;
     let method = (load<u32>(packet.connection, CONNECTION_PROTOCOL) >> 16) & <u32>ConnectionFlag.ForwardMask;
     if (method == NAT) {

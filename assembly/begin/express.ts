@@ -1,0 +1,212 @@
+// The express road of beginnings: the first packet of a TCP or UDP connection that nobody knows, to a service of which
+// nothing unusual is asked. The connection begins as a copy of what its server's last one looked like (prepared.ts), and
+// the packet leaves as on the express road of known ones. Everything that could go otherwise is asked first; what is
+// otherwise takes the long road, which stays the reference (tests/oracle/express.test.ts). A scheduler is asked once, so
+// what turns out only after it has chosen goes on from there (rest.ts).
+
+import {
+  BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
+  CONNECTION_CLIENT_PORT, CONNECTION_CLIENT_PORT_AGAIN, CONNECTION_CONTROL, CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS,
+  CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_DROP_RATE,
+  CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
+  NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
+} from "../abi/layout";
+import { TRANSMIT_MAX } from "../abi/limits";
+import { ConnectionFlag, Forward, Protocol, ServerFlag, ServiceFlag } from "../abi/enums";
+import { foldAddress } from "../base/hash";
+import { Connection } from "../connection/connection";
+import { lookAfter } from "../connection/due";
+import { FROM_CLIENT, isTableFull, matches, tagOf, takeAsItIs } from "../connection/table";
+import { hopsAt, IP, sourceAt, TARGET_PORT, targetAt, TCP_FLAGS, transportAt } from "../forward/express/fields";
+import { carries, leave } from "../forward/express/leave";
+import { outerOf, wrap, wrappedBytes } from "../forward/express/outer";
+import { amendTcp, amendUdp, takeHop, translate } from "../forward/express/rewrite";
+import { FLAGS, IN4, IN6 } from "../forward/express/road";
+import { isLocal4, isLocal6 } from "../link/local";
+import { buckets, connections, counters, now, shared, state, table, transmitList } from "../memory";
+import { Packet } from "../packet/packet";
+import { STEADY_UDP } from "../packet/scan";
+import { loadChanged } from "../schedule/loads";
+import { schedule } from "../schedule/table";
+import { Server } from "../service/server";
+import { findExact, Service } from "../service/service";
+import { add, addConnections, packetOf, serverCounter, serviceCounter } from "../stats";
+import { isMaster } from "../sync/daemon";
+import { tellOthers } from "../sync/export";
+import { sameAddress } from "../wire/field";
+import { FTP_DATA } from "./choose";
+import { isPrepared, preparedOf } from "./prepared";
+import { goOn } from "./rest";
+
+const SYN: u32 = 0x02;
+const RST: u32 = 0x04;
+
+/** Begins connections with packets of a group, from `at` to `end`; answers where it came to one that takes another road. */
+export function beginExpress(at: usize, end: usize): usize {
+  if (at == end || <usize>changetype<Packet>(at).connection != connections || isUnusual()) return at;
+  let kind = changetype<Packet>(at).flags & FLAGS;
+  if (kind == IN4) return begin4(at, end);
+  if (kind == IN6) return begin6(at, end);
+  return at;
+}
+
+/** True while every beginning has to be looked at closely: for marks, by a defence, for an announced connection. */
+function isUnusual(): bool {
+  return shared || (load<u32>(CONTROL_BASE, CONTROL_MARKS_USED) | load<u32>(CONTROL_BASE, CONTROL_WHOLES) |
+    load<u32>(CONTROL_BASE, CONTROL_DROP_RATE) | load<u32>(table, STATE_AWAITED)) != 0;
+}
+
+function begin4(at: usize, end: usize): usize {
+  return run(at, end, 4);
+}
+
+function begin6(at: usize, end: usize): usize {
+  return run(at, end, 6);
+}
+
+@inline
+function run(at: usize, end: usize, family: u32): usize {
+  let kind = family == 4 ? IN4 : IN6;
+  let sent = load<u32>(state, STATE_TRANSMIT_COUNT);
+  end = min(end, at + <usize>(TRANSMIT_MAX - sent) * PACKET_BYTES);
+  let entry = transmitList + <usize>sent * LIST_ENTRY_BYTES;
+  let generation = load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION);
+  let telling = isMaster();
+  let nowMs = now;
+  let service: u32 = 0;
+  let server: u32 = 0;
+  let isChosen = false;
+  let sum = i64x2.splat(0);
+  let first = at;
+  for (; at < end; at += PACKET_BYTES) {
+    let packet = changetype<Packet>(at);
+    if ((packet.flags & FLAGS) != kind) break;
+    if (<usize>packet.connection != connections) break;
+    let frame = <usize>packet.frame;
+    if (!isBeginning(packet, frame, family)) break;
+    // Nobody has begun it meanwhile, and it has its place.
+    let bucket = <usize>packet.bucket;
+    let empty = matches(bucket, 0);
+    if (load<u32>(bucket, BUCKET_OVERFLOW) != 0) break;
+    if (matches(bucket, tagOf(packet.hash)) != 0) break;
+    if (empty == 0) break;
+    if (isTableFull()) break;
+    let source = addressAt(frame + sourceAt(family), family);
+    let target = addressAt(frame + targetAt(family), family);
+    v128.store(packet.source, source);
+    v128.store(packet.target, target);
+    service = serviceOf(packet, frame, service, family);
+    if (service == 0) break;
+    if (Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket)) break;
+
+    let clientPort = <u32>load<u16>(frame + transportAt(family));
+    server = schedule(service, packet.source, clientPort, packet.target);
+    isChosen = true;
+    let prepared = preparedOf(server);
+    if (!isPrepared(prepared)) break;
+    let what = load<u32>(prepared, CONNECTION_PROTOCOL);
+    let method = (what >> 16) & <u32>ConnectionFlag.ForwardMask;
+    let bytes = packet.end - <u32>(frame + IP);
+    let sentBytes = method == <u32>Forward.Tunnel ? wrappedBytes(server, bytes, generation) : bytes;
+    let neighbor = <usize>load<u16>(prepared, CONNECTION_HOP_IN) * NEIGHBOR_BYTES;
+    if (!carries(neighbor, sentBytes, nowMs)) break;
+    isChosen = false;
+
+    let record = open(packet, prepared, ctz(empty), clientPort, family);
+    v128.store(record, source, CONNECTION_CLIENT16);
+    v128.store(record, target, CONNECTION_VIRTUAL16);
+    v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
+    v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
+    countAt(Server.at(server), what >> 16);
+
+    let one = packetOf(bytes);
+    sum = i64x2.add(sum, one);
+    add(serverCounter(server) + COUNTER_IN_PACKETS, one);
+    addConnections(serverCounter(server), 1);
+    add(serviceCounter(service) + COUNTER_IN_PACKETS, one);
+    addConnections(serviceCounter(service), 1);
+    let hops = <u32>load<u8>(frame + hopsAt(family));
+    takeHop(frame, record, hops, family, FROM_CLIENT);
+    if (method == <u32>Forward.Nat) {
+      translate(frame, record, family, FROM_CLIENT);
+      if ((what & 0xff) == <u32>Protocol.Tcp) amendTcp(frame, record, family, FROM_CLIENT);
+      else amendUdp(frame, record, family, FROM_CLIENT);
+    } else if (method == <u32>Forward.Tunnel) {
+      frame = wrap(frame, bytes, outerOf(server), Server.at(server), changetype<Connection>(record), hops - 1, family);
+    }
+    store<u32>(neighbor, nowMs, NEIGHBORS_BASE + NEIGHBOR_USED_MS);
+    leave(frame, sentBytes + <u32>IP, neighbor, entry, packet.cause);
+    entry += LIST_ENTRY_BYTES;
+    if (telling) tellOthers(changetype<Connection>(record), 1);
+  }
+  let begun = <u32>((at - first) / PACKET_BYTES);
+  if (begun != 0) {
+    add(counters + COUNTER_IN_PACKETS, sum);
+    addConnections(counters, begun);
+    store<u32>(state, sent + begun, STATE_TRANSMIT_COUNT);
+  }
+  if (!isChosen) return at;
+  goOn(changetype<Packet>(at), service, server);
+  return at + PACKET_BYTES;
+}
+
+/** A packet that may begin a connection, and that no answer but its server's is due to. */
+@inline
+function isBeginning(packet: Packet, frame: usize, family: u32): bool {
+  if (packet.protocol == <u8>Protocol.Tcp) {
+    if ((load<u8>(frame + transportAt(family), TCP_FLAGS) & (SYN | RST)) != SYN) return false;
+  } else if (packet.steady != STEADY_UDP) return false;
+  if (load<u8>(frame + hopsAt(family)) <= 1) return false;
+  if (load<u16>(frame + transportAt(family)) == <u16>FTP_DATA) return false;
+  return family == 4 ? !isLocal4(load<u32>(frame + sourceAt(4))) : !isLocal6(frame + sourceAt(6));
+}
+
+/** An address of a header in its 16-byte form. */
+@inline
+function addressAt(at: usize, family: u32): v128 {
+  return family == 4 ? i32x4.replace_lane(i32x4(0, 0, 0xffff0000, 0), 3, load<u32>(at)) : v128.load(at);
+}
+
+/** The service of exactly this address and port, 0 when there is none; mostly it is the last packet's. */
+@inline
+function serviceOf(packet: Packet, frame: usize, last: u32, family: u32): u32 {
+  let port = <u32>load<u16>(frame + transportAt(family) + TARGET_PORT);
+  let record = <usize>SERVICES_BASE + <usize>last * SERVICE_BYTES;
+  if (load<u32>(record, SERVICE_PORT) == (port | <u32>packet.protocol << 16 | family << 24)) {
+    if (family == 4 ? load<u32>(record, 12) == load<u32>(frame + targetAt(4)) : sameAddress(record, frame + targetAt(6))) return last;
+  }
+  return findExact(family, 0, packet.protocol, packet.target, port);
+}
+
+/** Takes a record and writes its first line, as prepared but for the client and the times; puts it into its bucket. */
+@inline
+function open(packet: Packet, prepared: usize, place: u32, clientPort: u32, family: u32): usize {
+  let bucket = <usize>packet.bucket;
+  let index = takeAsItIs();
+  let record = connections + <usize>index * CONNECTION_BYTES;
+  store<u16>(bucket + (<usize>place << 1), <u16>tagOf(packet.hash));
+  store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
+  v128.store(record, v128.load(prepared));
+  v128.store(record, v128.load(prepared, 16), 16);
+  v128.store(record, v128.load(prepared, 32), 32);
+  v128.store(record, v128.load(prepared, 48), 48);
+  let client = family == 4 ? load<u32>(packet.frame + sourceAt(4)) : foldAddress(packet.source);
+  store<u32>(record, client, CONNECTION_CLIENT);
+  store<u32>(record, client, CONNECTION_CLIENT_AGAIN);
+  store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT);
+  store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT_AGAIN);
+  store<u32>(record, now, CONNECTION_LAST_MS);
+  store<u32>(record, <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place, CONNECTION_HOME);
+  lookAfter(index, load<u32>(prepared, CONNECTION_TIMEOUT_MS));
+  return record;
+}
+
+/** A server has one connection more. */
+@inline
+function countAt(server: Server, flags: u32): void {
+  server.references++;
+  if (flags & <u32>ConnectionFlag.Inactive) server.inactive++;
+  else server.active++;
+  if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
+  if (server.loadPlace != 0) loadChanged(server);
+}
