@@ -2,14 +2,14 @@
 
 import type { Contestant } from "./directors/director.js";
 import { nft, nftThreads } from "./directors/kernel.js";
-import { lvsNic, lvsNicTap, lvsTap, lvsUring, lvsXdp, lvsXdpThreads } from "./directors/lvs.js";
+import { lvsAuto, lvsNic, lvsNicTap, lvsTap, lvsUring, lvsXdp, lvsXdpThreads } from "./directors/lvs.js";
 import { haproxy, nginx, node } from "./directors/proxies.js";
 import { down, up } from "./measures/bulk.js";
 import type { Measure } from "./measures/measure.js";
 import { large, small } from "./measures/packets.js";
 import { connections, half, low, requests } from "./measures/web.js";
 
-export const CONTESTANTS: readonly Contestant[] = [lvsTap, lvsUring, lvsNicTap, lvsNic, lvsXdp, lvsXdpThreads, nft, nftThreads, haproxy, nginx, node];
+export const CONTESTANTS: readonly Contestant[] = [lvsAuto, lvsTap, lvsUring, lvsNicTap, lvsNic, lvsXdp, lvsXdpThreads, nft, nftThreads, haproxy, nginx, node];
 /** `half` comes after `requests`, from which it takes its load. */
 export const MEASURES: readonly Measure[] = [requests, connections, up, down, small, large, low, half];
 

@@ -87,7 +87,6 @@ function assemble(text: ConfigText, locator: Locator): Config {
     const device = (one: PortText): string => `${one.namespace ?? ""} ${one.device ?? one.name}`;
     const twin = text.ports.find((other, place) => place < index && other.attach === "xdp" && device(other) === device(port));
     if (twin) problems.push(locator.problem(["ports", index, "device"], `port "${twin.name}" has this device`));
-    if (text.driver === "uring") problems.push(locator.problem(["driver"], "uring cannot wait for ports attached by xdp as well: leave the field out"));
   });
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);

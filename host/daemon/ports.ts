@@ -4,17 +4,20 @@ import { PortFlag } from "../../assembly/abi/enums.js";
 import { parseMac } from "../engine/address.js";
 import type { Device } from "../io/driver.js";
 import { kernelAddresses, OpenNic, readyNic, type NicOptions } from "../io/nic.js";
+import { Shortcut } from "../io/shortcut.js";
 import { SteeringTable } from "../io/steering.js";
 import { close } from "../io/sys/libc.js";
 import { openPacketSocket } from "../io/sys/packetsocket.js";
 import { openTap } from "../io/sys/tun.js";
-import { arenaBytesFor, chunkBytesFor } from "../io/umem.js";
+import { arenaBytesFor, chunkBytesFor, NIC_MTU_MAX, SOCKETS_MAX } from "../io/umem.js";
 import type { PortMode } from "./apply.js";
 import type { Config, PortConfig } from "./config.js";
 import { hostPeerMac } from "./host.js";
 import { steer } from "./workers.js";
 
 type ReadyNic = ReturnType<typeof readyNic>;
+/** NICs shared by sockets that may have AF_XDP beside, by port; else why not. */
+interface Shorter { nics: ReadonlyMap<number, ReadyNic>; why: string }
 
 export class Ports {
   readonly devices: Device[] = [];
@@ -23,10 +26,12 @@ export class Ports {
   /** By port, how frames find their worker. */
   private readonly steering = new Map<number, string>();
   private readonly nics: OpenNic[] = [];
+  private readonly shortcuts: Shortcut[] = [];
   private table: SteeringTable | undefined;
 
   private constructor(
-    private config: Config, private readonly ready: ReadonlyMap<number, ReadyNic>, private readonly workers: number, private readonly seed: number,
+    private config: Config, private readonly ready: ReadonlyMap<number, ReadyNic>, private readonly shorter: Shorter, private readonly workers: number,
+    private readonly seed: number,
   ) {
     this.queues = Array.from({ length: workers - 1 }, () => []);
   }
@@ -41,13 +46,13 @@ export class Ports {
       ready.set(port.index, nic);
       port.mac = nic.mac;
     }
-    return new Ports(config, ready, workers, seed);
+    return new Ports(config, ready, findShorter(config, ready), workers, seed);
   }
 
   /** What the drivers need of the engine's memory. */
   get arenaBytes(): number {
-    const sockets = [...this.ready.values()].reduce((sum, nic) => sum + nic.served, 0);
-    const mtus = this.config.ports.filter((port) => port.xdp).map((port) => port.mtu);
+    const sockets = countQueues([...this.ready.values(), ...this.shorter.nics.values()]);
+    const mtus = this.config.ports.filter((port) => port.xdp ?? this.shorter.nics.has(port.index)).map((port) => port.mtu);
     return this.workers * arenaBytesFor(sockets, chunkBytesFor(Math.max(0, ...mtus)));
   }
 
@@ -73,7 +78,7 @@ export class Ports {
   }
 
   close(): void {
-    for (const nic of this.nics.splice(0)) nic.close();
+    for (const nic of [...this.nics.splice(0), ...this.shortcuts.splice(0)]) nic.close();
     for (const devices of [this.devices, ...this.queues]) {
       for (const device of devices.splice(0)) if (!device.nic) close(device.descriptor);
     }
@@ -90,12 +95,28 @@ export class Ports {
     }
     const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
     const device = { index: port.index, name: port.device };
-    if (port.isNic) return { ...device, descriptor: openPacketSocket(port.device, { mac: parseMac(port.mac) ?? new Uint8Array(6), ...place }) };
+    if (port.isNic) {
+      const mac = parseMac(port.mac) ?? new Uint8Array(6);
+      return { ...device, mtu: port.mtu, descriptor: openPacketSocket(port.device, { mac, ...place }), ...this.loadShortcut(port, mac) };
+    }
     // A worker's queue is known by its place among those opened.
     const open = (): number => openTap(port.device, { vnetHeader: true, offloads: true, multiQueue: this.workers > 1, ...place });
     const first = { ...device, descriptor: open() };
     for (const queues of this.queues) queues.push({ ...device, descriptor: open() });
     return first;
+  }
+
+  /** A way past the kernel for a port's frames, or why there is none. */
+  private loadShortcut(port: PortConfig, mac: Uint8Array): Pick<Device, "nic" | "why"> {
+    const nic = this.shorter.nics.get(port.index);
+    if (!nic) return this.shorter.why === "" ? {} : { why: this.shorter.why };
+    try {
+      const shortcut = Shortcut.load({ name: port.device, namespacePath: port.namespacePath, mac, mtu: port.mtu }, nic);
+      this.shortcuts.push(shortcut);
+      return { nic: shortcut.place };
+    } catch (error) {
+      return { why: (error as Error).message };
+    }
   }
 
   /** How a port's frames find their worker, in words; "" when there is one. */
@@ -116,6 +137,27 @@ export class Ports {
     const paths = new Set(ports.filter((port) => port.xdp).map((port) => port.namespacePath));
     this.table?.set(ports.flatMap((port) => port.addresses), [...paths].flatMap((path) => kernelAddresses(path)));
   }
+}
+
+/** With `driver: auto` sockets on NICs get AF_XDP beside them, if all can have it. */
+function findShorter(config: Config, ready: ReadonlyMap<number, ReadyNic>): Shorter {
+  const nics = new Map<number, ReadyNic>();
+  if (config.driver !== "auto") return { nics, why: "" };
+  try {
+    for (const port of config.ports.filter((one) => one.isNic)) {
+      if (port.mtu > NIC_MTU_MAX) throw new Error(`port ${port.name}: an MTU above ${NIC_MTU_MAX}`);
+      nics.set(port.index, readyNic({ ...nicOptions(config, port), queues: undefined }));
+    }
+    const queues = countQueues([...nics.values(), ...ready.values()]);
+    if (queues > SOCKETS_MAX) throw new Error(`the NICs have ${queues} queues, ${SOCKETS_MAX} can be served`);
+    return { nics, why: "" };
+  } catch (error) {
+    return { nics: new Map(), why: (error as Error).message };
+  }
+}
+
+function countQueues(nics: readonly ReadyNic[]): number {
+  return nics.reduce((sum, nic) => sum + nic.served, 0);
 }
 
 /** Packets of others that are taken in for firewall marks come to no address of ours: all that is sent to the NIC is looked at. */

@@ -5,28 +5,29 @@
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import type { SentFrame } from "../engine/engine.js";
 import { setInMap } from "./sys/bpf.js";
 import { SystemError } from "./sys/error.js";
+import { close } from "./sys/libc.js";
 import { XdpSocket, type SocketPlace } from "./sys/xsk.js";
 import { deviceGone, DriverError, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import type { NicPlace } from "./nic.js";
+import { openShortcut } from "./shortcut.js";
 import { Sleep } from "./sleep.js";
-import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, SOCKETS_MAX } from "./umem.js";
-import { isUnfinished } from "./unfinished.js";
+import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf, SOCKETS_MAX } from "./umem.js";
+import { finishChecksum } from "./unfinished.js";
 
 const ENOBUFS = 105;
 /** Frames of one queue in one batch, so that no queue waits for another's flood. */
 const SHARE_FRAMES = 128;
 /** Chunks a queue has for frames to come; as many again are on their way. */
 const FILL_CHUNKS = 2048;
-const VNET_HEADER_BYTES = 10;
-const NEEDS_CHECKSUM = 1;
 /** A queue is let go of some time after its socket was closed. */
 const BUSY_TURNS_MAX = 100;
 const BUSY_PAUSE_MS = 10;
 
-/** A port: its NIC and a socket for each queue. */
-interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string }
+/** A port: its NIC, a socket for each queue, and the link of its shortcut while that is open. */
+interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string; link: number }
 
 /** Descriptors of a port's sockets, whose statistics any thread may ask for. */
 export interface PortSockets { port: number; why: string; descriptors: number[] }
@@ -37,7 +38,7 @@ export class AfxdpDriver implements Driver {
   private readonly portOf: (Port | undefined)[] = [];
   private readonly batch = new Uint32Array(BATCH_MAX);
   private batchCount = 0;
-  private readonly view: DataView;
+  private readonly halves: Uint16Array;
   private readonly sleeping: Sleep;
   private readonly onSent = (frame: number): void => this.chunks.release(this.chunks.of(frame));
   private readonly nextChunk = (): number => this.chunks.take();
@@ -49,7 +50,7 @@ export class AfxdpDriver implements Driver {
     const count = nics.reduce((sum, { nic }) => sum + nic.queues, 0);
     if (count > SOCKETS_MAX) throw new DriverError(`the NICs have ${count} queues, ${SOCKETS_MAX} can be served: give ports fewer \`queues\``);
     this.chunks = new Chunks(engine.arenaBase, count, Math.max(...nics.map(({ nic }) => nic.chunkBytes)));
-    this.view = new DataView(engine.bytes.buffer);
+    this.halves = new Uint16Array(engine.bytes.buffer);
     this.openAll(nics);
     this.sleeping = new Sleep(place.wake, this.descriptors);
     this.refill();
@@ -67,40 +68,39 @@ export class AfxdpDriver implements Driver {
 
   fill(from = 0): number {
     const { engine } = this.place;
+    const memory = { bytes: engine.bytes, halves: this.halves };
     let count = from;
     for (const { index, nic, sockets } of this.ports) {
       for (const socket of sockets) {
         socket.take(Math.min(SHARE_FRAMES, BATCH_MAX - count), (frame, bytes) => {
           this.batch[this.batchCount++] = this.chunks.of(frame);
-          engine.enter(count++, frame, bytes, index, nic.isUnfinished ? this.note(frame, bytes) : FrameFlag.None);
+          if (nic.isUnfinished) finishChecksum(memory, frame, bytes);
+          engine.enter(count++, frame, bytes, index, FrameFlag.None);
         });
       }
     }
     return count;
   }
 
-  /** Writes the note that the kernel would have written, when a frame needs it. */
-  private note(frame: number, bytes: number): number {
-    if (!isUnfinished(this.view, frame, bytes)) return FrameFlag.None;
-    this.place.engine.bytes.fill(0, frame - VNET_HEADER_BYTES, frame);
-    this.view.setUint8(frame - VNET_HEADER_BYTES, NEEDS_CHECKSUM);
-    return FrameFlag.Vnet;
-  }
-
   flush(count: number): void {
-    const { engine } = this.place;
-    for (let index = 0; index < count; index++) {
-      const { port, frame, bytes } = engine.sent(index);
-      const to = this.portOf[port];
-      if (to) this.send(to, frame, bytes);
-    }
-    for (const port of this.ports) this.kick(port);
-    for (let index = 0; index < this.batchCount; index++) this.chunks.release(this.batch[index] ?? 0);
-    this.batchCount = 0;
-    this.refill();
+    for (let index = 0; index < count; index++) this.send(this.place.engine.sent(index));
+    this.finish();
   }
 
-  private send(port: Port, frame: number, bytes: number): void {
+  /** True when a frame lies in a chunk. */
+  holds(frame: number): boolean {
+    return this.chunks.has(frame);
+  }
+
+  /** True when a frame can be sent without being copied into a chunk. */
+  suits({ port, frame }: SentFrame): boolean {
+    return this.portOf[port] !== undefined && this.holds(frame);
+  }
+
+  /** Prepares one frame's sending. */
+  send({ port: index, frame, bytes }: SentFrame): void {
+    const port = this.portOf[index];
+    if (!port) return;
     const { chunks } = this;
     // Of several queues any will do to send by, as long as a flow keeps to one; one is simplest.
     const socket = port.sockets[0] as XdpSocket;
@@ -108,13 +108,21 @@ export class AfxdpDriver implements Driver {
     if (chunks.has(frame)) {
       chunks.hold(chunks.of(frame));
     } else {
-      if (chunks.available === 0 || bytes + CHUNK_HEADROOM_BYTES > chunks.umem.chunkBytes) return this.place.refused(port.index, ENOBUFS);
+      if (chunks.available === 0 || bytes > roomOf(chunks.umem.chunkBytes)) return this.place.refused(index, ENOBUFS);
       from = chunks.take() + CHUNK_HEADROOM_BYTES;
       this.place.engine.bytes.copyWithin(from, frame, frame + bytes);
     }
     if (socket.put(from, bytes)) return;
     chunks.release(chunks.of(from));
-    this.place.refused(port.index, ENOBUFS);
+    this.place.refused(index, ENOBUFS);
+  }
+
+  /** Sends what was prepared; a batch's chunks are done with, but for those under way. */
+  finish(): void {
+    for (const port of this.ports) this.kick(port);
+    for (let index = 0; index < this.batchCount; index++) this.chunks.release(this.batch[index] ?? 0);
+    this.batchCount = 0;
+    this.refill();
   }
 
   private kick(port: Port): void {
@@ -167,6 +175,7 @@ export class AfxdpDriver implements Driver {
   }
 
   close(): void {
+    for (const port of this.ports) this.shut(port);
     // The first socket brought the frames: it goes last.
     for (const port of this.ports.splice(0).reverse()) for (const socket of port.sockets.reverse()) socket.close();
   }
@@ -198,7 +207,7 @@ export class AfxdpDriver implements Driver {
   }
 
   private open({ nic, name, index }: Device & { nic: NicPlace }, isZeroCopy: boolean): void {
-    const port: Port = { index, name, nic, sockets: [], why: "" };
+    const port: Port = { index, name, nic, sockets: [], why: "", link: -1 };
     this.ports.push(port);
     this.portOf[index] = port;
     for (let queue = 0; queue < nic.queues; queue++) {
@@ -208,6 +217,24 @@ export class AfxdpDriver implements Driver {
     }
     const how = port.sockets[0]?.isZeroCopy ? "zero-copy" : nic.isDriverMode ? "native" : "generic";
     port.why = `${how}: ${nic.why}`;
+    port.link = openShortcut(nic);
+  }
+
+  /** Shuts the shortcut of a port that has a packet socket beside, or opens it again; where that fails the socket serves on. */
+  setShortcut(index: number, isOpen: boolean): void {
+    const port = this.portOf[index];
+    if (!port?.nic.shortcut || isOpen === port.link >= 0) return;
+    if (!isOpen) return this.shut(port);
+    try {
+      port.link = openShortcut(port.nic);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+    }
+  }
+
+  private shut(port: Port): void {
+    if (port.link >= 0) close(port.link);
+    port.link = -1;
   }
 
   /** A socket on a queue. One that a closed driver had is free only after a while. */

@@ -27,8 +27,11 @@ export interface FrameLists {
   sent(index: number): SentFrame;
 }
 
-/** A device that is open: a TAP with virtio headers, not blocking; or a NIC, without a descriptor of its own. */
-export interface Device { index: number; name: string; descriptor: number; nic?: NicPlace }
+/**
+ * A device that is open: a TAP or packet socket with virtio headers, not blocking; a NIC, without a descriptor (-1);
+ * or both ways of one port. `why` there is only one, where both were wished for.
+ */
+export interface Device { index: number; name: string; descriptor: number; nic?: NicPlace; mtu?: number; why?: string }
 
 /** What every driver works on. */
 export interface Place {

@@ -1,37 +1,91 @@
-// NICs and TAPs in one director: two drivers take turns in the same lists, and one sleep waits for both.
+// NICs by AF_XDP and devices by descriptors in one director: two drivers take turns in the same lists, one sleep waits
+// for both. A port may have both ways: frames then leave by the one that they came by.
 
 import type { AfxdpDriver } from "./afxdp.js";
-import { WAIT_MS, type Driver } from "./driver.js";
+import type { BulkWatch } from "./bulk.js";
+import { WAIT_MS, type Driver, type Place } from "./driver.js";
 import { Sleep } from "./sleep.js";
-import type { TapDriver } from "./tap.js";
+import { TapDriver } from "./tap.js";
+import type { UringDriver } from "./uring.js";
+
+/** While NICs keep a director busy, whatever else comes is looked at so often. */
+const EXCHANGE_MS = 1;
 
 export class MixedDriver implements Driver {
   private readonly sleeping: Sleep;
+  /** By port. */
+  private readonly hasDescriptor: boolean[] = [];
+  private isIdle = false;
+  private exchangedMs = 0;
 
-  constructor(private readonly nics: AfxdpDriver, private readonly taps: TapDriver, wake: number) {
-    this.sleeping = new Sleep(wake, [...nics.descriptors, ...taps.descriptors]);
+  /** `watches` by port, for those with both ways. */
+  constructor(
+    private readonly place: Place, private readonly nics: AfxdpDriver, private readonly others: TapDriver | UringDriver,
+    private readonly watches: readonly (BulkWatch | undefined)[],
+  ) {
+    for (const { index, descriptor } of place.devices) this.hasDescriptor[index] = descriptor >= 0;
+    this.sleeping = new Sleep(place.wake, [...nics.descriptors, ...others.descriptors]);
+    if (!(others instanceof TapDriver)) others.alsoWatch(nics.descriptors);
   }
 
   fill(from = 0): number {
-    return this.nics.fill(this.taps.fill(from));
+    const count = this.nics.fill(this.others.fill(from));
+    this.isIdle = count === from;
+    return count;
   }
 
   flush(count: number): void {
-    // Each takes what is its ports'. A TAP's write is over when it returns; then NICs' chunks may go on.
-    this.taps.flush(count);
-    this.nics.flush(count);
+    const { engine } = this.place;
+    let strangers = 0;
+    for (let index = 0; index < count; index++) {
+      const sent = engine.sent(index);
+      if (this.nics.suits(sent) || this.hasDescriptor[sent.port] !== true) {
+        this.nics.send(sent);
+        continue;
+      }
+      this.others.send(sent);
+      if (this.nics.holds(sent.frame)) strangers++;
+    }
+    this.others.finish();
+    // A chunk that another device sends must have gone before it is given to the next frame.
+    if (strangers > 0) this.others.settle();
+    this.nics.finish();
   }
 
-  settle(): void {}
+  settle(): void {
+    this.others.settle();
+  }
 
   wait(longestMs = WAIT_MS): void {
-    this.taps.check();
-    if (this.nics.hasWork() || this.taps.hasWork()) return;
-    if (!this.sleeping.sleep(longestMs)) this.nics.check();
+    const nowMs = performance.now();
+    this.look(nowMs);
+    if (this.isIdle) this.nics.check();
+    const { nics, others, sleeping } = this;
+    if (others instanceof TapDriver) {
+      others.check();
+      if (!nics.hasWork() && !others.hasWork()) sleeping.sleep(longestMs);
+      return;
+    }
+    // A sleep costs less outside of the ring as long as little comes by it.
+    if (this.watches.some((watch) => watch?.isBulk) && !nics.hasWork()) return others.wait(longestMs);
+    if (others.hasWork || (nics.hasWork() && nowMs - this.exchangedMs >= EXCHANGE_MS)) {
+      others.exchange();
+      this.exchangedMs = nowMs;
+    }
+    if (others.hasWork || nics.hasWork()) return;
+    sleeping.sleep(longestMs);
+    if (sleeping.wasEndedBy(nics.descriptors.length)) others.exchange();
+  }
+
+  /** Bulk goes by sockets, all else by AF_XDP, where a port has both. */
+  private look(nowMs: number): void {
+    this.watches.forEach((watch, port) => {
+      if (watch?.hasChanged(nowMs) === true) this.nics.setShortcut(port, !watch.isBulk);
+    });
   }
 
   close(): void {
-    this.taps.close();
+    this.others.close();
     this.nics.close();
   }
 }

@@ -37,10 +37,12 @@ export interface NicPlace {
   why: string;
   /** Frames may come with checksums that their sender left for a card to finish, and nothing says so. */
   isUnfinished: boolean;
+  /** Beside a packet socket: the program, which the driver attaches and detaches. Without it the program is there already. */
+  shortcut?: { name: string; program: number };
 }
 
 // Interfaces without a wire hand over what the peer's kernel would have left to its card.
-const WITHOUT_WIRE = new Set(["veth", "bridge", "tun", "macvlan", "ipvlan", "virtio_net", "xen_netfront"]);
+export const WITHOUT_WIRE = new Set(["veth", "bridge", "tun", "macvlan", "ipvlan", "virtio_net", "xen_netfront"]);
 
 /** Looks at a NIC before anything is opened. Throws what is wrong with the wish, in words. */
 export function readyNic(options: NicOptions): Nic & { served: number } {

@@ -21,6 +21,12 @@ export class Sleep {
     this.address = addressOf(this.records);
   }
 
+  /** True when the last sleep was ended by one of the descriptors from this one on, too. */
+  wasEndedBy(first: number): boolean {
+    for (let at = (first + 1) * RECORD_BYTES; at < this.records.length; at += RECORD_BYTES) if (this.records.readInt16LE(at + 6) !== 0) return true;
+    return false;
+  }
+
   /** True when something happened, false when the time was over. */
   sleep(longestMs: number): boolean {
     const happened = poll(this.address, this.records.length / RECORD_BYTES, longestMs) !== 0;

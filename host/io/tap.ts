@@ -5,6 +5,7 @@
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import type { SentFrame } from "../engine/engine.js";
 import { addressOf, errno, read, write } from "./sys/libc.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
@@ -78,17 +79,21 @@ export class TapDriver implements Driver {
   }
 
   flush(count: number): void {
-    const { engine } = this.place;
-    for (let index = 0; index < count; index++) {
-      const { port, frame, bytes, flags } = engine.sent(index);
-      const device = this.deviceOf[port];
-      if (!device) continue;
-      const at = frame - VNET_HEADER_BYTES;
-      if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
-      const whole = bytes + VNET_HEADER_BYTES;
-      if (write(device.descriptor, this.memoryAddress + at, whole) !== whole) this.place.refused(port, errno());
-    }
+    for (let index = 0; index < count; index++) this.send(this.place.engine.sent(index));
   }
+
+  /** Writes one frame. */
+  send({ port, frame, bytes, flags }: SentFrame): void {
+    const device = this.deviceOf[port];
+    if (!device) return;
+    const at = frame - VNET_HEADER_BYTES;
+    if ((flags & FrameFlag.Vnet) === 0) this.place.engine.bytes.fill(0, at, frame);
+    const whole = bytes + VNET_HEADER_BYTES;
+    if (write(device.descriptor, this.memoryAddress + at, whole) !== whole) this.place.refused(port, errno());
+  }
+
+  /** Nothing lies with the kernel after a batch. */
+  finish(): void {}
 
   /** A write is over when it returns. */
   settle(): void {}

@@ -25,6 +25,11 @@ export function chunkBytesFor(mtu: number): number {
   return mtu + LINK_BYTES + CHUNK_HEADROOM_BYTES <= PAGE_BYTES / 2 ? PAGE_BYTES / 2 : PAGE_BYTES;
 }
 
+/** The longest frame a chunk has room for. */
+export function roomOf(chunkBytes: number): number {
+  return chunkBytes - CHUNK_HEADROOM_BYTES;
+}
+
 const SOCKETS_AT = Math.ceil(ARENA_BYTES / PAGE_BYTES) * PAGE_BYTES;
 
 /** What a pump needs of the engine's memory when it serves so many queues. */

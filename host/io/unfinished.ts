@@ -3,43 +3,59 @@
 // a note about it; AF_XDP passes on bytes alone.
 //
 // So the field is compared with what a sender would have left in it. A complete checksum has this very value once
-// in 65536 packets: then the whole sum decides.
+// in 65536 packets: then the whole sum decides, and is what belongs there.
 
 const IP_AT = 14;
-const TYPE_IPV4 = 0x0800;
-const TYPE_IPV6 = 0x86dd;
+const TYPE_IPV4 = 0x0008; // as a machine with the small end first reads it
+const TYPE_IPV6 = 0xdd86;
 const TCP = 6;
 const UDP = 17;
-const FRAGMENT = 0x3fff;
+const FRAGMENT = 0xff3f;
 
-/** True when the packet's checksum is only begun, and the engine shall finish it. */
-export function isUnfinished(memory: DataView, frame: number, bytes: number): boolean {
+/** The engine's memory, by bytes and by halves of words in the machine's order: a sum does not mind the order. */
+export interface Halves { bytes: Uint8Array; halves: Uint16Array }
+
+/** Finishes a packet's checksum where it was only begun; true when it was. The frame begins at an even place. */
+export function finishChecksum(memory: Halves, frame: number, bytes: number): boolean {
   if (bytes < IP_AT + 28) return false;
-  const type = memory.getUint16(frame + 12);
+  const { halves } = memory;
+  const type = halves[(frame + 12) >>> 1];
   const ip = frame + IP_AT;
   if (type === TYPE_IPV4) {
-    if ((memory.getUint16(ip + 6) & FRAGMENT) !== 0) return false;
-    const headerBytes = (memory.getUint8(ip) & 15) * 4;
-    return compare(memory, ip + 12, 8, memory.getUint8(ip + 9), ip + headerBytes, memory.getUint16(ip + 2) - headerBytes, frame + bytes);
+    if (((halves[(ip + 6) >>> 1] ?? 0) & FRAGMENT) !== 0) return false;
+    const headerBytes = ((memory.bytes[ip] ?? 0) & 15) * 4;
+    return finish(memory, ip + 12, 8, memory.bytes[ip + 9] ?? 0, ip + headerBytes, turned(halves[(ip + 2) >>> 1] ?? 0) - headerBytes, frame + bytes);
   }
   if (type !== TYPE_IPV6 || bytes < IP_AT + 48) return false;
-  return compare(memory, ip + 8, 32, memory.getUint8(ip + 6), ip + 40, memory.getUint16(ip + 4), frame + bytes);
+  return finish(memory, ip + 8, 32, memory.bytes[ip + 6] ?? 0, ip + 40, turned(halves[(ip + 4) >>> 1] ?? 0), frame + bytes);
 }
 
-function compare(memory: DataView, addresses: number, addressBytes: number, protocol: number, transport: number, transportBytes: number, end: number): boolean {
+function finish(memory: Halves, addresses: number, addressBytes: number, protocol: number, transport: number, transportBytes: number, end: number): boolean {
   const field = protocol === TCP ? 16 : protocol === UDP ? 6 : 0;
   if (field === 0 || transportBytes < field + 2 || transport + transportBytes > end) return false;
-  const pseudo = fold(sum(memory, addresses, addressBytes) + protocol + transportBytes);
-  if (memory.getUint16(transport + field) !== pseudo) return false;
+  const { halves } = memory;
+  const begun = fold(sum(halves, addresses, addressBytes) + turned(protocol) + turned(transportBytes));
+  const at = (transport + field) >>> 1;
+  if (halves[at] !== begun) return false;
   const odd = transportBytes & 1;
-  const last = odd === 0 ? 0 : memory.getUint8(transport + transportBytes - 1) << 8;
-  return fold(pseudo + sum(memory, transport, transportBytes - odd) + last) !== 0xffff;
+  const last = odd === 0 ? 0 : memory.bytes[transport + transportBytes - 1] ?? 0;
+  const whole = fold(begun + sum(halves, transport, transportBytes - odd) + last);
+  if (whole === 0xffff) return false;
+  // The field was part of the sum: it stood for the pseudo-header there. Zero would mean "no checksum" to UDP.
+  const complete = ~fold(whole + (~begun & 0xffff)) & 0xffff;
+  halves[at] = complete === 0 && protocol === UDP ? 0xffff : complete;
+  return true;
 }
 
-function sum(memory: DataView, at: number, bytes: number): number {
+function sum(halves: Uint16Array, at: number, bytes: number): number {
   let total = 0;
-  for (let word = at; word < at + bytes; word += 2) total += memory.getUint16(word);
+  const end = (at + bytes) >>> 1;
+  for (let half = at >>> 1; half < end; half++) total += halves[half] ?? 0;
   return total;
+}
+
+function turned(half: number): number {
+  return ((half & 0xff) << 8) | (half >>> 8);
 }
 
 function fold(total: number): number {

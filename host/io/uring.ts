@@ -4,7 +4,7 @@
 // itself. A slot goes back to its group when the engine is done with it and no write from it is under way.
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
-import { addressOf } from "./sys/libc.js";
+import type { SentFrame } from "../engine/engine.js";
 import { Ring } from "./sys/uring.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
@@ -15,6 +15,7 @@ const TAG_READ = 1;
 const TAG_WRITE = 2;
 const TAG_WAKE = 3;
 const TAG_CANCEL = 4;
+const TAG_WATCH = 5;
 /** The tag's upper part names the port. */
 const TAG_BITS = 8;
 /** Detail of a write that is not from a slot: the frame lies in the engine's own memory. */
@@ -29,13 +30,25 @@ const ENOBUFS = 105;
 const ECANCELED = 125;
 /** Slots of one port: no port waits for another's flood. */
 const SHARE_SLOTS = 64;
+/**
+ * Slots that a port has in its group while its frames are long: the few that were used last are used again, and
+ * so still lie in the processor's cache when the next segment of 64 KB is copied into them.
+ */
+const LONG_SLOTS = 8;
+/** Bytes of a frame, on average over a turn, that make it long. */
+const LONG_BYTES = 8192;
 /** A device that cannot be read is asked again after so many waits of its loop. */
 const PAUSE_TURNS = 20;
 /** Waits for what should be immediate; more is a kernel that does not finish. */
 const SETTLE_TURNS_MAX = 100;
 
-/** A port: its device, the slots that are its own, and what the kernel does for it. */
-interface Port extends Device { firstSlot: number; slots: number; free: number; isReading: boolean; pauseTurns: number; errno: number }
+/**
+ * A port: its device, the slots that are its own, and what the kernel does for it. Slots lie in the group that the kernel
+ * reads into (`given`, `most` of them), on a stack (`idle`), or have users. `frames` and `bytes` have come since the last wait.
+ */
+interface Port extends Device {
+  firstSlot: number; slots: number; idle: number[]; given: number; most: number; isReading: boolean; pauseTurns: number; errno: number; frames: number; bytes: number;
+}
 
 export class UringDriver implements Driver {
   private readonly ring: Ring;
@@ -52,6 +65,9 @@ export class UringDriver implements Driver {
   private writes = 0;
   private ownWrites = 0;
   private isWakeRead = false;
+  private watched: readonly number[] = [];
+  /** By place among the watched: whether the kernel looks at it. */
+  private readonly watching: boolean[] = [];
   private isClosing = false;
   private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
     this.complete(tag, detail, result, buffer, more);
@@ -61,12 +77,12 @@ export class UringDriver implements Driver {
     const { engine, devices } = place;
     this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
     const slots = Math.min(SHARE_SLOTS, Math.floor(SLOTS / devices.length));
-    this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, free: 0, isReading: false, pauseTurns: 0, errno: 0 }));
+    this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, idle: [], given: 0, most: slots, isReading: false, pauseTurns: 0, errno: 0, frames: 0, bytes: 0 }));
     try {
       for (const port of this.ports) {
         this.portOf[port.index] = port;
         this.ring.makeGroup(port.index);
-        for (let slot = port.firstSlot; slot < port.firstSlot + slots; slot++) this.give(slot);
+        for (let slot = port.firstSlot; slot < port.firstSlot + slots; slot++) port.idle.push(slot);
       }
       this.read();
       this.submit(0);
@@ -82,6 +98,16 @@ export class UringDriver implements Driver {
     if (this.ports.some((port) => port.errno === EINVAL)) throw new Error("the kernel cannot read a TAP by io_uring (before 6.7)");
   }
 
+  /** What ends a wait. */
+  get descriptors(): number[] {
+    return this.ports.map((port) => port.descriptor);
+  }
+
+  /** A wait ends, too, when there is something to be read from one of these. */
+  alsoWatch(descriptors: readonly number[]): void {
+    this.watched = descriptors;
+  }
+
   fill(from = 0): number {
     const { engine } = this.place;
     for (let index = 0; index < this.arrivedCount; index++) {
@@ -95,22 +121,29 @@ export class UringDriver implements Driver {
   }
 
   flush(count: number): void {
+    for (let index = 0; index < count; index++) this.send(this.place.engine.sent(index));
+    this.finish();
+  }
+
+  /** Prepares one frame's write. */
+  send({ port, frame, bytes, flags }: SentFrame): void {
     const { engine } = this.place;
     const { arenaBase } = engine;
-    for (let index = 0; index < count; index++) {
-      const { port, frame, bytes, flags } = engine.sent(index);
-      const device = this.portOf[port];
-      if (!device) continue;
-      const at = frame - VNET_HEADER_BYTES;
-      if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
-      const isSlot = frame >= arenaBase && frame < arenaBase + SLOTS * SLOT_BYTES;
-      const slot = isSlot ? Math.floor((frame - arenaBase) / SLOT_BYTES) : NO_SLOT;
-      if (isSlot) this.hold(slot);
-      else this.ownWrites++;
-      this.writes++;
-      if (this.ring.full) this.submit(0);
-      this.ring.write(device.descriptor, at, bytes + VNET_HEADER_BYTES, TAG_WRITE | (port << TAG_BITS), slot);
-    }
+    const device = this.portOf[port];
+    if (!device) return;
+    const at = frame - VNET_HEADER_BYTES;
+    if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
+    const isSlot = frame >= arenaBase && frame < arenaBase + SLOTS * SLOT_BYTES;
+    const slot = isSlot ? Math.floor((frame - arenaBase) / SLOT_BYTES) : NO_SLOT;
+    if (isSlot) this.hold(slot);
+    else this.ownWrites++;
+    this.writes++;
+    if (this.ring.full) this.submit(0);
+    this.ring.write(device.descriptor, at, bytes + VNET_HEADER_BYTES, TAG_WRITE | (port << TAG_BITS), slot);
+  }
+
+  /** All of a batch was sent: its slots are done with, but for writes. */
+  finish(): void {
     for (let index = 0; index < this.batchCount; index++) this.release(this.batch[index] ?? 0);
     this.batchCount = 0;
   }
@@ -123,18 +156,37 @@ export class UringDriver implements Driver {
   }
 
   wait(longestMs = WAIT_MS): void {
-    let forMs = longestMs;
+    const isPaused = this.check();
+    this.watch();
+    const isReading = this.read();
+    // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
+    // port whose slots all went on in writes cannot read before these are over: then any completion will do.
+    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1, isPaused ? Math.min(longestMs, WAIT_MS) : longestMs);
+  }
+
+  /** True when a port cannot be read just now; throws when one never will be again. */
+  private check(): boolean {
+    let isPaused = false;
     for (const port of this.ports) {
       // A socket's device goes down before it goes for good, and only the first of the two is told.
       if (port.errno === ENETDOWN && hasLostDevice(port.descriptor)) throw deviceGone(port.name, ENETDOWN);
       if (port.pauseTurns === 0) continue;
       port.pauseTurns--;
-      forMs = Math.min(forMs, WAIT_MS);
+      isPaused = true;
     }
-    const isReading = this.read();
-    // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
-    // port whose slots all went on in writes cannot read before these are over: then any completion will do.
-    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1, forMs);
+    return isPaused;
+  }
+
+  /** What a wait does, without the sleep. */
+  exchange(): void {
+    this.check();
+    this.read();
+    this.submit(0);
+  }
+
+  /** True when frames have been read, or are still to be written: then nobody may sleep. */
+  get hasWork(): boolean {
+    return this.arrivedCount > 0 || this.ring.waiting > 0;
   }
 
   close(): void {
@@ -150,13 +202,22 @@ export class UringDriver implements Driver {
   private endReads(): void {
     if (this.ring.full) this.submit(0);
     this.ring.cancelAll(TAG_CANCEL);
-    const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.ports.some((port) => port.isReading);
+    const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.watching.includes(true) || this.ports.some((port) => port.isReading);
     for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
   }
 
   private submit(completions: number, longestMs = WAIT_MS): void {
     this.ring.enter(completions, longestMs);
     this.ring.reap(this.onCompletion);
+  }
+
+  /** Has the kernel look at what is watched and has not yet been told of. */
+  private watch(): void {
+    this.watched.forEach((descriptor, index) => {
+      if (this.watching[index] === true) return;
+      this.watching[index] = true;
+      this.ring.watch(descriptor, TAG_WATCH | (index << TAG_BITS));
+    });
   }
 
   /** Starts what does not read: the wake descriptor and each port that has slots. False when a port has none. */
@@ -167,8 +228,9 @@ export class UringDriver implements Driver {
     }
     let hasSlots = true;
     for (const port of this.ports) {
+      this.give(port);
       if (port.isReading || port.pauseTurns > 0) continue;
-      if (port.free === 0) {
+      if (port.given === 0) {
         hasSlots = false;
         continue;
       }
@@ -183,6 +245,7 @@ export class UringDriver implements Driver {
     switch (tag & ((1 << TAG_BITS) - 1)) {
       case TAG_READ: return port && this.completeRead(port, result, buffer, more);
       case TAG_WRITE: return this.completeWrite(tag >>> TAG_BITS, detail, result);
+      case TAG_WATCH: this.watching[tag >>> TAG_BITS] = false; return;
       case TAG_WAKE: this.isWakeRead = false;
     }
   }
@@ -190,9 +253,11 @@ export class UringDriver implements Driver {
   private completeRead(port: Port, result: number, slot: number, more: boolean): void {
     if (!more) port.isReading = false;
     if (slot >= 0) {
-      port.free--;
+      port.given--;
       this.hold(slot);
       if (result > VNET_HEADER_BYTES) {
+        port.frames++;
+        port.bytes += result;
         port.errno = 0;
         this.arrivedSlots[this.arrivedCount] = slot;
         this.arrivedBytes[this.arrivedCount++] = result;
@@ -217,18 +282,24 @@ export class UringDriver implements Driver {
     this.users[slot] = (this.users[slot] ?? 0) + 1;
   }
 
-  /** One user less; the last one gives the slot back to the kernel. */
+  /** One user less; after the last one the slot is idle. */
   private release(slot: number): void {
     const users = (this.users[slot] ?? 0) - 1;
     this.users[slot] = users;
-    if (users === 0) this.give(slot);
+    if (users === 0) this.owner(slot).idle.push(slot);
   }
 
-  private give(slot: number): void {
-    const port = this.owner(slot);
-    const at = frameOf(this.place.engine.arenaBase, slot) - VNET_HEADER_BYTES;
-    this.ring.addBuffer(port.index, slot, at, SLOT_ROOM_BYTES);
-    port.free++;
+  /** Gives the kernel a port's slots to read into, those used last first. */
+  private give(port: Port): void {
+    if (port.frames > 0) {
+      port.most = port.bytes > port.frames * LONG_BYTES ? LONG_SLOTS : port.slots;
+      port.frames = port.bytes = 0;
+    }
+    while (port.given < port.most && port.idle.length > 0) {
+      const slot = port.idle.pop() as number;
+      this.ring.addBuffer(port.index, slot, frameOf(this.place.engine.arenaBase, slot) - VNET_HEADER_BYTES, SLOT_ROOM_BYTES);
+      port.given++;
+    }
   }
 
   private owner(slot: number): Port {

@@ -11,7 +11,8 @@ import { steeringProgram } from "../../host/io/steering.js";
 import { Assembler } from "../../host/io/sys/assembler.js";
 import { arenaBytesFor, Chunks, chunkBytesFor, NIC_MTU_MAX } from "../../host/io/umem.js";
 import { ARENA_BYTES } from "../../host/io/slots.js";
-import { isUnfinished } from "../../host/io/unfinished.js";
+import { BulkWatch } from "../../host/io/bulk.js";
+import { finishChecksum } from "../../host/io/unfinished.js";
 
 const [JUMP, CALL, EXIT] = [5, 0x85, 0x95];
 
@@ -49,7 +50,7 @@ function unfinished(family: 4 | 6, protocol: 6 | 17, payloadBytes: number): { vi
   const transport = family === 4 ? 34 : 54;
   const transportBytes = (protocol === 6 ? 20 : 8) + payloadBytes;
   const bytes = transport + transportBytes;
-  const view = new DataView(new ArrayBuffer(bytes + 64));
+  const view = new DataView(new ArrayBuffer((bytes + 64) & ~1));
   for (let at = 0; at < bytes; at++) view.setUint8(at, (at * 37 + 11) & 255);
   view.setUint16(12, family === 4 ? 0x0800 : 0x86dd);
   if (family === 4) {
@@ -73,43 +74,106 @@ function fold(sum: number): number {
   return sum;
 }
 
+/** Whether a checksum had to be finished. */
+function finishes({ view, bytes }: { view: DataView; bytes: number }): boolean {
+  return finishChecksum({ bytes: new Uint8Array(view.buffer), halves: new Uint16Array(view.buffer) }, 0, bytes);
+}
+
 describe("unfinished checksums", () => {
   for (const family of [4, 6] as const) {
     for (const protocol of [6, 17] as const) {
       for (const payloadBytes of [0, 1, 2, 1400]) {
-        it(`IPv${family}, protocol ${protocol}, ${payloadBytes} bytes: seen when unfinished, left alone when complete`, () => {
-          const { view, bytes, field, transport } = unfinished(family, protocol, payloadBytes);
-          assert.equal(isUnfinished(view, 0, bytes), true);
-          view.setUint8(bytes, 0); // the odd byte's partner
+        it(`IPv${family}, protocol ${protocol}, ${payloadBytes} bytes: finished when unfinished, left alone when complete`, () => {
+          const packet = unfinished(family, protocol, payloadBytes);
+          const { view, bytes, field, transport } = packet;
           let sum = 0;
-          for (let at = transport; at < bytes; at += 2) sum += view.getUint16(at);
-          view.setUint16(field, ~fold(sum) & 0xffff);
-          assert.equal(isUnfinished(view, 0, bytes), false);
+          for (let at = transport; at < bytes - (payloadBytes & 1); at += 2) sum += view.getUint16(at);
+          if (payloadBytes & 1) sum += view.getUint8(bytes - 1) << 8;
+          const complete = ~fold(sum) & 0xffff; // the field holds the pseudo-header's sum
+          assert.deepEqual([finishes(packet), view.getUint16(field)], [true, complete]);
+          assert.deepEqual([finishes(packet), view.getUint16(field)], [false, complete]);
         });
       }
     }
   }
 
   it("a complete checksum that happens to have the same value is complete", () => {
-    const { view, bytes, field, transport } = unfinished(4, 6, 4);
+    const packet = unfinished(4, 6, 4);
+    const { view, bytes, field, transport } = packet;
     // The payload's last word makes the whole sum right with the field as it is.
     view.setUint16(bytes - 2, 0);
     let sum = view.getUint16(field);
     for (let at = transport; at < bytes; at += 2) sum += view.getUint16(at);
     view.setUint16(bytes - 2, ~fold(sum) & 0xffff);
-    assert.equal(isUnfinished(view, 0, bytes), false);
+    const before = view.getUint16(field);
+    assert.deepEqual([finishes(packet), view.getUint16(field)], [false, before]);
+  });
+
+  it("a sum of zero is the other zero in UDP, where zero means that there is none", () => {
+    for (const [protocol, zero] of [[6, 0], [17, 0xffff]] as const) {
+      const packet = unfinished(4, protocol, 4);
+      const { view, bytes, field, transport } = packet;
+      view.setUint16(bytes - 2, 0);
+      let sum = 0;
+      for (let at = transport; at < bytes; at += 2) sum += view.getUint16(at);
+      view.setUint16(bytes - 2, ~fold(sum) & 0xffff);
+      assert.deepEqual([finishes(packet), view.getUint16(field)], [true, zero]);
+    }
   });
 
   it("fragments, other protocols and frames that end too early are left alone", () => {
     const fragment = unfinished(4, 17, 100);
     fragment.view.setUint16(20, 0x2000);
-    assert.equal(isUnfinished(fragment.view, 0, fragment.bytes), false);
+    assert.equal(finishes(fragment), false);
     const other = unfinished(4, 17, 100);
     other.view.setUint8(23, 47);
-    assert.equal(isUnfinished(other.view, 0, other.bytes), false);
+    assert.equal(finishes(other), false);
     const short = unfinished(4, 17, 100);
-    assert.equal(isUnfinished(short.view, 0, short.bytes - 1), false);
-    assert.equal(isUnfinished(short.view, 0, 30), false);
+    assert.equal(finishes({ ...short, bytes: short.bytes - 1 }), false);
+    assert.equal(finishes({ ...short, bytes: 30 }), false);
+  });
+});
+
+describe("the watch for bulk", () => {
+  const frame = (protocol: number): Uint8Array => {
+    const bytes = new Uint8Array(64);
+    bytes[14] = 0x45;
+    bytes[23] = protocol;
+    return bytes;
+  };
+  const [tcp, udp] = [frame(6), frame(17)];
+  /** A window of so many frames of each kind. */
+  const window = (watch: BulkWatch, nowMs: number, long: number, small = 0, bytes = 1514, memory = tcp): boolean => {
+    for (let count = 0; count < long; count++) watch.note(memory, 0, bytes);
+    for (let count = 0; count < small; count++) watch.note(tcp, 0, 66);
+    return watch.hasChanged(nowMs);
+  };
+
+  it("long segments of TCP are bulk, one by one or joined; small frames and datagrams are not", () => {
+    assert.equal(window(new BulkWatch(1500), 100, 600, 300), true);
+    assert.equal(window(new BulkWatch(1500), 100, 7, 300, 65226), true);
+    assert.equal(window(new BulkWatch(1500), 100, 0, 9000), false);
+    assert.equal(window(new BulkWatch(1500), 100, 600, 0, 1514, udp), false);
+  });
+
+  it("is not impressed by a little of it, nor by what is less than half", () => {
+    assert.equal(window(new BulkWatch(1500), 100, 199), false);
+    assert.equal(window(new BulkWatch(1500), 100, 200), true);
+    assert.equal(window(new BulkWatch(1500), 100, 600, 601), false);
+    assert.equal(window(new BulkWatch(1500), 100, 600, 600), true);
+  });
+
+  it("ends a second after the last of it, and later each time it soon comes again", () => {
+    const watch = new BulkWatch(1500);
+    window(watch, 1000, 600);
+    assert.deepEqual([window(watch, 1950, 0), watch.isBulk], [false, true]);
+    assert.deepEqual([window(watch, 2000, 0), watch.isBulk], [true, false]);
+    assert.deepEqual([window(watch, 3000, 600), watch.isBulk], [true, true]);
+    assert.deepEqual([window(watch, 4950, 0), watch.isBulk], [false, true]);
+    assert.deepEqual([window(watch, 5000, 0), watch.isBulk], [true, false]);
+    // After a longer rest it counts from the beginning.
+    window(watch, 20_000, 600);
+    assert.equal(window(watch, 21_000, 0), true);
   });
 });
 
@@ -164,10 +228,9 @@ describe("ports attached by xdp in a configuration", () => {
     assert.deepEqual(problems("  - { name: out, gateway: true }"), ["c.yaml:2: ports[0].gateway: is for ports with `attach: xdp`"]);
   });
 
-  it("refuses what cannot work: host ports, large frames, one NIC twice, io_uring", () => {
+  it("refuses what cannot work: host ports, large frames, one NIC twice", () => {
     assert.deepEqual(problems("  - { name: out, device: eth0, attach: xdp, kind: host }"), ["c.yaml:2: ports[0].attach: a host port is a TAP"]);
     assert.match(problems(`  - { name: out, attach: xdp, mtu: ${NIC_MTU_MAX + 1} }`)[0] ?? "", /mtu: is above \d+, the most/);
     assert.deepEqual(problems("  - { name: a, device: eth0, attach: xdp }\n  - { name: b, device: eth0, attach: xdp }"), ['c.yaml:3: ports[1].device: port "a" has this device']);
-    assert.match(problems("  - { name: a, attach: xdp }", "driver: uring\n")[0] ?? "", /driver: uring cannot wait for ports attached by xdp/);
   });
 });

@@ -8,10 +8,12 @@ import { FrameFlag } from "../../assembly/abi/enums.js";
 import type { SentFrame } from "../../host/engine/engine.js";
 import { chooseDriver } from "../../host/io/choose.js";
 import type { Driver, DriverChoice, Place } from "../../host/io/driver.js";
-import { OpenNic, readyNic } from "../../host/io/nic.js";
+import { OpenNic, readyNic, type NicPlace } from "../../host/io/nic.js";
+import { Shortcut } from "../../host/io/shortcut.js";
 import { SLOTS, SLOT_BYTES } from "../../host/io/slots.js";
 import { SteeringTable } from "../../host/io/steering.js";
 import { addressOf, checked, close, eventfd, write } from "../../host/io/sys/libc.js";
+import { openPacketSocket } from "../../host/io/sys/packetsocket.js";
 import { openTap } from "../../host/io/sys/tun.js";
 import { arenaBytesFor, Chunks } from "../../host/io/umem.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
@@ -35,16 +37,19 @@ const ETHERTYPE_IPV4 = 0x0800;
 /** Frames of NICs go to a chunk for each. */
 const CHUNK_BYTES = 2048;
 
-/** Drivers of TAPs, and that of NICs. */
-type Tried = Exclude<DriverChoice, "auto"> | "afxdp";
+/** Drivers of TAPs, that of NICs, and both on one device. */
+type Tried = Exclude<DriverChoice, "auto"> | "afxdp" | "both";
+/** The driven port's own hardware address. */
+const OWN_MAC = "020000000077";
 const EFD_NONBLOCK = 0x800;
 const TURNS_MAX = 200;
 const ANSWER_MS = 3000;
+const LONG_WAIT_MS = 2000;
 
 /** A frame with a number, for whoever is at the other end. */
 function numbered(number: number): Buffer {
   const frame = Buffer.alloc(FRAME_BYTES, 0x5a);
-  frame.write("ffffffffffff020000000009", 0, "hex");
+  frame.write(`${OWN_MAC}020000000009`, 0, "hex");
   frame.writeUInt16BE(ETHERTYPE_IPV4, 12);
   frame.set(TARGET.split(".").map(Number), TARGET_AT);
   frame.writeUInt32BE(number, NUMBER_AT);
@@ -65,10 +70,11 @@ class Lists {
   places: { frame: number; bytes: number }[] = [];
   sending: SentFrame[] = [];
 
-  constructor(private readonly flags: FrameFlag) {}
+  constructor(private readonly flags: readonly FrameFlag[]) {}
 
   enter(index: number, frame: number, bytes: number, port: number, flags: number): void {
-    assert.deepEqual([port, flags], [PORT, this.flags]);
+    assert.equal(port, PORT);
+    assert.ok(this.flags.includes(flags), `a frame with flags ${flags}`);
     this.places[index] = { frame, bytes };
     this.entered.push(Buffer.from(this.bytes.slice(frame, frame + bytes)));
   }
@@ -87,27 +93,28 @@ class Bench {
   private readonly wake = checked(eventfd(0, EFD_NONBLOCK), "eventfd");
 
   private constructor(private readonly namespace: Namespace, readonly lists: Lists, private readonly tried: Tried) {
-    const isNic = tried === "afxdp";
-    const descriptor = isNic ? -1 : openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
+    const isNic = tried === "afxdp" || tried === "both";
     if (isNic) namespace.ip(["link add name driven type veth peer name far", "link set dev driven up"]);
+    const descriptor = tried === "afxdp" ? -1 : tried === "both" ? openPacketSocket("driven", { mac: Buffer.from(OWN_MAC, "hex"), namespacePath: namespace.path })
+      : openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
     this.end = new TapEnd({ name: "other", namespacePath: namespace.path }, "02:00:00:00:00:09");
     namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
       `link set dev ${isNic ? "far" : "driven"} txqueuelen 2000 master joint up`, "link set dev other txqueuelen 2000 master joint up"]);
-    const taken = isNic ? takeNic(namespace.path) : undefined;
+    const taken = tried === "afxdp" ? takeNic(namespace.path) : tried === "both" ? takeShortcut(namespace.path) : undefined;
     const device = { index: PORT, name: "driven", descriptor };
     this.release = (): void => {
-      if (taken) taken.release();
-      else close(descriptor);
+      taken?.release();
+      if (descriptor >= 0) close(descriptor);
     };
     this.place = {
-      engine: lists, devices: [taken ? { ...device, nic: taken.nic.place } : device], wake: this.wake,
+      engine: lists, devices: [taken ? { ...device, nic: taken.place } : device], wake: this.wake,
       refused: (_port, errno) => this.refused.push(errno),
     };
   }
 
   static async build(context: TestContext, tried: Tried): Promise<Bench> {
     const namespace = await Namespace.create("lvs-contract");
-    const bench = new Bench(namespace, new Lists(tried === "afxdp" ? FrameFlag.None : FrameFlag.Vnet), tried);
+    const bench = new Bench(namespace, new Lists(tried === "both" ? [FrameFlag.None, FrameFlag.Vnet] : [tried === "afxdp" ? FrameFlag.None : FrameFlag.Vnet]), tried);
     context.after(async () => {
       bench.end.close();
       bench.release();
@@ -119,13 +126,13 @@ class Bench {
 
   /** The driver that is tried; NICs have but one. */
   choose(): Driver {
-    return chooseDriver(this.tried === "afxdp" ? "auto" : this.tried, this.place).driver;
+    return chooseDriver(this.tried === "afxdp" || this.tried === "both" ? "auto" : this.tried, this.place).driver;
   }
 
   /** Where frames lie that have come. */
   get room(): Uint8Array {
     const { umem } = new Chunks(ARENA_AT, 1, CHUNK_BYTES);
-    return this.tried === "afxdp" ? this.lists.bytes.subarray(umem.base, umem.base + umem.chunks * CHUNK_BYTES)
+    return this.place.devices[0]?.nic ? this.lists.bytes.subarray(umem.base, umem.base + umem.chunks * CHUNK_BYTES)
       : this.lists.bytes.subarray(ARENA_AT, ARENA_AT + SLOTS * SLOT_BYTES);
   }
 
@@ -192,12 +199,19 @@ class Bench {
 }
 
 /** A NIC whose program takes the numbered frames. */
-function takeNic(namespacePath: string): { nic: OpenNic; release(): void } {
+function takeNic(namespacePath: string): { place: NicPlace; release(): void } {
   const options = { name: "driven", namespacePath, mode: "auto", queues: 1, mtu: 1500, isGateway: false } as const;
   const table = new SteeringTable();
   table.set([TARGET], []);
   const nic = OpenNic.open(options, readyNic(options), table);
-  return { nic, release: (): void => { nic.close(); close(table.map); } };
+  return { place: nic.place, release: (): void => { nic.close(); close(table.map); } };
+}
+
+/** A NIC with a program for what a packet socket takes too. */
+function takeShortcut(namespacePath: string): { place: NicPlace; release(): void } {
+  const options = { name: "driven", namespacePath, mac: Buffer.from(OWN_MAC, "hex"), mtu: 1500 };
+  const shortcut = Shortcut.load(options, readyNic({ ...options, mode: "auto", queues: 1, isGateway: false }));
+  return { place: shortcut.place, release: (): void => shortcut.close() };
 }
 
 function promises(tried: Tried): void {
@@ -245,19 +259,19 @@ function promises(tried: Tried): void {
       bench.lists.sending = bench.lists.places.slice(0, count).map((place) => ({ port: PORT, ...place, flags: FrameFlag.Vnet }));
       driver.flush(count);
       const startMs = performance.now();
-      driver.wait();
-      if (performance.now() - startMs > 40) slept++;
+      driver.wait(LONG_WAIT_MS);
+      if (performance.now() - startMs > LONG_WAIT_MS - 10) slept++;
     }
     assert.deepEqual(bench.lists.entered.filter(isNumbered).map(numberOf), upTo(total));
-    // The last wait has nothing to wait for; one more for a machine that does something else.
-    assert.ok(slept <= 2, `${slept} waits slept to their end`);
+    // The last wait has nothing to wait for. Waits are long here: a machine that is busy otherwise lets nobody sleep so long.
+    assert.ok(slept <= 1, `${slept} waits slept to their end`);
   });
 
   it("what a device refuses is told with its error", async (context) => {
     const bench = await Bench.build(context, tried);
     const driver = bench.open(context);
     // A TAP takes no frame without an Ethernet header, a NIC none that fits no chunk; EIO and ENETDOWN say that it is down.
-    const [bytes, refusal, down] = tried === "afxdp" ? [CHUNK_BYTES, 105, 100] : [1, 22, 5];
+    const [bytes, refusal, down] = tried === "afxdp" ? [CHUNK_BYTES, 105, 100] : [1, 22, tried === "both" ? 100 : 5];
     bench.send(driver, 1, bytes);
     driver.settle();
     assert.deepEqual(bench.refused, [refusal]);
@@ -335,5 +349,6 @@ if (!capability.ok) {
 } else {
   describe("the promises of driver tap", () => promises("tap"));
   describe("the promises of driver afxdp", { skip: lackingXdp() }, () => promises("afxdp"));
+  describe("the promises of both ways on one device", { skip: lackingXdp() }, () => promises("both"));
   describe("the promises of driver uring", { skip: ringProblem() ?? false }, () => promises("uring"));
 }

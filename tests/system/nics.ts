@@ -33,7 +33,7 @@ export function lackingXdp(): string | false {
   }
 }
 
-export interface NicOptions { mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
+export interface NicOptions { attach?: "nic" | "xdp"; driver?: string; mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
 
 export class NicRig {
   private constructor(
@@ -60,16 +60,18 @@ export class NicRig {
   }
 }
 
-/** The director's configuration: an operator's wiring D. */
+/** The director's configuration: an operator's wiring C or D. */
 export function nicConfig(network: Network, options: NicOptions): string {
   const { method } = network;
-  const nic = options.mode === undefined ? {} : { mode: options.mode };
+  const { attach = "xdp", mode, driver } = options;
+  const nic = { attach, ...(mode === undefined ? {} : { mode }) };
+  const gateway = attach === "xdp" ? { gateway: true } : {};
   const ports: object[] = [{
-    name: "out", device: NIC_OUT, attach: "xdp", ...nic, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`, ...EXTRA6.out ?? [], ...options.addresses ?? []],
+    name: "out", device: NIC_OUT, ...nic, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`, ...EXTRA6.out ?? [], ...options.addresses ?? []],
   }];
   const inner = { name: "in", addresses: [`${DIRECTOR_INNER_ADDRESS}/24`, ...EXTRA6.in ?? []] };
-  if (method === "nat") ports.push(options.in === "tap" ? { ...inner, device: "lvs-in", namespace: network.wire.path } : { ...inner, device: NIC_IN, attach: "xdp", gateway: true, ...nic });
-  return stringify({ ports, rules: labRules(method, SERVERS_COUNT), ...options.more });
+  if (method === "nat") ports.push(options.in === "tap" ? { ...inner, device: "lvs-in", namespace: network.wire.path } : { ...inner, device: NIC_IN, ...nic, ...gateway });
+  return stringify({ ...(driver === undefined ? {} : { driver }), ports, rules: labRules(method, SERVERS_COUNT), ...options.more });
 }
 
 /** A cable from the director's kernel to a segment. */

@@ -96,6 +96,8 @@ export const lvsTap = onTaps("tap", "bridged TAPs, plain system calls");
 export const lvsUring = onTaps("uring", "bridged TAPs, io_uring");
 export const lvsNic = onDevices("uring", BY_SOCKET, "lvs-nic", "sockets on the devices themselves, io_uring");
 export const lvsNicTap = onDevices("tap", BY_SOCKET, "lvs-nic-plain", "sockets on the devices themselves, plain system calls");
+/** What docs/OPERATING.md recommends: the devices shared, everything else left to the director. */
+export const lvsAuto = onDevices("auto", BY_SOCKET, "lvs-auto", "shared devices, the rest as the director finds best");
 export const lvsXdp = onDevices("auto", BY_XDP, "lvs-xdp", "AF_XDP on the devices themselves");
 /** As nft-core: what arrives is received on the director's core too. */
 export const lvsXdpThreads: Contestant = {

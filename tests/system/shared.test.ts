@@ -1,0 +1,120 @@
+// The director on NICs that it shares with the kernel (wiring C of docs/OPERATING.md): packet sockets, and where it can
+// be had AF_XDP beside them. Small packets come by AF_XDP, bulk by the sockets, and nothing is lost when that changes.
+
+import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { it, type TestContext } from "node:test";
+import { SocketDirector } from "../../host/cli/client.js";
+import { addIpv6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { SERVICE_URL } from "../../host/lab/network.js";
+import type { PortRow } from "../../host/protocol.js";
+import { inNamespaces, lacking } from "./inside.js";
+import { KERNEL_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, NicRig, type NicOptions } from "./nics.js";
+import { comesToRest } from "./rest.js";
+import { runLvsadm, until } from "./rig.js";
+import { ringProblem } from "./ringprobe.js";
+import { proveTraffic } from "./traffic.js";
+
+const LACKS_XDP = lackingXdp();
+const LACKS_RING = ringProblem() ?? false;
+const LONG_BYTES = 64 << 20;
+const CALM_MS = 1000;
+
+const start = (context: TestContext, method: "nat" | "dr" | "tun", options: NicOptions = {}): Promise<NicRig> =>
+  NicRig.start(context, method, { attach: "nic", ...options });
+
+async function ports(rig: NicRig): Promise<PortRow[]> {
+  const reply = await new SocketDirector(rig.socketPath).request({ do: "status" });
+  assert.ok(reply.ok);
+  return reply.value.ports;
+}
+
+/** Whether the shortcut of a NIC is open. */
+const isOpen = (rig: NicRig, nic = NIC_OUT): boolean => rig.network.director.show(["-d", "link", "show", "dev", nic]).includes("prog/xdp");
+
+async function overIpv6(context: TestContext, driver: string): Promise<void> {
+  let hasIpv6 = true;
+  const rig = await start(context, "nat", {
+    driver,
+    prepare: (network) => (hasIpv6 = addIpv6(network)),
+    startServers: (network) => Promise.all(network.servers.map((server, index) =>
+      network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", "8080", "--address", hasIpv6 ? "::" : "0.0.0.0"]))),
+  });
+  if (!hasIpv6) return context.skip("this kernel has no IPv6");
+  const service = `-t [${VIRTUAL_ADDRESS6}]:80`;
+  for (const line of [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r [${serverAddress6("nat", number)}]:8080 -m`)]) {
+    assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
+  }
+  await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
+}
+
+async function changes(context: TestContext): Promise<void> {
+  const rig = await start(context, "nat");
+  assert.deepEqual([isOpen(rig), isOpen(rig, NIC_IN)], [true, true]);
+  // An answer of many megabytes comes in by the servers' side; many small ones go on meanwhile.
+  for (let round = 0; round < 2; round++) {
+    const load = rig.client.request({ url: SERVICE_URL, count: 2000, concurrency: 8 });
+    const bulk = rig.client.request({ url: `${SERVICE_URL}/bytes/${LONG_BYTES}` });
+    assert.ok(await until(() => !isOpen(rig, NIC_IN), 10_000), "bulk still comes by AF_XDP");
+    assert.deepEqual([(await load).failures, (await bulk).failures, (await bulk).succeeded], [{}, {}, 1]);
+    assert.ok(await until(() => isOpen(rig, NIC_IN), 20 * CALM_MS), "AF_XDP is not taken again");
+    await proveTraffic(rig);
+  }
+}
+
+async function endings(context: TestContext): Promise<void> {
+  const rig = await start(context, "nat");
+  assert.equal(isOpen(rig), true);
+  await rig.lvsd.end("SIGKILL");
+  assert.ok(await until(() => !isOpen(rig), 3000), "the program outlives its director");
+}
+
+async function takenAway(context: TestContext): Promise<void> {
+  const rig = await start(context, "nat");
+  rig.network.director.ip([`link del dev ${NIC_IN}`]);
+  assert.ok(await until(() => rig.lvsd.hasEnded, 5000), "it goes on without its NIC");
+  assert.match(rig.lvsd.log, /eth-in: the device was taken away/);
+  assert.doesNotMatch(rig.lvsd.log, /trapped/);
+}
+
+async function undisturbed(context: TestContext): Promise<void> {
+  const rig = await start(context, "nat");
+  const load = rig.client.request({ url: SERVICE_URL, count: 4000, concurrency: 16 });
+  assert.match(rig.network.client.output("ping", ["-c", "3", "-i", "0.2", "-W", "2", KERNEL_ADDRESS]), / 0% packet loss/);
+  assert.deepEqual((await load).failures, {});
+}
+
+inNamespaces("NICs shared with the kernel", import.meta.url, () => {
+  const test = (name: string, skip: string | false, work: (context: TestContext) => Promise<void>): void => {
+    it(name, { skip }, (context) => work(context as TestContext));
+  };
+
+  for (const [driver, method] of [["auto", "nat"], ["auto", "dr"], ["auto", "tun"], ["uring", "dr"], ["uring", "tun"], ["tap", "nat"]] as const) {
+    test(`${method}, driver ${driver}: requests by weight, 3 MB both ways`, driver === "uring" && LACKS_RING,
+      async (context) => proveTraffic(await start(context, method, { driver })));
+  }
+  for (const driver of ["auto", "uring"] as const) {
+    test(`nat over IPv6, driver ${driver}`, driver === "uring" && LACKS_RING, (context) => overIpv6(context, driver));
+  }
+
+  test("auto has both ways where it can, and says so", LACKS_XDP || LACKS_RING, async (context) => {
+    const rig = await start(context, "nat");
+    const found = await ports(rig);
+    assert.deepEqual(found.map((port) => port.driver), ["uring, afxdp", "uring, afxdp"]);
+    assert.match(found[0]?.driverReason ?? "", /^this machine allows it; native: bulk by the socket; frames are copied once, as zero-copy is not to be had: \w+$/);
+    const named = await start(context, "nat", { driver: "uring" });
+    assert.deepEqual((await ports(named)).map((port) => port.driver), ["uring", "uring"]);
+    assert.equal(isOpen(named), false);
+  });
+
+  test("bulk goes by the sockets while there is some, and not one request is lost", LACKS_XDP, changes);
+  test("the kernel's own traffic is undisturbed under load", lacking("ping"), undisturbed);
+  test("a killed director leaves no program behind", LACKS_XDP, endings);
+  test("a NIC that is taken away ends the director with one clear word", false, takenAway);
+  test("it is quiet when nothing happens", false, async (context) => {
+    const rig = await start(context, "nat");
+    await rig.client.request({ url: SERVICE_URL, count: 400, concurrency: 16 });
+    await pause(CALM_MS);
+    await comesToRest(rig.lvsd.child.pid ?? 0);
+  });
+});
