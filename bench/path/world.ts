@@ -5,6 +5,7 @@ import { DROPS_BASE, STATE_USED, WORKERS_BASE, WORKER_STATE } from "../../assemb
 import { CONNECTIONS_PER_BUCKET, BUCKET_BITS_MIN } from "../../assembly/abi/limits.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addLocal, addNeighbor, addRoute, addService, setPort, setServer, setTimeouts } from "../../host/engine/requests.js";
+import { askForHugePages } from "../../host/io/sys/hugepages.js";
 import type { ForwardName, ServiceSpec, TunnelName } from "../../host/protocol.js";
 import { HOPS, TCP, UDP, wireAddress, type FramePlan } from "./frames.js";
 import { clientBytes, clientPort, CLIENTS6 } from "./flows.js";
@@ -73,6 +74,8 @@ export class World {
     const bucketBits = bucketBitsFor(plan.connections);
     const { workers = 1 } = plan;
     const world = new World(await Engine.create({ module, bucketBits, workers, arenaBytes: ARENA_BYTES * workers, seed: SEED }), plan, bucketBits);
+    // As lvsd does.
+    askForHugePages(world.engine.memory);
     world.wire();
     world.serve();
     return world;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { GROUP = 64, SERVERS = 64, ESTABLISHED = 1, STATES = 16, ACK = 0x10, FIN_SYN_RST = 0x07 };
 enum { NAT = 0, TUNNEL = 2, DIRECT = 3, OUTER_BYTES = 20, HOP = 0xfffe };
@@ -64,12 +65,23 @@ static uint32_t hash_client(const rival *own, uint32_t client, uint32_t port, ui
   return (uint32_t)(((value ^ (value >> 32)) * 0xd6e8feb86659fd93u) >> 32);
 }
 
+/** Zeroed memory in huge pages where the kernel has some, as the engine's tables. */
+static void *reserve(size_t bytes) {
+  const size_t huge = (size_t)2 << 20;
+  void *at;
+  bytes = (bytes + huge - 1) / huge * huge;
+  if (posix_memalign(&at, huge, bytes) != 0) abort();
+  madvise(at, bytes, MADV_HUGEPAGE);
+  memset(at, 0, bytes);
+  return at;
+}
+
 uintptr_t rival_create(uint32_t connections, uint32_t staged, uint32_t method) {
   rival *own = calloc(1, sizeof *own);
   uint32_t places = 16;
   while (places < connections * 2) places *= 2;
-  own->places = calloc(places, sizeof(place));
-  if (posix_memalign((void **)&own->connections, 64, (connections + 1) * sizeof(connection)) != 0) abort();
+  own->places = reserve(places * sizeof(place));
+  own->connections = reserve((connections + 1) * sizeof(connection));
   own->place_mask = places - 1;
   own->seed = 7;
   own->staged = staged;

@@ -9,6 +9,7 @@ import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
+import { askForHugePages } from "../io/sys/hugepages.js";
 import { socketStatistics } from "../io/sys/xsk.js";
 import { loadEngine } from "../load.js";
 import { Pump } from "../pump/pump.js";
@@ -56,6 +57,7 @@ export class Daemon {
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
     const ports = Ports.prepare(config, workers, seed);
     const engine = await Engine.create({ module, bucketBits: config.tableBits, workers, arenaBytes: ports.arenaBytes, seed });
+    const hugePages = askForHugePages(engine.memory);
     ports.open();
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
@@ -69,7 +71,7 @@ export class Daemon {
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
-      log.info({ drivers: pump.drivers, workers }, "the drivers are chosen");
+      log.info({ drivers: pump.drivers, workers, hugePages }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
         throw error;

@@ -41,6 +41,9 @@ export const sendto: (fd: number, address: number, bytes: number, flags: number,
 /** Answers the address, or all ones. */
 export const mmap: (address: number, bytes: number, protection: number, flags: number, fd: number, offset: number) => number =
   libc.func("mmap", "intptr_t", ["uintptr_t", "size_t", "int", "int", "int", "int64_t"]);
+/** `address` is a page's. */
+export const madvise: (address: number, bytes: number, advice: number) => number =
+  libc.func("madvise", "int", ["uintptr_t", "size_t", "int"]);
 export const prctl: (option: number, argument: number) => number =
   libc.func("prctl", "int", ["int", "unsigned long"]);
 /** The number of an interface of the calling thread's namespace, 0 when there is none of that name. */
