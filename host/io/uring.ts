@@ -9,6 +9,7 @@ import { Ring } from "./sys/uring.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { SlotPool } from "./slotpool.js";
 import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
 
 const TAG_READ = 1;
@@ -28,12 +29,7 @@ const EBADFD = 77;
 const ENETDOWN = 100;
 const ENOBUFS = 105;
 const ECANCELED = 125;
-/** Slots of one port: no port waits for another's flood. */
-const SHARE_SLOTS = 64;
-/**
- * Slots that a port has in its group while its frames are long: the few that were used last are used again, and
- * so still lie in the processor's cache when the next segment of 64 KB is copied into them.
- */
+/** Slots that a port's group has while its frames are long: few, so that the same ones are used again and again. */
 const LONG_SLOTS = 8;
 /** Bytes of a frame, on average over a turn, that make it long. */
 const LONG_BYTES = 8192;
@@ -43,19 +39,16 @@ const PAUSE_TURNS = 20;
 const SETTLE_TURNS_MAX = 100;
 
 /**
- * A port: its device, the slots that are its own, and what the kernel does for it. Slots lie in the group that the kernel
- * reads into (`given`, `most` of them), on a stack (`idle`), or have users. `frames` and `bytes` have come since the last wait.
+ * A port, its place among them, and what the kernel does for it. It has `given` slots to read into, of `most` that it shall
+ * have. `frames` and `bytes` have come since the last wait.
  */
-interface Port extends Device {
-  firstSlot: number; slots: number; idle: number[]; given: number; most: number; isReading: boolean; pauseTurns: number; errno: number; frames: number; bytes: number;
-}
+interface Port extends Device { place: number; given: number; most: number; isReading: boolean; pauseTurns: number; errno: number; frames: number; bytes: number }
 
 export class UringDriver implements Driver {
   private readonly ring: Ring;
   private readonly ports: Port[];
   private readonly portOf: (Port | undefined)[] = [];
-  /** Who still needs a slot: the engine's batch, and each write from it. */
-  private readonly users = new Uint16Array(SLOTS);
+  private readonly slots: SlotPool;
   private readonly arrivedSlots = new Uint16Array(SLOTS);
   private readonly arrivedBytes = new Uint32Array(SLOTS);
   private readonly batch = new Uint16Array(SLOTS);
@@ -76,13 +69,14 @@ export class UringDriver implements Driver {
   constructor(private readonly place: Place) {
     const { engine, devices } = place;
     this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
-    const slots = Math.min(SHARE_SLOTS, Math.floor(SLOTS / devices.length));
-    this.ports = devices.map((device, index) => ({ ...device, firstSlot: index * slots, slots, idle: [], given: 0, most: slots, isReading: false, pauseTurns: 0, errno: 0, frames: 0, bytes: 0 }));
+    this.slots = new SlotPool(devices.length);
+    this.ports = devices.map((device, index) => ({
+      ...device, place: index, given: 0, most: this.slots.share, isReading: false, pauseTurns: 0, errno: 0, frames: 0, bytes: 0,
+    }));
     try {
       for (const port of this.ports) {
         this.portOf[port.index] = port;
         this.ring.makeGroup(port.index);
-        for (let slot = port.firstSlot; slot < port.firstSlot + slots; slot++) port.idle.push(slot);
       }
       this.read();
       this.submit(0);
@@ -135,7 +129,7 @@ export class UringDriver implements Driver {
     if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
     const isSlot = frame >= arenaBase && frame < arenaBase + SLOTS * SLOT_BYTES;
     const slot = isSlot ? Math.floor((frame - arenaBase) / SLOT_BYTES) : NO_SLOT;
-    if (isSlot) this.hold(slot);
+    if (isSlot) this.slots.hold(slot);
     else this.ownWrites++;
     this.writes++;
     if (this.ring.full) this.submit(0);
@@ -144,7 +138,7 @@ export class UringDriver implements Driver {
 
   /** All of a batch was sent: its slots are done with, but for writes. */
   finish(): void {
-    for (let index = 0; index < this.batchCount; index++) this.release(this.batch[index] ?? 0);
+    for (let index = 0; index < this.batchCount; index++) this.slots.release(this.batch[index] ?? 0);
     this.batchCount = 0;
   }
 
@@ -254,7 +248,7 @@ export class UringDriver implements Driver {
     if (!more) port.isReading = false;
     if (slot >= 0) {
       port.given--;
-      this.hold(slot);
+      this.slots.hold(slot);
       if (result > VNET_HEADER_BYTES) {
         port.frames++;
         port.bytes += result;
@@ -263,7 +257,7 @@ export class UringDriver implements Driver {
         this.arrivedBytes[this.arrivedCount++] = result;
         return;
       }
-      this.release(slot);
+      this.slots.release(slot);
     }
     if (result >= 0 || result === -ENOBUFS || result === -ECANCELED || this.isClosing) return;
     if ([EBADF, EBADFD, EFAULT].includes(-result)) throw deviceGone(port.name, -result);
@@ -275,35 +269,25 @@ export class UringDriver implements Driver {
     this.writes--;
     if (result < 0) this.place.refused(port, -result);
     if (slot === NO_SLOT) this.ownWrites--;
-    else this.release(slot);
-  }
-
-  private hold(slot: number): void {
-    this.users[slot] = (this.users[slot] ?? 0) + 1;
-  }
-
-  /** One user less; after the last one the slot is idle. */
-  private release(slot: number): void {
-    const users = (this.users[slot] ?? 0) - 1;
-    this.users[slot] = users;
-    if (users === 0) this.owner(slot).idle.push(slot);
+    else this.slots.release(slot);
   }
 
   /** Gives the kernel a port's slots to read into, those used last first. */
   private give(port: Port): void {
     if (port.frames > 0) {
-      port.most = port.bytes > port.frames * LONG_BYTES ? LONG_SLOTS : port.slots;
+      port.most = port.bytes > port.frames * LONG_BYTES ? LONG_SLOTS : this.slots.share;
       port.frames = port.bytes = 0;
     }
-    while (port.given < port.most && port.idle.length > 0) {
-      const slot = port.idle.pop() as number;
+    while (port.given < port.most) {
+      const slot = this.slots.take(port.place);
+      if (slot === undefined) return;
       this.ring.addBuffer(port.index, slot, frameOf(this.place.engine.arenaBase, slot) - VNET_HEADER_BYTES, SLOT_ROOM_BYTES);
       port.given++;
     }
   }
 
   private owner(slot: number): Port {
-    const port = this.ports[Math.floor(slot / (this.ports[0] as Port).slots)];
+    const port = this.ports[this.slots.portOf(slot)];
     if (!port) throw new RangeError(`slot ${slot} is nobody's`);
     return port;
   }
