@@ -13,7 +13,7 @@ import { arenaBytesFor, chunkBytesFor, NIC_MTU_MAX, SOCKETS_MAX } from "../io/um
 import type { PortMode } from "./apply.js";
 import type { Config, PortConfig } from "./config.js";
 import { hostPeerMac } from "./host.js";
-import { steer } from "./workers.js";
+import { share, steer, steerSockets, type Ownership } from "./workers.js";
 
 type ReadyNic = ReturnType<typeof readyNic>;
 /** NICs shared by sockets that may have AF_XDP beside, by port; else why not. */
@@ -40,13 +40,13 @@ export class Ports {
   static prepare(config: Config, workers: number, seed: number): Ports {
     const ready = new Map<number, ReadyNic>();
     for (const port of config.ports) {
-      if (workers > 1 && (port.isNic || port.xdp)) throw new Error(`port ${port.name}: several workers take frames of TAPs only; set workers: 1`);
+      if (workers > 1 && port.xdp) throw new Error(`port ${port.name}: several workers take no frames by AF_XDP; set workers: 1, or attach: nic`);
       if (!port.xdp) continue;
       const nic = inWords(port, () => readyNic(nicOptions(config, port)));
       ready.set(port.index, nic);
       port.mac = nic.mac;
     }
-    return new Ports(config, ready, findShorter(config, ready), workers, seed);
+    return new Ports(config, ready, findShorter(config, ready, workers), workers, seed);
   }
 
   /** What the drivers need of the engine's memory. */
@@ -62,6 +62,7 @@ export class Ports {
       if (this.ready.size > 0) this.table = new SteeringTable();
       this.steer();
       for (const port of this.config.ports) this.devices.push(this.openPort(port));
+      this.shareNics();
       this.steerQueues();
     } catch (error) {
       this.close();
@@ -95,13 +96,11 @@ export class Ports {
     }
     const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
     const device = { index: port.index, name: port.device };
-    if (port.isNic) {
-      const mac = parseMac(port.mac) ?? new Uint8Array(6);
-      return { ...device, mtu: port.mtu, descriptor: openPacketSocket(port.device, { mac, ...place }), ...this.loadShortcut(port, mac) };
-    }
-    // A worker's queue is known by its place among those opened.
-    const open = (): number => openTap(port.device, { vnetHeader: true, offloads: true, multiQueue: this.workers > 1, ...place });
-    const first = { ...device, descriptor: open() };
+    const mac = parseMac(port.mac) ?? new Uint8Array(6);
+    // A worker's queue, or socket, is known by its place among those opened.
+    const open = (): number => port.isNic ? openPacketSocket(port.device, { mac, ...place })
+      : openTap(port.device, { vnetHeader: true, offloads: true, multiQueue: this.workers > 1, ...place });
+    const first = { ...device, descriptor: open(), ...(port.isNic ? { mtu: port.mtu, ...this.loadShortcut(port, mac) } : {}) };
     for (const queues of this.queues) queues.push({ ...device, descriptor: open() });
     return first;
   }
@@ -124,11 +123,30 @@ export class Ports {
     return this.steering.get(port) ?? "";
   }
 
-  /** Tells the TAPs which of their queues is whose. */
+  private get ownership(): Ownership {
+    const addresses = this.config.ports.flatMap((port) => port.addresses.map((address) => address.split("/")[0] ?? ""));
+    return { addresses, seed: this.seed, workers: this.workers };
+  }
+
+  private isNic(index: number): boolean {
+    return this.config.ports.find((port) => port.index === index)?.isNic === true;
+  }
+
+  /** Each frame of a NIC goes to one of its sockets. */
+  private shareNics(): void {
+    if (this.workers === 1) return;
+    for (const { index, descriptor } of this.devices) {
+      const others = this.queues.map((queues) => queues.find((one) => one.index === index)?.descriptor ?? -1);
+      if (this.isNic(index)) share([descriptor, ...others], this.ownership);
+    }
+  }
+
+  /** Tells the devices which of their queues is whose. */
   private steerQueues(): void {
     if (this.workers === 1) return;
-    const addresses = this.config.ports.flatMap((port) => port.addresses.map((address) => address.split("/")[0] ?? ""));
-    for (const { index, descriptor } of this.devices) this.steering.set(index, steer(descriptor, addresses, this.seed, this.workers));
+    for (const { index, descriptor } of this.devices) {
+      this.steering.set(index, this.isNic(index) ? steerSockets(descriptor, this.ownership) : steer(descriptor, this.ownership));
+    }
   }
 
   /** Tells the NICs' programs whose addresses are whose. */
@@ -140,9 +158,10 @@ export class Ports {
 }
 
 /** With `driver: auto` sockets on NICs get AF_XDP beside them, if all can have it. */
-function findShorter(config: Config, ready: ReadonlyMap<number, ReadyNic>): Shorter {
+function findShorter(config: Config, ready: ReadonlyMap<number, ReadyNic>, workers: number): Shorter {
   const nics = new Map<number, ReadyNic>();
   if (config.driver !== "auto") return { nics, why: "" };
+  if (workers > 1) return { nics, why: "several workers share what comes by sockets" };
   try {
     for (const port of config.ports.filter((one) => one.isNic)) {
       if (port.mtu > NIC_MTU_MAX) throw new Error(`port ${port.name}: an MTU above ${NIC_MTU_MAX}`);

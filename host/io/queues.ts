@@ -1,5 +1,5 @@
-// A BPF program that chooses the queue of a frame: the one of the worker that the engine would hand it to. It
-// knows plain TCP, UDP and SCTP; all else goes to the first queue, and the rings between workers mend that.
+// A BPF program that chooses the queue of a frame, or the socket: that of the worker that the engine would hand it to.
+// It knows plain TCP, UDP and SCTP; all else goes to the first, and the rings between workers mend that.
 
 import { parseAddress } from "../engine/address.js";
 import type { Instruction } from "./sys/bpf.js";
@@ -29,14 +29,21 @@ const V6 = { type: 0x86dd, protocol: 20, source: 22, target: 38, sourcePort: 54,
 const NOT_WHOLE = 0x3fff;
 const BALANCED = [6, 17, 132];
 
+const LOADS = new Set([LOAD_WORD, LOAD_HALF, LOAD_BYTE]);
+/** What the kernel adds to places that count from a frame's hardware header, wherever it holds the frame itself (SKF_LL_OFF). */
+const FROM_HEADER = -0x200000;
+
 /** Instructions with jumps to names that are resolved at the end. */
 class Program {
   private readonly instructions: Instruction[] = [];
   private readonly jumps: { at: number; name: string }[] = [];
   private readonly names = new Map<string, number>();
 
+  /** `origin` is added to every place in the frame. */
+  constructor(private readonly origin: number) {}
+
   add(op: number, target = 0, value = 0, source = 0): this {
-    this.instructions.push({ op, target, source, offset: 0, value: value | 0 });
+    this.instructions.push({ op, target, source, offset: 0, value: (LOADS.has(op) ? value + this.origin : value) | 0 });
     return this;
   }
 
@@ -69,12 +76,14 @@ export interface SteeringPlan {
   addresses: readonly string[];
   seed: number;
   workers: number;
+  /** Where the kernel looks at frames as of their IP header: at packet sockets. */
+  isBehindHeader?: boolean;
 }
 
 /** The program; it answers a queue's number. */
-export function steeringProgram({ addresses, seed, workers }: SteeringPlan): Instruction[] {
+export function steeringProgram({ addresses, seed, workers, isBehindHeader = false }: SteeringPlan): Instruction[] {
   const own = addresses.slice(0, STEERED_ADDRESSES_MAX).map((text) => parseAddress(text)).filter((one) => one !== undefined);
-  const program = new Program().add(MOVE, FRAME, 0, SCRATCH).add(LOAD_HALF, 0, ETHER_TYPE)
+  const program = new Program(isBehindHeader ? FROM_HEADER : 0).add(MOVE, FRAME, 0, SCRATCH).add(LOAD_HALF, 0, ETHER_TYPE)
     .jump(JUMP_EQUAL_32, "four", V4.type).jump(JUMP_EQUAL_32, "six", V6.type)
     .name("first").add(SET, ANSWER, 0).add(END);
   four(program.name("four"), own.filter((one) => one.family === 4).map((one) => words(one.bytes.slice(12))));

@@ -19,15 +19,16 @@ const FRAMES = 3000;
 const OWN = ["10.0.1.1", "10.0.1.100", "203.0.113.80", "fd00:1::100", "fd00:1::101"];
 
 /** Loading needs the machine's root; everything else here does not. */
-function loaded(): { program: number } | { reason: string } {
+function loaded(isBehindHeader: boolean): { program: number } | { reason: string } {
   try {
-    return { program: loadProgram(PROGRAM_SCHED_CLS, steeringProgram({ addresses: OWN, seed: SEED, workers: WORKERS })) };
+    return { program: loadProgram(PROGRAM_SCHED_CLS, steeringProgram({ addresses: OWN, seed: SEED, workers: WORKERS, isBehindHeader })) };
   } catch (error) {
     return { reason: (error as Error).message };
   }
 }
 
-const kernel = loaded();
+const kernel = loaded(false);
+const atSockets = loaded(true);
 
 function randomAddress(random: Random, family: 4 | 6): Uint8Array {
   const own = OWN.filter((one) => one.includes(":") === (family === 6));
@@ -45,6 +46,7 @@ for (const addresses of [[], ["10.0.1.1"], ["fd00::1"]]) {
 
 test("the steering program chooses the worker that the engine would hand the frame to", { skip: "reason" in kernel ? kernel.reason : false }, async () => {
   const { program } = kernel as { program: number };
+  const { program: forSockets } = atSockets as { program: number };
   const module = await loadEngine();
   const engine = await Engine.create({ module, bucketBits: 8, workers: WORKERS, arenaBytes: 8192, seed: SEED });
   assert.ok(setPort(engine, 1, MAC, 1500) >= 0);
@@ -76,11 +78,14 @@ test("the steering program chooses the worker that the engine would hand the fra
       engine.receive(1, 1000 + count);
       const owner = engine.handedTo === 0 ? 0 : Math.log2(engine.handedTo);
       for (const other of others) other.receive(0, 1000 + count);
-      assert.equal(tryProgram(program, bytes), owner, `frame ${count}: ${Buffer.from(bytes).toString("hex")}`);
+      const said = `frame ${count}: ${Buffer.from(bytes).toString("hex")}`;
+      assert.equal(tryProgram(program, bytes), owner, said);
+      assert.equal(tryProgram(forSockets, bytes), owner, `at a packet socket, ${said}`);
       counts[owner] = (counts[owner] ?? 0) + 1;
     }
   } finally {
     close(program);
+    close(forSockets);
   }
   assert.ok(Math.min(...counts) > FRAMES / WORKERS / 3, `every worker is chosen: ${counts.join(", ")}`);
 });

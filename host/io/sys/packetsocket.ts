@@ -4,7 +4,7 @@
 // The kernel keeps the device and everything sent to its own address; what is sent to ours it sees too, as
 // somebody else's, and drops. Segments of up to 64 KB come and go whole, as on a TAP, but without a bridge.
 
-import { O_CLOEXEC, O_NONBLOCK, addressOf, bind, checked, close, getsockname, interfaceIndex, setsockopt, socket } from "./libc.js";
+import { O_CLOEXEC, O_NONBLOCK, addressOf, bind, checked, close, getsockname, getsockopt, interfaceIndex, setsockopt, socket } from "./libc.js";
 import { inNamespace } from "./netns.js";
 
 const AF_PACKET = 17;
@@ -19,8 +19,14 @@ const SO_RCVBUFFORCE = 33;
 const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_VNET_HDR = 15;
+const PACKET_FANOUT = 18;
 const PACKET_QDISC_BYPASS = 20;
+const PACKET_FANOUT_DATA = 22;
 const PACKET_IGNORE_OUTGOING = 23;
+const FANOUT_HASH = 0;
+const FANOUT_EBPF = 7;
+const FANOUT_UNIQUE = 0x2000;
+const FANOUT_IGNORE_OUTGOING = 0x4000;
 const MEMBER_ALL_MULTICAST = 2;
 const MEMBER_UNICAST = 3;
 const MEMBER_BYTES = 16; // struct packet_mreq
@@ -45,6 +51,33 @@ export interface PacketSocketOptions {
 export function openPacketSocket(name: string, options: PacketSocketOptions): number {
   const open = (): number => openSocket(name, options.mac);
   return options.namespacePath === undefined ? open() : inNamespace(options.namespacePath, open);
+}
+
+/**
+ * Lets sockets of one device share its frames: each goes to one of them, which a program chooses (setFanoutProgram) or
+ * the kernel, by the flow. They are numbered as they stand here.
+ */
+export function shareFrames(sockets: readonly number[], isSteered: boolean): void {
+  const kind = (isSteered ? FANOUT_EBPF : FANOUT_HASH) | FANOUT_IGNORE_OUTGOING;
+  let group = 0;
+  sockets.forEach((fd, index) => {
+    // The first asks for a group that nobody has.
+    const how = index === 0 ? kind | FANOUT_UNIQUE : kind;
+    set(fd, SOL_PACKET, PACKET_FANOUT, word(((how << 16) | group) >>> 0), "share a device's frames");
+    if (index === 0) group = groupOf(fd);
+  });
+}
+
+function groupOf(fd: number): number {
+  const value = word(0);
+  const bytes = word(value.length);
+  checked(getsockopt(fd, SOL_PACKET, PACKET_FANOUT, addressOf(value), addressOf(bytes)), "share a device's frames");
+  return value.readUInt16LE(0);
+}
+
+/** Lets a program (its descriptor) choose the socket of each frame, for all that share; it replaces the one before. */
+export function setFanoutProgram(fd: number, program: number): void {
+  set(fd, SOL_PACKET, PACKET_FANOUT_DATA, word(program), "steer the frames of a packet socket");
 }
 
 /** True when a socket's device has been taken away, not merely set down. False for what is no packet socket. */
