@@ -9,7 +9,7 @@
 import { REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
-import { lock, now, shared, since, state, unlock, worker } from "../memory";
+import { lock, now, since, state, unlock, worker } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
@@ -125,7 +125,7 @@ function note(record: usize, offset: u32, bytes: u32, last: bool): bool {
   return true;
 }
 
-/** Turns the packet into the whole datagram. The record may be taken anew, but not before the next frame. */
+/** Turns the packet into the whole datagram, which lies in the record and may be sent from there. */
 function complete(packet: Packet, record: usize, total: u32): void {
   let headerBytes = load<u32>(record, 56);
   let l3 = <u32>record + <u32>PAYLOAD - headerBytes;
@@ -147,8 +147,7 @@ function complete(packet: Packet, record: usize, total: u32): void {
   } else {
     set16(l3 + 4, headerBytes - 40 + total);
   }
-  if (shared) keepDatagram(record);
-  else store<u32>(record, 0, 4);
+  keepDatagram(record);
 }
 
 /** A whole datagram is this worker's until its next batch: frames of it may have to be sent. */

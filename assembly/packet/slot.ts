@@ -19,10 +19,8 @@ export const NO_CAUSE: u32 = 0xffffffff;
 
 /** Empties both lists: the host has sent everything of the last call. */
 export function beginBatch(): void {
-  if (shared) {
-    releaseDatagrams();
-    endHanded();
-  }
+  releaseDatagrams();
+  if (shared) endHanded();
   store<u32>(state, 0, STATE_TRANSMIT_COUNT);
   store<u32>(state, 0, STATE_OWN_COUNT);
 }

@@ -1,9 +1,10 @@
-// Pieces of what leaves with an address of the director's: each packet's have a name of their own, or their receiver
-// puts two packets into one.
+// Datagrams that come in pieces, or leave in pieces: none may end up in another.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildIp, Exchange } from "./exchange.js";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
+import { OUT } from "../oracle/recording.js";
+import { buildIp, buildPieces, buildUdp, Exchange } from "./exchange.js";
 
 const UDP = 17;
 const FRAGMENT_HEADER_AT = 54;
@@ -26,4 +27,20 @@ test("IPv4 packets that do not fit into an IPv6 tunnel leave in pieces, each pac
     names.push(one);
   }
   assert.equal(new Set(names).size, names.length, `all different: ${names.join()}`);
+});
+
+test("datagrams whose pieces come in one batch each leave as they were, from where they were put together", async () => {
+  const exchange = await Exchange.begin("ipvsadm -A -u 10.0.1.100:53 -s rr; ipvsadm -a -u 10.0.1.100:53 -r [fd00:2::11]:53 -i");
+  const { engine } = exchange.replay;
+  const texts = Array.from({ length: 8 }, (_, index) => Buffer.alloc(300, 0x41 + index));
+  const frames = texts.flatMap((text, index) => buildPieces(buildUdp("10.0.1.50", 4000 + index, "10.0.1.100", 53, text), 100 + index, 160))
+    .map((packet) => Buffer.concat([Buffer.from("0200000001010200000001c10800", "hex"), packet]));
+  frames.forEach((frame, index) => {
+    const at = engine.arenaBase + index * 512 + SLOT_HEADROOM;
+    engine.bytes.set(frame, at);
+    engine.enter(index, at, frame.length, OUT);
+  });
+  const count = engine.receive(frames.length, 1000);
+  const sent = Array.from({ length: count }, (_, index) => engine.sent(index)).map(({ frame, bytes }) => Buffer.from(engine.bytes.slice(frame, frame + bytes)));
+  assert.deepEqual(sent.map((bytes) => bytes.subarray(-300).toString()), texts.map(String));
 });
