@@ -326,7 +326,9 @@ export enum Sysctl {
   SyncPersistMode = 27,
   SyncVersion = 28,
   SyncSockSize = 29,
-  Last = 30,
+  /** Kept for who reads it back; the engine does not log. */
+  DebugLevel = 30,
+  Last = 31,
 }
 
 /** Which addresses a record of the director's own stands for. */

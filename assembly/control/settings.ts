@@ -4,7 +4,7 @@ import { TIMEOUTS_UDP } from "../abi/layout";
 import { ControlError, Sysctl, TcpState, UdpState } from "../abi/enums";
 import { value } from "./request";
 import { DEFENCE_MODE_MAX, decideDefences, isDefence } from "../defence/level";
-import { SYNC_PORTS_MAX, SYNC_RETRIES_MAX } from "../abi/limits";
+import { SYNC_RETRIES_MAX } from "../abi/limits";
 import { decidePassive } from "../sync/daemon";
 import { setTimeoutMs } from "../state/timeouts";
 import { setSysctl } from "../sysctl";
@@ -35,10 +35,10 @@ export function sysctlSet(): i32 {
 /** True unless it is a setting of the sync daemons with a value it cannot have. */
 function isSyncSetting(name: u32, value: u32, period: u32): bool {
   switch (name) {
-    case <u32>Sysctl.SyncThreshold: return period == 0 || value < period;
+    case <u32>Sysctl.SyncThreshold: return <i32>value >= 0 && <i32>period >= 0 && (period == 0 || value < period);
     case <u32>Sysctl.SyncPeriod: return false;
     case <u32>Sysctl.SyncRetries: return value <= SYNC_RETRIES_MAX;
-    case <u32>Sysctl.SyncPorts: return value != 0 && value <= SYNC_PORTS_MAX && (value & (value - 1)) == 0;
+    case <u32>Sysctl.SyncPorts: return <i32>value > 0 && (value & (value - 1)) == 0;
     case <u32>Sysctl.SyncVersion: return value <= 1;
     default: return true;
   }

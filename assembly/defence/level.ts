@@ -78,7 +78,7 @@ function freeConnections(): u32 {
 
 /** amemthresh, in connection records; at most half the table, so that the default does not fill a small one. */
 function wantedConnections(): u32 {
-  return min<u32>(sysctl(Sysctl.Amemthresh), connectionsMax >> 1);
+  return min<u32>(max<i32>(<i32>sysctl(Sysctl.Amemthresh), 0), connectionsMax >> 1);
 }
 
 /** True for the one of so many packets that drop_packet sheds, of those that would open a connection. */
@@ -86,7 +86,8 @@ export function isShed(): bool {
   let rate = load<u32>(CONTROL_BASE, CONTROL_DROP_RATE);
   if (rate == 0) return false;
   let left = load<u32>(CONTROL_BASE, CONTROL_DROP_COUNTER);
-  if (left > 1) {
+  // A rate below zero sheds every one, as there.
+  if (<i32>left > 1) {
     store<u32>(CONTROL_BASE, left - 1, CONTROL_DROP_COUNTER);
     return false;
   }

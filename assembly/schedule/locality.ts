@@ -68,7 +68,7 @@ function join(destination: Destination, server: u32): void {
 
 function shrink(destination: Destination): void {
   if (destination.servers == 0 || Member.at(destination.servers).next == 0) return;
-  if (<u64>since(destination.changedMs) <= <u64>sysctl(Sysctl.LblcrExpiration) * 1000) return;
+  if (<i64>since(destination.changedMs) <= <i64><i32>sysctl(Sysctl.LblcrExpiration) * 1000) return;
   let most = mostMember(destination.servers);
   if (most == 0) return;
   destination.servers = removeMember(destination.servers, most);

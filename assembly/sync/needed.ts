@@ -30,7 +30,7 @@ export function takeNeeded(connection: Connection, packets: u32): bool {
   if (goodbye == UNTOLD) return false;
   let end = endOf(connection);
   if (goodbye == NONE || goodbye == toldOf(connection)) {
-    let retries: u32 = sysctl(Sysctl.SyncRefreshPeriod) == 0 ? 0 : retriesOf(connection, end);
+    let retries: u32 = <i32>sysctl(Sysctl.SyncRefreshPeriod) <= 0 ? 0 : retriesOf(connection, end);
     if (retries > RETRIES || !isCounted(connection, packets)) return false;
     end |= retries;
   }

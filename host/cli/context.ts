@@ -4,7 +4,7 @@ import type { Director } from "../protocol.js";
 
 /** Names of hosts and ports, for what was typed by name and for listings without -n. */
 export interface Names {
-  addressOf(host: string, family: 4 | 6 | 0): Promise<string | undefined>;
+  addressOf(host: string): Promise<string | undefined>;
   portOf(service: string, protocol: string): Promise<number | undefined>;
   hostOf(address: string): Promise<string | undefined>;
   serviceOf(port: number, protocol: string): Promise<string | undefined>;

@@ -53,7 +53,7 @@ export async function readEndpoint(text: string, protocol: string, names: Names)
   if (literal) return { ...literal, port, portGiven: colon >= 0 };
   // Digits and dots that are no address are a mistake, not a name.
   if (/^[\d.]+$/.test(host) || host.includes("[") || host.includes("]")) return undefined;
-  const named = await names.addressOf(host, 0);
+  const named = await names.addressOf(host);
   const found = named === undefined ? undefined : canonical(named);
   return found && { ...found, port, portGiven: colon >= 0 };
 }

@@ -19,9 +19,10 @@ export function parseFlags(scheduler: string, text: string): number {
   return bits;
 }
 
-/** "sh-fallback,sh-port" for the bits a service has, "" for none. */
-export function formatFlags(scheduler: string, bits: number): string {
-  // A scheduler with names of its own shows nothing else.
+/** "sh-fallback,sh-port" for the bits a service has; undefined without bits. */
+export function formatFlags(scheduler: string, bits: number): string | undefined {
+  if (bits === 0) return undefined;
+  // A scheduler with names of its own shows nothing else, and so perhaps nothing at all.
   const names = NAMES[scheduler] ?? BITS.map((_, index) => `flag-${index + 1}`);
   return names.filter((_, index) => bits & (BITS[index] ?? 0)).join(",");
 }

@@ -264,16 +264,20 @@ function finishServer(draft: Draft): void {
   }
 }
 
+/** In the order they are looked at. */
+const CHECKSUMS: readonly Option[] = ["tun-nocsum", "tun-csum", "tun-remcsum"];
+
 function checkTunnel(draft: Draft): void {
   const { server, options, tunnelSwitches } = draft;
   const any = options.has("tun-type") || options.has("tun-port") || tunnelSwitches.length > 0;
   if (any && server.forward !== "tunnel") fail("Tunnel options conflict with forward method");
-  if (tunnelSwitches.length > 1) fail(`The option '${tunnelSwitches[1]}' conflicts with the '${tunnelSwitches[0]}' option in the '${server.tunnel}' tunnel type`);
   if (server.tunnel === "gue" && !options.has("tun-port")) fail("You need to supply the 'tun-port' option for the 'gue' tunnel type");
   if (server.tunnel !== "gue" && options.has("tun-port")) fail(`Illegal 'tun-port' option with the '${server.tunnel}' tunnel type`);
-  for (const option of tunnelSwitches) {
+  const given = CHECKSUMS.filter((option) => tunnelSwitches.includes(option));
+  for (const [at, option] of given.entries()) {
     const allowed = server.tunnel === "gue" || (server.tunnel === "gre" && option !== "tun-remcsum");
     if (!allowed) fail(`Illegal '${option}' option with the '${server.tunnel}' tunnel type`);
+    if (at > 0) fail(`The option '${option}' conflicts with the '${given[at - 1]}' option in the '${server.tunnel}' tunnel type`);
   }
 }
 

@@ -82,7 +82,8 @@ async function list(parsed: Parsed, context: CommandContext): Promise<CommandRes
     return succeeded(banner(table.size) + await listServices(table.services, options, writer));
   }
   const found = table.services.find((row) => sameService(row, parsed.service));
-  if (!found) throw new CommandFailure(1, "No such service");
+  // Of a line of -R, it ends all.
+  if (!found) throw new CommandFailure(1, "No such service", true);
   return succeeded(await listServices([found], options, writer));
 }
 
@@ -99,7 +100,7 @@ async function restore(context: CommandContext): Promise<CommandResult> {
   const total = succeeded();
   for (const line of (await context.input()).split("\n")) {
     const words = line.split(/\s+/).filter((word) => word !== "");
-    if (words[0] === "ipvsadm" || words[0] === context.program) words.shift();
+    while (words[0] === "ipvsadm" || words[0] === context.program) words.shift();
     if (words.length === 0) continue;
     const one = await restoreLine(words, context);
     total.stdout += one.stdout;

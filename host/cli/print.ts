@@ -14,7 +14,8 @@ export class Writer {
   constructor(readonly numeric: boolean, private readonly names: Names) {}
 
   async endpoint(address: string, port: number, protocol: string): Promise<string> {
-    const host = (this.numeric ? undefined : await this.names.hostOf(address)) ?? (address.includes(":") ? `[${address}]` : address);
+    const known = (this.numeric ? undefined : await this.names.hostOf(address)) ?? address;
+    const host = address.includes(":") ? `[${known}]` : known;
     const service = port === 0 || this.numeric ? undefined : await this.names.serviceOf(port, protocol);
     return `${host}:${service ?? port}`;
   }
@@ -74,7 +75,7 @@ export function sameService(a: ServiceKey, b: ServiceKey): boolean {
 async function serviceName(service: ServiceKey, writer: Writer): Promise<string> {
   if (service.protocol === "fwmark") return `FWM  ${service.fwmark | 0}${service.family === 6 ? " IPv6" : ""}`;
   const endpoint = await writer.endpoint(service.address, service.port, service.protocol);
-  return `${service.protocol.toUpperCase().padEnd(4)} ${endpoint}`;
+  return `${service.protocol.toUpperCase().padEnd(4)} ${fitting(endpoint, writer)}`;
 }
 
 /** What follows a service's scheduler: flags, persistence, one-packet. */
@@ -83,7 +84,7 @@ export function serviceDetail(service: ServiceRow): string {
   const mask = service.netmask === (service.family === 4 ? "255.255.255.255" : "128") ? "" : ` mask ${service.netmask}`;
   const engine = service.persistenceEngine === "" ? "" : ` pe ${service.persistenceEngine}`;
   const persistent = service.persistent ? ` persistent ${service.timeoutSeconds}${mask}${engine}` : "";
-  return `${service.scheduler}${flags === "" ? "" : ` (${flags})`}${persistent}${service.onePacket ? " ops" : ""}`;
+  return `${service.scheduler}${flags === undefined ? "" : ` (${flags})`}${persistent}${service.onePacket ? " ops" : ""}`;
 }
 
 /** A figure in nine columns; from a hundred million on in thousands, millions and so on. */
@@ -109,7 +110,10 @@ function tunnelText(server: ServerRow): string {
 
 interface View { header: string; service(row: ServiceRow, name: string): string; server(row: ServerRow, name: string): string }
 
-const named = (name: string): string => `  -> ${name.padEnd(28)}`;
+/** Names that do not fit are cut off in listings, numbers are not. */
+const NAME_COLUMNS = 28;
+const fitting = (name: string, writer: Writer): string => (writer.numeric ? name : name.slice(0, NAME_COLUMNS));
+const named = (name: string): string => `  -> ${name.padEnd(NAME_COLUMNS)}`;
 const left = (value: string | number, width: number): string => String(value).padEnd(width);
 const plainService = (row: ServiceRow, name: string): string => `${name} ${serviceDetail(row)}`;
 
@@ -160,7 +164,7 @@ export async function listServices(services: readonly ServiceRow[], options: Rea
     lines.push(`${chosen.service(service, await serviceName(service, writer))}\n`);
     for (const server of service.servers) {
       const name = await writer.endpoint(server.address, server.port, service.protocol);
-      lines.push(`${chosen.server(server, name)}\n`);
+      lines.push(`${chosen.server(server, fitting(name, writer))}\n`);
     }
   }
   return lines.join("");
@@ -204,7 +208,7 @@ export async function saveRules(table: Table, writer: Writer): Promise<string> {
     lines.push(`-A ${key} -s ${service.scheduler}` +
       (service.persistent ? ` -p ${service.timeoutSeconds}${masked ? ` -M ${service.netmask}` : ""}` : "") +
       (service.persistenceEngine === "" ? "" : ` --pe ${service.persistenceEngine}`) +
-      (service.onePacket ? " -o" : "") + (flags === "" ? "" : ` -b ${flags}`));
+      (service.onePacket ? " -o" : "") + (flags === undefined ? "" : ` -b ${flags}`));
     for (const server of service.servers) {
       const name = await writer.endpoint(server.address, server.port, service.protocol);
       lines.push(`-a ${key} -r ${name} ${forwardSwitch(server)} -w ${server.weight}${tunnelSwitches(server)}`);

@@ -29,7 +29,7 @@ function mask(service: ServiceRow): string {
 function serviceLine(service: ServiceRow): string {
   const ops = service.onePacket ? "ops " : "";
   const key = service.protocol === "fwmark" ? `FWM  ${service.fwmark.toString(16).toUpperCase().padStart(8, "0")}`
-    : `${service.protocol.toUpperCase().padEnd(4)} ${endpoint(service.address, service.port)}`;
+    : `${service.protocol.toUpperCase()}  ${endpoint(service.address, service.port)}`;
   const head = service.protocol === "fwmark" ? `${key} ${service.scheduler} ${ops}`
     : service.family === 6 ? `${key} ${service.scheduler} ` : `${key} ${service.scheduler} ${ops} `;
   return service.persistent ? `${head}persistent ${service.timeoutSeconds * JIFFIES_PER_SECOND} ${mask(service)}\n` : `${head}\n`;

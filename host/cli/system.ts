@@ -32,11 +32,13 @@ export function systemNames(): Names {
   const known = (): Map<string, number> => (services ??= readServices());
   const kind = (protocol: string): string => (protocol === "fwmark" ? "tcp" : protocol);
   return {
-    addressOf: async (host, family) => lookup(host, { family }).then((found) => found.address, () => undefined),
+    // As there: a name stands for an address of IPv4.
+    addressOf: async (host) => lookup(host, { family: 4 }).then((found) => found.address, () => undefined),
     portOf: async (service, protocol) => known().get(`${service}/${kind(protocol)}`),
     hostOf: async (address) => lookupService(address, 0).then(
       (found) => (found.hostname === address ? undefined : found.hostname), () => undefined),
     serviceOf: async (port, protocol) => {
+      if (protocol === "fwmark") return undefined;
       const suffix = `/${kind(protocol)}`;
       for (const [key, value] of known()) if (value === port && key.endsWith(suffix)) return key.slice(0, -suffix.length);
       return undefined;

@@ -5,7 +5,7 @@ import { CommandFailure, failed, misused, succeeded, type CommandContext, type C
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
 import { procConnections, procConnectionsSync, procStats, procStatsPerCpu, procTable } from "./proc.js";
-import { ABSENT, readSetting } from "./sysctls.js";
+import { sysctl } from "./sysctl.js";
 
 type Verb = (words: readonly string[], context: CommandContext, progress: (text: string) => void) => Promise<CommandResult>;
 
@@ -16,7 +16,7 @@ export const VERBS_HELP = `
 Verbs beyond ipvsadm:
   status                           ports, neighbours, table use, dropped frames by reason
   drain VIP:PORT RIP:PORT [SECONDS]   weight 0, then wait until the server's connections have ended
-  sysctl [-w] [NAME[=VALUE]]       settings of net.ipv4.vs
+  sysctl [-w] [NAME[=VALUE]]...    settings of net.ipv4.vs, in sysctl's words
   proc NAME                        what /proc/net/NAME shows on a kernel director (ip_vs, ip_vs_conn, ...)
   --socket PATH                    the director's control socket (before everything else)
 `;
@@ -158,27 +158,4 @@ async function connectionsOf(context: CommandContext): Promise<ConnectionRow[]> 
   const reply = await context.director.request({ do: "connections" });
   if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
   return reply.value;
-}
-
-async function sysctl(all: readonly string[], context: CommandContext): Promise<CommandResult> {
-  const words = all.filter((word) => word !== "-w");
-  if (words.length > 1) throw misused(`unexpected argument ${words[1]}`);
-  const [name = "", value] = (words[0] ?? "").replace(/^net\.ipv4\.vs\./, "").split("=");
-  if (value === undefined) return showSysctls(name, context);
-  const [number, period] = readSetting(name, value) ?? [];
-  if (number === undefined) throw misused(`invalid value \`${value}' specified`);
-  if (Object.hasOwn(ABSENT, name)) throw new CommandFailure(255, `net.ipv4.vs.${name} has no meaning here: ${ABSENT[name]}`);
-  const reply = await context.director.request(period === undefined ? { do: "sysctl-set", name, value: number } : { do: "sysctl-set", name, value: number, period });
-  if (!reply.ok) throw new CommandFailure(255, reply.detail ?? `cannot set ${name}: ${reply.error}`);
-  return succeeded(`net.ipv4.vs.${name} = ${value}\n`);
-}
-
-async function showSysctls(name: string, context: CommandContext): Promise<CommandResult> {
-  const reply = await context.director.request({ do: "sysctls" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  if (Object.hasOwn(ABSENT, name)) throw new CommandFailure(255, `net.ipv4.vs.${name} has no meaning here: ${ABSENT[name]}`);
-  const chosen = Object.entries(reply.value).filter(([one]) => !Object.hasOwn(ABSENT, one) && (name === "" || one === name));
-  if (chosen.length === 0) throw new CommandFailure(255, `cannot stat /proc/sys/net/ipv4/vs/${name}: No such file or directory`);
-  const absent = name === "" ? Object.entries(ABSENT).map(([one, why]) => `# net.ipv4.vs.${one}: ${why}\n`) : [];
-  return succeeded([...chosen.map(([one, value]) => `net.ipv4.vs.${one} = ${value}\n`), ...absent].join(""));
 }

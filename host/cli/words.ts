@@ -5,7 +5,7 @@ import { SWITCHES, type Switch } from "./options.js";
 
 export interface Given {
   switch: Switch;
-  /** As it was typed, for messages. */
+  /** The word it was typed in, or its argument's, for messages. */
   text: string;
   argument?: string;
 }
@@ -88,7 +88,8 @@ function take(found: Switch, text: string, glued: string | undefined, next: stri
     else read.given.push({ switch: found, text });
     return 0;
   }
-  read.given.push({ switch: found, text, argument: next });
+  // Messages name the last word that was read.
+  read.given.push({ switch: found, text: next, argument: next });
   return 1;
 }
 

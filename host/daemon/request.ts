@@ -43,7 +43,7 @@ const daemon = z.object({
   group: address, udpPort: port.min(1), timeToLive: z.number().int().min(1).max(255),
 });
 
-const setting = z.number().int().min(0).max(4294967295);
+const setting = z.number().int().min(-2147483648).max(4294967295);
 const seconds = z.number().int().min(0).max(86400 * 31);
 
 const request = z.discriminatedUnion("do", [

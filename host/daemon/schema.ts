@@ -75,7 +75,7 @@ const sysctl = z.record(z.string(), z.union([z.number(), z.string()])).transform
   for (const [name, value] of Object.entries(settings)) {
     const numbers = readSetting(name, String(value));
     if (!SYSCTLS.has(name)) context.addIssue({ code: "custom", path: [name], message: "is not a setting of net.ipv4.vs" });
-    else if (numbers === undefined) context.addIssue({ code: "custom", path: [name], message: "is not a whole number from 0 to 4294967295 (sync_threshold: two of them, as \"3 50\")" });
+    else if (numbers === undefined) context.addIssue({ code: "custom", path: [name], message: "is not a number that this setting takes (sync_threshold: two of them, as \"3 50\")" });
     else read[name] = numbers;
   }
   return read;

@@ -265,9 +265,10 @@ export class Records {
     return this.sysctl(Sysctl.SyncPeriod);
   }
 
+  /** Settings by name: signed, but for how many messages may wait. */
   sysctls(): Record<string, number | string> {
     const value = (sysctl: Sysctl): number | string =>
-      sysctl === Sysctl.SyncThreshold ? `${this.sysctl(sysctl)}\t${this.syncPeriod}` : this.sysctl(sysctl);
+      sysctl === Sysctl.SyncThreshold ? `${this.sysctl(sysctl)}\t${this.syncPeriod}` : sysctl === Sysctl.SyncQlenMax ? this.sysctl(sysctl) : this.sysctl(sysctl) | 0;
     return Object.fromEntries([...SYSCTLS].map(([name, sysctl]) => [name, value(sysctl)]));
   }
 

@@ -8,6 +8,7 @@ import { MarkError, readMarkWords } from "../cli/marks.js";
 import { runVerb } from "../cli/verbs.js";
 import { splitWords } from "../cli/words.js";
 import { filtered, isFilter, procNames, said } from "./pipes.js";
+import { isSysctl, runSysctl } from "./sysctl.js";
 
 export interface ShellContext {
   director: Director;
@@ -69,11 +70,11 @@ function isKnown(all: readonly string[]): boolean {
     case "cat": case "head": return procNames(words) !== undefined;
     // Time is the scenario's.
     case "sleep": return /^[\d.]+$/.test(words[1] ?? "");
-    case "sysctl": return words.slice(1).every((word) => word === "-w" || /^net\.ipv4\.vs\.\w+(=\d+([ \t]+\d+)*)?$/.test(word));
+    case "sysctl": return isSysctl(words.slice(1));
     case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
     case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
     // Helpers and schedulers are kernel modules there; here they are always in.
-    case "modprobe": return words.length === 2 && MODULES.test(words[1] ?? "");
+    case "modprobe": return words.slice(1).every((word) => word === "-a" || MODULES.test(word));
     default: return false;
   }
 }
@@ -151,29 +152,4 @@ async function runMark(rules: readonly MarkRule[], director: Director): Promise<
     if (!reply.ok) return { exitCode: 1, stdout: "", stderr: `iptables: ${reply.detail ?? reply.error}\n` };
   }
   return { exitCode: 0, stdout: "", stderr: "" };
-}
-
-async function runSysctl(words: readonly string[], director: Director): Promise<CommandResult> {
-  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
-  for (const word of words.filter((one) => one !== "-w")) {
-    const [path = "", value] = word.split("=");
-    const name = path.replace("net.ipv4.vs.", "");
-    const settings = await director.request({ do: "sysctls" });
-    const current = settings.ok ? settings.value[name] : undefined;
-    if (current === undefined) {
-      total.stderr += `sysctl: error: 'net.ipv4.vs.${name}' is an unknown key\n`;
-      total.exitCode = 1;
-      continue;
-    }
-    const [number, period] = (value ?? "").split(/[ \t]+/).map(Number);
-    const reply = value === undefined || number === undefined ? undefined
-      : await director.request({ do: "sysctl-set", name, value: number, ...(period === undefined ? {} : { period }) });
-    if (reply?.ok === false) {
-      total.stderr += "sysctl: write error: Invalid argument\n";
-      total.exitCode = 1;
-      continue;
-    }
-    total.stdout += `net.ipv4.vs.${name} = ${value ?? current}\n`;
-  }
-  return total;
 }

@@ -15,3 +15,14 @@ export function readTexts(name: string, file = "cli.txt"): RecordedText[] {
     return { command: lines[0] ?? "", exitCode: Number(/\[exit (\d+)\]/.exec(part)?.[1]), stdout: marked("|"), stderr: marked("!") };
   });
 }
+
+type Said = Pick<RecordedText, "exitCode" | "stdout" | "stderr">;
+
+const lines = (one: Said): string[] => [`[exit ${one.exitCode}]`, ...one.stdout.split("\n").map((line) => `|${line}`), ...one.stderr.split("\n").map((line) => `!${line}`)];
+
+/** Where a command was answered otherwise: only the lines that differ. */
+export function describeTexts(command: string, theirs: Said, ours: Said): string {
+  const [left, right] = [lines(theirs), lines(ours)];
+  const only = (ones: string[], others: string[]): string[] => ones.filter((line) => !others.includes(line));
+  return [`$ ${command}`, ...only(left, right).map((line) => ` kernel ${line}`), ...only(right, left).map((line) => ` ours   ${line}`)].join("\n");
+}

@@ -14,6 +14,8 @@ const PACKAGES = [
   "iproute2", "libbpf1", "libelf1", "libbsd0", "libcap2", "libdb5.3", "libmd0", "libselinux1", "libpcre2-8-0", "zlib1g",
   "iptables", "libip4tc2", "libip6tc2", "libxtables12", "libmnl0", "libnetfilter-conntrack3", "libnfnetlink0", "libnftnl11", "ethtool",
 ];
+/** Programs that busybox has too: both are asked, each by a name of its own. */
+const ASIDE = [{ name: "procps", program: "sbin/sysctl", as: "procps-sysctl" }];
 const MOUNT_POINTS = ["proc", "sys", "dev", "tmp", "run", "etc"];
 const COMMAND_MS = 120_000;
 
@@ -50,6 +52,12 @@ function linkPrograms(root: string): void {
 
 function buildRoot(kernelFolder: string, root: string, cache: string): void {
   for (const name of PACKAGES) unpack(name, cache, root);
+  for (const { name, program, as } of ASIDE) {
+    const folder = join(cache, "aside");
+    unpack(name, cache, folder);
+    copyFileSync(join(folder, program), join(root, "sbin", as));
+    rmSync(folder, { recursive: true });
+  }
   for (const name of MOUNT_POINTS) mkdirSync(join(root, name), { recursive: true });
   linkPrograms(root);
   cpSync(join(kernelFolder, "usr/lib/uml/modules"), join(root, "lib/modules"), { recursive: true });
@@ -68,7 +76,7 @@ export function prepareGuest(cache: string): GuestFiles {
   const kernelFolder = join(cache, "kernel");
   const files = { kernel: join(kernelFolder, "usr/bin/linux.uml"), root: join(cache, "root"), clock: join(cache, "clock.so") };
   const complete = join(cache, "complete");
-  const contents = [KERNEL, ...PACKAGES].join("\n");
+  const contents = [KERNEL, ...PACKAGES, ...ASIDE.map((one) => one.name)].join("\n");
   if (!existsSync(complete) || readFileSync(complete, "utf8") !== contents) {
     process.stderr.write(`Preparing the guest kernel in ${cache} ...\n`);
     // A root left half-made would boot half-way.

@@ -100,7 +100,8 @@ static int keep_segments(struct dl_phdr_info *object, size_t size, void *unused)
 
 /* ipvsadm ends by exit() as often as by returning. */
 void exit(int status) {
-  if (is_called) longjmp(returning, status + 1);
+  /* Of a status only the lowest byte is seen; a jump cannot bring 0. */
+  if (is_called) longjmp(returning, (status & 255) + 1);
   ((void (*)(int))dlsym(RTLD_NEXT, "exit"))(status);
   __builtin_unreachable();
 }
