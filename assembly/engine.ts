@@ -19,7 +19,7 @@ import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
 import { isIcmpError, related } from "./errors/related";
-import { serve } from "./forward/serve";
+import { serve, serveShort } from "./forward/serve";
 import { deliver } from "./forward/toserver";
 import { beginExpress } from "./begin/express";
 import { express } from "./forward/express/road";
@@ -29,7 +29,7 @@ import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
 import { routePacket } from "./forward/route";
 import { markOf } from "./packet/mark";
-import { Kind, isBalanced, parseRest, readPorts } from "./packet/parse";
+import { Kind, isBalanced, isShort, parseRest, readPorts } from "./packet/parse";
 import { scanGroup } from "./packet/scan";
 import { Packet, PacketFlag } from "./packet/packet";
 import { reassemble } from "./packet/fragment";
@@ -178,7 +178,7 @@ function whole(packet: Packet): void {
     if (related(packet)) return;
   }
   if (isBalanced(packet.protocol)) {
-    // Too short to be looked at: what passes is none of a connection's.
+    // Too short to say whose it is: what passes is none of a connection's.
     if (!readPorts(packet)) return packet.has(PacketFlag.ToLocal) ? drop(DropReason.Truncated) : routePacket(packet);
     if (shared && isHandedOver(packet, ownerOfPacket(packet))) return;
     if (packet.has(PacketFlag.ToLocal)) return fromClient(packet);
@@ -209,13 +209,14 @@ function isOnlyRouted(packet: Packet): bool {
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */
 function fromClient(packet: Packet): void {
-  if (isPassive()) return arrive(packet);
+  if (isPassive()) return isShort(packet) ? drop(DropReason.Truncated) : arrive(packet);
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
     packet.targetPort);
   if (index == 0) {
     index = lookupAwaited(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
       packet.targetPort);
   }
+  if (isShort(packet)) return index != 0 ? serveShort(packet, Connection.at(index)) : drop(DropReason.Truncated);
   if (index != 0) return toServer(packet, Connection.at(index));
   begin(packet);
 }
@@ -267,11 +268,13 @@ function fromServer(packet: Packet): void {
   if (index != 0) {
     let connection = Connection.at(index);
     if (connection.forward == <u32>Forward.Nat) return toClient(packet, connection);
+    if (isShort(packet)) return routePacket(packet);
     // The director's own kernel, as a real server: nothing to rewrite, but its state is seen.
     countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
     advance(packet, connection, FROM_SERVER);
     return routePacket(packet);
   }
+  if (isShort(packet)) return routePacket(packet);
   let begun = openOutward(packet);
   if (begun == REFUSED) return;
   if (begun != 0) {

@@ -8,7 +8,7 @@ import { STATE_EMBEDDED } from "../abi/layout";
 import { lock, state, unlock } from "../memory";
 import { markOf } from "../packet/mark";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
-import { isBalanced } from "../packet/parse";
+import { isBalanced, readQuoted6 } from "../packet/parse";
 import { isFtpData, open } from "../begin/choose";
 import { REFUSED } from "../begin/open";
 import { Server } from "../service/server";
@@ -44,13 +44,14 @@ function handleError(packet: Packet): bool {
   let source = state + STATE_EMBEDDED;
   let target = source + 16;
   let family = <u32>packet.family;
-  let headerBytes: u32 = 40;
+  let ports: usize;
   let protocol: u32;
   if (family == 4) {
     if (inner + 20 > packet.end) return false;
-    headerBytes = (<u32>load<u8>(inner) & 15) << 2;
+    let headerBytes = (<u32>load<u8>(inner) & 15) << 2;
     if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
-    if (load<u16>(inner, 6) & 0xff1f) return false;
+    // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
+    ports = inner + headerBytes;
     let tunnelled = tunnelledConnection(packet, inner, source);
     if (tunnelled != 0) {
       if (isIntact(packet)) tellClient(packet, tunnelled, inner);
@@ -60,12 +61,13 @@ function handleError(packet: Packet): bool {
     mapAddress(source, load<u32>(inner, 12));
     mapAddress(target, load<u32>(inner, 16));
   } else {
-    if (inner + 40 > packet.end) return false;
-    protocol = load<u8>(inner, 6);
+    let quoted = standIn(packet);
+    if (!readQuoted6(quoted, inner)) return false;
+    protocol = quoted.protocol;
+    ports = quoted.l4;
     copyAddress(source, inner + 8);
     copyAddress(target, inner + 24);
   }
-  let ports = inner + headerBytes;
   // The ports are enough: behind a header with options routers send no more than four bytes of the rest.
   if (!isBalanced(protocol) || ports + 4 > packet.end) return false;
 

@@ -5,7 +5,8 @@ import { DropReason, Sysctl, TunnelType } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { hopPort } from "../link/route";
 import { sourceFor } from "../link/local";
-import { forgetPieces, growPieces } from "../packet/fragment";
+import { hopMtu } from "../link/neighbor";
+import { firstPieceRoom6, forgetPieces, growPieces } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { drop } from "../stats";
@@ -14,10 +15,13 @@ import { copyAddress, set16 } from "../wire/field";
 import { state } from "../memory";
 import { sysctl } from "../sysctl";
 import { prepareOuter } from "./express/outer";
+import { wireBytes } from "./hop";
+import { pathMtu } from "./pathmtu";
 import { completeChecksum, send } from "./send";
 import { outerProtocol, outerService, shimBytes, writeGre, writeGue } from "./shim";
 
 const ETHERNET_BYTES: u32 = 14;
+const IPV4_BYTES: u32 = 20;
 
 /** Puts the outer headers before one packet (its hop already taken) and sends it. */
 export function encapsulate(packet: Packet, connection: Connection, hop: u32): void {
@@ -56,11 +60,24 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   packet.protocol = <u8>protocol;
   store<u16>(packet.frame, server.family == 4 ? 0x0008 : 0xdd86, 12);
   packet.flags &= ~<u32>PacketFlag.Options;
-  // What came in pieces leaves in pieces no longer than the longest of them; which, does not matter any more.
-  if (inner == 4 && server.family == 4 && !whole) forgetPieces(packet);
-  else if (inner == 6 && server.family == 6) growPieces(packet, innerBytes + shim);
-  else packet.flags &= ~<u32>PacketFlag.Reassembled;
-  send(packet, hop);
+  let mtu = pathMtu(server, hopMtu(hop));
+  if (packet.has(PacketFlag.Reassembled)) wrapPieces(packet, inner, innerBytes + shim, whole, mtu);
+  send(packet, hop, mtu);
+}
+
+/**
+ * What came in pieces leaves in pieces: of IPv4 in IPv4 no longer than the longest of them; which, does not matter any
+ * more. Around IPv6 the first takes the outer header; but what fits as a whole in IPv4 goes as a whole, and what the first
+ * cannot take is cut anew (as the kernel: recordings pieces_tunnelled, pieces_6in4).
+ */
+function wrapPieces(packet: Packet, inner: u32, moreBytes: u32, whole: bool, mtu: u32): void {
+  if (packet.family == 6 && inner == 6) {
+    if (!growPieces(packet, moreBytes, firstPieceRoom6(packet))) forgetPieces(packet);
+  } else if (packet.family == 4 && inner == 4 && !whole) {
+    forgetPieces(packet);
+  } else if (packet.family != 4 || inner != 6 || wireBytes(packet) <= mtu || !growPieces(packet, moreBytes, mtu - IPV4_BYTES)) {
+    packet.flags &= ~<u32>PacketFlag.Reassembled;
+  }
 }
 
 function writeOuter4(

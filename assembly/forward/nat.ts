@@ -3,6 +3,7 @@
 import { ConnectionFlag, DropReason, Protocol } from "../abi/enums";
 import { addressDifference } from "../connection/open";
 import { Connection } from "../connection/connection";
+import { isShort } from "../packet/parse";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
 import { amend, amendPartial, difference32, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
@@ -98,6 +99,10 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
   if (wireBytes(packet) > mtu && mayNotFragment(packet)) {
     packet.fillAddresses();
     refuseSize(packet, mtu);
+    return false;
+  }
+  if (isShort(packet)) {
+    drop(DropReason.Truncated);
     return false;
   }
   if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) return false;

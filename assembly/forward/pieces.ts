@@ -3,7 +3,6 @@
 import { DropReason } from "../abi/enums";
 import { nextIdentification6, sendOwn } from "../answer/icmp";
 import { isLocal } from "../link/local";
-import { hopMtu } from "../link/neighbor";
 import { largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
@@ -14,12 +13,11 @@ import { get16, set16 } from "../wire/field";
 /** Where an IPv6 header has the source. */
 const SOURCE6: u32 = 8;
 
-/** Sends a packet in pieces: those it came in when they fit, else as large as the hop allows. */
-export function sendPieces(packet: Packet, hop: u32): void {
+/** Sends a packet in pieces: those it came in when they fit, else as large as the way allows. */
+export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
   let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
   let dataAt = packet.l3 + headerBytes;
   let total = packet.end - dataAt;
-  let mtu = hopMtu(hop);
   // What leaves with an address of ours (a tunnel's, a service's) has a name of ours: two senders' may be the same.
   if (packet.family == 6 && isLocal(packet.l3 + SOURCE6)) packet.fragmentId = nextIdentification6();
   if (packet.has(PacketFlag.Reassembled) && largestPiece(packet) <= mtu && dataAt == packet.l4) {

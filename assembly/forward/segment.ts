@@ -11,6 +11,7 @@ import { drop } from "../stats";
 import { checksum, fold64, sum } from "../wire/checksum";
 import { get16, get32, set16, set32 } from "../wire/field";
 import { pseudoOf } from "../answer/reset";
+import { hopMtu } from "../link/neighbor";
 import { encapsulate } from "./encapsulate";
 import { send } from "./send";
 
@@ -57,7 +58,7 @@ function cut(packet: Packet, connection: Connection | null, hop: u32): void {
     segment.flags &= ~(<u32>PacketFlag.Segments | <u32>PacketFlag.Partial | <u32>PacketFlag.Reassembled);
     writeHeaders(segment, packet, offset, offset + bytes == total, count);
     if (connection) encapsulate(segment, connection, hop);
-    else send(segment, hop);
+    else send(segment, hop, hopMtu(hop));
     count++;
   }
 }

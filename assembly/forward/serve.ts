@@ -1,11 +1,12 @@
 // What every packet of a client's goes through once its connection is known.
 
+import { DropReason } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT } from "../connection/table";
 import { Packet } from "../packet/packet";
 import { Server } from "../service/server";
 import { advance } from "../state/advance";
-import { countIn } from "../stats";
+import { countIn, drop } from "../stats";
 import { isMaster } from "../sync/daemon";
 import { tellOthers } from "../sync/export";
 import { forwardToServer } from "./toserver";
@@ -17,4 +18,14 @@ export function serve(packet: Packet, connection: Connection): void {
   connection.packets++;
   forwardToServer(packet, connection);
   if (isMaster()) tellOthers(connection, connection.packets);
+}
+
+/** Ends within its transport header: its connection's state stays, and it goes on where nothing is rewritten (recording short_known). */
+export function serveShort(packet: Packet, connection: Connection): void {
+  let server = Server.at(connection.server);
+  if (connection.server != 0 && !server.available) return drop(DropReason.ServerGone);
+  countIn(connection.server, server.service, packet.ipBytes);
+  connection.touch();
+  connection.packets++;
+  forwardToServer(packet, connection);
 }

@@ -6,6 +6,7 @@ import { ConnectionFlag, DropReason, Forward, FrameFlag, PortFlag } from "../abi
 import { answerLocal } from "../answer/local";
 import { Connection } from "../connection/connection";
 import { helpToServer } from "../helper/table";
+import { isShort } from "../packet/parse";
 import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
@@ -22,6 +23,7 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (method == <u32>Forward.Local) return deliver(packet);
   let hop = hopToServer(connection);
   if (hop == HOP_LOCAL) {
+    if (isShort(packet)) return drop(DropReason.Truncated);
     // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
     if (method == <u32>Forward.Nat && hostPort() != 0) {
       if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
@@ -46,6 +48,7 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
     takeHop(packet);
     return refuseSize(packet, mtu);
   }
+  if (method == <u32>Forward.Nat && isShort(packet)) return drop(DropReason.Truncated);
   if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
   if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
   else takeHop(packet);

@@ -5,13 +5,12 @@ import { isLocal } from "../link/local";
 import { ownerByClient } from "../connection/owner";
 import { clientsPacket } from "../errors/tunnelled";
 import { state } from "../memory";
-import { Packet, PacketFlag } from "../packet/packet";
-import { isBalanced } from "../packet/parse";
+import { Packet, PacketFlag, standIn } from "../packet/packet";
+import { isBalanced, readQuoted6 } from "../packet/parse";
 import { copyAddress, mapAddress } from "../wire/field";
 import { STATE_EMBEDDED } from "../abi/layout";
 
 const IPV4_BYTES: u32 = 20;
-const IPV6_BYTES: u32 = 40;
 const PORTS_BYTES: u32 = 4;
 const NOBODY: u32 = 0xffffffff;
 
@@ -24,7 +23,7 @@ export function ownerOfPacket(packet: Packet): u32 {
 /** The owner of an ICMP error: that of the packet inside it. `none` when it is about no connection. */
 export function ownerOfError(packet: Packet, none: u32): u32 {
   let inner = <usize>packet.l4 + 8;
-  if (packet.family == 6) return ownerOfQuoted6(inner, packet.end, none);
+  if (packet.family == 6) return ownerOfQuoted6(packet, inner, none);
   if (packet.has(PacketFlag.ToLocal) && inner + IPV4_BYTES <= packet.end) {
     // About a tunnel of ours: then it quotes a client's packet within its own.
     let travelling = clientsPacket(inner, packet.end);
@@ -47,13 +46,12 @@ function ownerOfQuoted4(at: usize, end: usize, none: u32): u32 {
   return ownerOfQuoted(protocol, at + headerBytes);
 }
 
-function ownerOfQuoted6(at: usize, end: usize, none: u32): u32 {
-  if (at + IPV6_BYTES + PORTS_BYTES > end) return none;
-  let protocol = <u32>load<u8>(at, 6);
-  if (!isBalanced(protocol)) return none;
+function ownerOfQuoted6(packet: Packet, at: usize, none: u32): u32 {
+  let quoted = standIn(packet);
+  if (!readQuoted6(quoted, at) || !isBalanced(quoted.protocol) || quoted.l4 + PORTS_BYTES > quoted.end) return none;
   copyAddress(state + STATE_EMBEDDED, at + 8);
   copyAddress(state + STATE_EMBEDDED + 16, at + 24);
-  return ownerOfQuoted(protocol, at + IPV6_BYTES);
+  return ownerOfQuoted(quoted.protocol, quoted.l4);
 }
 
 /** The quoted packet went to the client when its source is ours, else it came from there. */

@@ -185,21 +185,23 @@ export function recutMtu(packet: Packet): u32 {
   return packet.family == 6 ? max(largestPiece(packet), IPV6_MTU_MIN) : largestPiece(packet);
 }
 
-/**
- * An IPv6 packet has got so many more bytes before its payload. The first piece takes them when it can; else the
- * packet is cut anew.
- */
-export function growPieces(packet: Packet, bytes: u32): void {
-  if (!packet.has(PacketFlag.Reassembled)) return;
+/** Bytes that the first piece of an IPv6 packet may have. */
+export function firstPieceRoom6(packet: Packet): u32 {
+  return recutMtu(packet) - PIECE_HEADERS6_BYTES;
+}
+
+/** A packet has got so many more bytes before its payload. The first piece takes them; false when it has no room for them. */
+export function growPieces(packet: Packet, bytes: u32, roomBytes: u32): bool {
   let pieces = <usize>packet.reassembly + PIECES;
   let count = pieceCount(packet);
   let first = <u32>load<u16>(pieces, 2) + bytes;
-  if (count == 1 || (bytes & 7) != 0 || first + PIECE_HEADERS6_BYTES > recutMtu(packet)) return forgetPieces(packet);
+  if (count == 1 || (bytes & 7) != 0 || first > roomBytes) return false;
   store<u16>(pieces, <u16>first, 2);
   for (let piece: u32 = 1; piece < count; piece++) {
     let at = pieces + (<usize>piece << 2);
     store<u16>(at, <u16>(<u32>load<u16>(at) + bytes));
   }
+  return true;
 }
 
 /** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */

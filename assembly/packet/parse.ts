@@ -9,6 +9,7 @@ import { get16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
 
 export const ETHERNET_BYTES: u32 = 14;
+const IPV6_BYTES: u32 = 40;
 const TYPE_IPV4: u32 = 0x0008; // network order
 const TYPE_ARP: u32 = 0x0608;
 const TYPE_IPV6: u32 = 0xdd86;
@@ -155,7 +156,17 @@ export function findUpper6(packet: Packet): bool {
   return false;
 }
 
-/** Bytes of the transport header that must be there before its ports may be read. */
+/** Reads the IPv6 packet that an error quotes at `at` into the error's stand-in; false when its upper header is not there. */
+export function readQuoted6(quoted: Packet, at: usize): bool {
+  if (at + IPV6_BYTES > <usize>quoted.end) return false;
+  quoted.l3 = <u32>at;
+  quoted.flags = quoted.fragmentOffset = 0;
+  return findUpper6(quoted) && quoted.fragmentOffset == 0;
+}
+
+const PORTS_BYTES: u32 = 4;
+
+/** Bytes of the transport header that must be there before anything beyond its ports may be read. */
 function minimumBytes(protocol: u32): u32 {
   if (protocol == <u32>Protocol.Tcp) return 20;
   if (protocol == <u32>Protocol.Udp) return 8;
@@ -167,9 +178,14 @@ export function isBalanced(protocol: u32): bool {
   return protocol == <u32>Protocol.Tcp || protocol == <u32>Protocol.Udp || protocol == <u32>Protocol.Sctp;
 }
 
+/** True when a packet of a balanced protocol ends within its transport header: it cannot be rewritten, nor its state seen. */
+export function isShort(packet: Packet): bool {
+  return packet.l4 + minimumBytes(packet.protocol) > packet.end;
+}
+
 /** Reads the ports of a balanced protocol; false when the packet is too short for them. */
 export function readPorts(packet: Packet): bool {
-  if (packet.l4 + minimumBytes(packet.protocol) > packet.end) return false;
+  if (packet.l4 + PORTS_BYTES > packet.end) return false;
   packet.sourcePort = load<u16>(packet.l4);
   packet.targetPort = load<u16>(packet.l4, 2);
   return true;
