@@ -42,7 +42,7 @@ import { ownerOfError, ownerOfPacket } from "./handover/owner";
 import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
-import { findService, isJoining, isServing } from "./service/service";
+import { findService, isJoining, isServing, isTracking4 } from "./service/service";
 import { findServerAt, Server } from "./service/server";
 import { countOut, drop } from "./stats";
 import { isPassive } from "./sync/daemon";
@@ -158,8 +158,8 @@ function internet(packet: Packet): void {
     // Each piece's header is looked at before anything is kept of it.
     if (!isWelcome(packet)) return;
     if (isOnlyRouted(packet)) return routePacket(packet);
-    // Of IPv4, a passing piece without hops goes no further; of IPv6 it is put together first.
-    if (packet.family == 4 && packet.timeToLive <= 1 && !isLocal(packet.target)) return refuseHops(packet);
+    // Of IPv4, a passing piece without hops goes no further; of IPv6, or when all are tracked, it is put together first.
+    if (packet.family == 4 && packet.timeToLive <= 1 && !isTracking4() && !isLocal(packet.target)) return refuseHops(packet);
     if (!reassemble(packet)) return;
   }
   whole(packet);
@@ -204,7 +204,7 @@ function arrive(packet: Packet): void {
 function isOnlyRouted(packet: Packet): bool {
   if (isLocal(packet.target)) return false;
   if (!isJoining(packet.family)) return true;
-  return packet.family == 4 && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol);
+  return packet.family == 4 && !isTracking4() && packet.protocol != <u8>Protocol.Icmp && !isBalanced(packet.protocol);
 }
 
 /** A packet to an address of ours: the client's side of a connection, or the beginning of one. */

@@ -47,6 +47,7 @@ export const CONTROL_ORPHANS: u32 = 196; //        u32 rises when servers go and
 export const CONTROL_SERVING: u32 = 200; //        u32 services of IPv4, u32 of IPv6
 export const CONTROL_JOINING6: u32 = 208; //       u32 1 once there was a service of IPv6: its fragments are put together from then on
 export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request and every setting changed: what was prepared is out of date
+export const CONTROL_TRACKING4: u32 = 216; //      u32 services of IPv4 whose packets the kernel would track: all fragments are put together
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 // what several workers share, each word on a line of its own: see base/lock.ts

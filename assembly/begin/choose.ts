@@ -9,12 +9,12 @@ import { deliver } from "../forward/toserver";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { drop } from "../stats";
-import { Service } from "../service/service";
+import { Server } from "../service/server";
+import { FTP_CONTROL, Service } from "../service/service";
 import { openTo, REFUSED } from "./open";
 import { openPersistent } from "./persistence";
 
 export const FTP_DATA: u32 = 20 << 8; // network order
-const FTP_CONTROL: u32 = 21 << 8;
 
 /** Opens a connection for a packet. Answers its index, 0 when no server is free, or REFUSED. */
 export function open(packet: Packet, index: u32): u32 {
@@ -38,7 +38,7 @@ export function open(packet: Packet, index: u32): u32 {
   if (server == 0) return 0;
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
-  return openTo(packet, index, server, flags);
+  return openTo(packet, index, server, Server.at(server).port, flags);
 }
 
 /** Data connections of active FTP are opened by the server: one from port 20 is never scheduled. */

@@ -12,9 +12,8 @@ import { sysctl } from "../sysctl";
 /** The packet has been dropped and counted; nothing is left to do. */
 export const REFUSED: u32 = 0xffffffff;
 
-/** Opens a connection to a chosen server and counts it. */
-export function openTo(packet: Packet, index: u32, server: u32, flags: u32): u32 {
-  let port = <u32>Server.at(server).port;
+/** Opens a connection to a port of a chosen server, and counts it. Port 0 is the one that the client asks for. */
+export function openTo(packet: Packet, index: u32, server: u32, port: u32, flags: u32): u32 {
   let opened = openConnection(packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target,
     packet.targetPort, server, port != 0 ? port : packet.targetPort, flags, packet.mark);
   if (opened == 0) return REFUSED;

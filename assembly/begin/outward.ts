@@ -29,7 +29,7 @@ export function openOutward(packet: Packet): u32 {
   asked.mark = 0;
   if (service.has(ServiceFlag.Persistent)) return callId(packet) == 0 ? 0 : openPersistent(asked, server.service, speaker);
   lock();
-  let opened = openTo(asked, server.service, speaker, service.has(ServiceFlag.OnePacket) ? <u32>ConnectionFlag.OnePacket : 0);
+  let opened = openTo(asked, server.service, speaker, server.port, service.has(ServiceFlag.OnePacket) ? <u32>ConnectionFlag.OnePacket : 0);
   unlock();
   return opened;
 }

@@ -9,7 +9,7 @@ import { enterCommons, leaveCommons, lock, state, unlock } from "../memory";
 import { Packet } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
-import { Service } from "../service/service";
+import { FTP_CONTROL, Service } from "../service/service";
 import { drop } from "../stats";
 import { outlive } from "../sync/outlive";
 import { sysctl } from "../sysctl";
@@ -19,8 +19,6 @@ import { setTimeoutMs } from "../connection/due";
 import { keepNote } from "../connection/note";
 import { closeConnection, openConnection } from "../connection/open";
 import { insert, lookupTemplate, remove } from "../connection/table";
-
-const FTP_CONTROL: u32 = 21 << 8; // network order
 
 /**
  * Opens a connection of a persistent service: by its template, or with a new one. It leads to the template's
@@ -58,7 +56,7 @@ export function openPersistent(packet: Packet, index: u32, speaker: u32): u32 {
   lock();
   enterCommons();
   let template = lookupTemplate(packet.family, protocol, client, virtual, virtualPort, note, noteBytes);
-  if (template != 0 && (!isAlive(template) || !usable(template))) template = 0;
+  if (template != 0 && (!isAlive(template) || !usable(template, speaker))) template = 0;
   if (template == 0) template = openTemplate(packet, index, speaker, protocol, client, virtual, virtualPort, note, noteBytes);
   let record = Connection.at(template);
   let number = record.number;
@@ -76,7 +74,7 @@ function openTemplate(
   let service = Service.at(index);
   let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
   if (server == 0) return 0;
-  let port: u32 = virtualPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
+  let port: u32 = packet.targetPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
   let template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,
     <u32>ConnectionFlag.Template, packet.mark);
   if (template == 0 || (note != 0 && !label(template, note, noteBytes))) return REFUSED;
@@ -88,9 +86,13 @@ function openTemplate(
 /** A connection by its template; its index, or REFUSED. */
 function openBy(packet: Packet, index: u32, speaker: u32, template: Connection, number: u32): u32 {
   template.touch();
-  let flags: u32 = Service.at(index).has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
+  let service = Service.at(index);
+  let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;
-  let opened = openTo(packet, index, speaker != 0 ? speaker : template.server, flags);
+  let server = speaker != 0 ? speaker : <u32>template.server;
+  // Another port than the service's, of a mark or beside FTP's, is the server's too (as the kernel: recording other_ports).
+  let port: u32 = packet.targetPort == service.port ? Server.at(server).port : 0;
+  let opened = openTo(packet, index, server, port, flags);
   if (opened == REFUSED) return REFUSED;
   Connection.at(opened).control = number;
   template.children++;
@@ -143,13 +145,13 @@ function isAlive(index: u32): bool {
 
 /**
  * True while the template's server may take more. Of a server that was removed, or drained while
- * expire_quiescent_template is set, the template is put aside: it stays until its connections end,
- * but under port 65535 nobody finds it (as the kernel: recording persistence).
+ * expire_quiescent_template is set, or when another server is the `speaker`, the template is put aside: it stays
+ * until its connections end, but under port 65535 nobody finds it (as the kernel: recordings persistence, sip_listing).
  */
-function usable(index: u32): bool {
+function usable(index: u32, speaker: u32): bool {
   let template = Connection.at(index);
   let server = Server.at(template.server);
-  if (template.server != 0 && server.available &&
+  if (template.server != 0 && server.available && (speaker == 0 || speaker == <u32>template.server) &&
     (server.weight != 0 || sysctl(Sysctl.ExpireQuiescentTemplate) == 0)) return true;
   if (<u32>template.virtualPort != 0xffff) {
     remove(index);

@@ -6,6 +6,7 @@ import { serve } from "../forward/serve";
 import { bindHelper } from "../helper/table";
 import { state } from "../memory";
 import { Packet } from "../packet/packet";
+import { Server } from "../service/server";
 import { refuse } from "./choose";
 import { openTo, REFUSED } from "./open";
 import { prepare } from "./prepared";
@@ -17,7 +18,7 @@ export function goOn(packet: Packet, service: u32, server: u32): void {
   packet.fillAddresses();
   packet.mark = 0;
   if (server == 0) return refuse(packet, service);
-  let index = openTo(packet, service, server, 0);
+  let index = openTo(packet, service, server, Server.at(server).port, 0);
   if (index == REFUSED) return;
   let connection = Connection.at(index);
   bindHelper(connection);

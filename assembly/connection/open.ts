@@ -12,7 +12,7 @@ import { Server } from "../service/server";
 import { Connection } from "./connection";
 import { endAtTick } from "./early";
 import { giveExtra } from "./extra";
-import { give, insert, remove, take } from "./table";
+import { give, insert, insertBehind, remove, take } from "./table";
 import { lock, lookAt, now, unlock, worker, workers } from "../memory";
 
 /** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
@@ -230,7 +230,7 @@ export function endRetired(index: u32): void {
   if (connection.children != 0) return;
   connection.set(ConnectionFlag.Retired);
   connection.endNow();
-  insert(index);
+  insertBehind(index);
   if (!endAtTick(index)) closeConnection(index);
 }
 

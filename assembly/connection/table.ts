@@ -191,25 +191,50 @@ export function bucketAt(home: u32): usize {
   return buckets + (<usize>(home / BUCKET_PLACES) << 6);
 }
 
-/** Puts a connection into the table, by its client and protocol. */
+/**
+ * Puts a connection into the table, by its client and protocol, before all others of the same client's port: the newest
+ * is found first (as the kernel: recording same_client).
+ */
 export function insert(index: u32): void {
+  settle(index, true);
+}
+
+/** Puts a connection behind all others of the same client's port. */
+export function insertBehind(index: u32): void {
+  settle(index, false);
+}
+
+/**
+ * Each connection that has to stand further back takes the place of the next one with its tag, and the last an empty
+ * one. Nearly always there is none, and the first empty place is taken.
+ */
+function settle(index: u32, first: bool): void {
   let connection = Connection.at(index);
   let hash = homeHash(connection);
+  let tag = tagOf(hash);
   let bucket = bucketOf(hash);
   // At most half of all places are ever taken (CONNECTIONS_PER_BUCKET of BUCKET_PLACES): this ends.
-  let empty = matches(bucket, 0);
-  while (empty == 0) {
+  for (let moving = index; moving != 0;) {
+    let empty = matches(bucket, 0);
+    let places = (empty & -empty) | (first ? matches(bucket, tag) : 0);
+    for (; places != 0 && moving != 0; places &= places - 1) moving = exchange(bucket, ctz(places), tag, moving);
+    if (moving == 0) break;
     store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
     bucket = next(bucket);
-    empty = matches(bucket, 0);
   }
-  let place = ctz(empty);
-  store<u16>(bucket + (<usize>place << 1), <u16>tagOf(hash));
-  store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
-  connection.home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
   connection.set(ConnectionFlag.Hashed);
   lookAtEnd(connection);
   countAwaited(connection, 1);
+}
+
+/** Gives a place to a connection; answers whose it was, 0 for nobody's. */
+function exchange(bucket: usize, place: u32, tag: u32, index: u32): u32 {
+  let at = bucket + (<usize>place << 2);
+  let before = load<u32>(at, BUCKET_INDICES);
+  store<u16>(bucket + (<usize>place << 1), <u16>tag);
+  store<u32>(at, index, BUCKET_INDICES);
+  Connection.at(index).home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
+  return before;
 }
 
 /** Takes a connection out of the table. */

@@ -14,7 +14,7 @@ import { scheduleChanged } from "../schedule/table";
 import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
 import { Server, linkServer, takeServer } from "../service/server";
-import { Service } from "../service/service";
+import { beginTracking, FTP_CONTROL, Service } from "../service/service";
 import { isBackup, isMaster } from "../sync/daemon";
 import { copyAddress, sameAddress } from "../wire/field";
 
@@ -67,7 +67,7 @@ export function serverAdd(): i32 {
     linkServer(at);
   }
   let server = Server.at(at);
-  writeServer(server);
+  writeServer(service, server);
   // Added anew, it begins with the weight it has now, though its record may remember another (mh).
   server.lastWeight = server.weight;
   server.flags |= <u32>ServerFlag.Available;
@@ -94,7 +94,7 @@ export function removed(service: Service): u32 {
 }
 
 /** What is prepared for a tunnel is out of date when the tunnel changes. */
-function writeServer(server: Server): void {
+function writeServer(service: Service, server: Server): void {
   if (!server.available || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
     server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT)) {
     routesChanged();
@@ -103,6 +103,7 @@ function writeServer(server: Server): void {
   let upper = load<u32>(R, REQUEST_UPPER);
   if (upper == 0 || upper > server.upper) server.flags &= ~<u32>ServerFlag.Overload;
   server.forward = load<u8>(R, REQUEST_FORWARD);
+  if (service.port == <u16>FTP_CONTROL && server.forward == <u8>Forward.Nat) beginTracking(service);
   server.weight = load<u32>(R, REQUEST_WEIGHT);
   if (server.weight != 0) server.lastWeight = server.weight;
   server.upper = upper;
@@ -120,7 +121,7 @@ export function serverEdit(): i32 {
   if (error < 0) return error;
   let at = listed(service);
   if (at == 0) return <i32>ControlError.NoServer;
-  writeServer(Server.at(at));
+  writeServer(service, Server.at(at));
   scheduleChanged(index);
   return 0;
 }

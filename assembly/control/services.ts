@@ -11,7 +11,7 @@ import { family, isFamily, requestMark, requested } from "./request";
 import { beginSchedule, endSchedule, isScheduler } from "../schedule/table";
 import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
-import { countServing, Service, serviceHead } from "../service/service";
+import { countServing, endTracking, Service, serviceHead } from "../service/service";
 import { copyAddress } from "../wire/field";
 
 const R: usize = REQUEST_BASE;
@@ -86,6 +86,7 @@ function dropService(index: u32): void {
   while (load<u32>(at) != index) at = changetype<usize>(Service.at(load<u32>(at))) + offsetof<Service>("next");
   store<u32>(at, service.next);
   countServing(service.family, -1);
+  endTracking(service);
   memory.fill(changetype<usize>(service), 0, SERVICE_BYTES);
 }
 

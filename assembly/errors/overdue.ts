@@ -9,6 +9,7 @@ import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
 import { IN_USE, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
 import { Packet } from "../packet/packet";
+import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { set16 } from "../wire/field";
 
@@ -56,8 +57,12 @@ function tellOverdue(record: usize): void {
   if (packet.family == 6) restoreHeader6(packet, record, headerBytes);
   packet.fillAddresses();
   if (packet.family == 6) return sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
-  // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
-  if (!isLocal(packet.target)) takeHop(packet);
+  if (!isLocal(packet.target)) {
+    // Where all fragments are put together at the door, only the target's own are told of.
+    if (isTracking4()) return;
+    // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
+    takeHop(packet);
+  }
   sendIcmpError(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
 }
 

@@ -1,7 +1,7 @@
 // ICMP errors about our own tunnels: a router tells the sender of the outer packet, which is the director. Only
 // the client can mend it, so it is told in turn, about its own packet (RFC 2003 section 4.4).
 
-import { PACKET_BYTES } from "../abi/layout";
+import { CONTROL_BASE, CONTROL_SERVERS_USED, PACKET_BYTES } from "../abi/layout";
 import { GROUP_MAX } from "../abi/limits";
 import { DropReason, Forward, Protocol, TunnelType } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
@@ -39,10 +39,20 @@ export function clientsPacket(outer: usize, end: usize): usize {
   }
 }
 
-/** True when the outer packet is one that this connection's packets travel in. */
+/**
+ * True when the outer packet is one that this connection's packets travel in: to its server, while that is listed, or
+ * to whoever else has the same tunnel (as the kernel: recording errors_removed_tunnel).
+ */
 function isTunnelOf(connection: Connection, outer: usize): bool {
   if (connection.forward != <u32>Forward.Tunnel || connection.server == 0) return false;
-  let server = Server.at(connection.server);
+  if (Server.at(connection.server).available) return isTunnelTo(Server.at(connection.server), outer);
+  let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
+  for (let index: u32 = 1; index < used; index++) if (isTunnelTo(Server.at(index), outer)) return true;
+  return false;
+}
+
+function isTunnelTo(server: Server, outer: usize): bool {
+  if (!server.available || server.forward != <u8>Forward.Tunnel) return false;
   if (server.family != 4 || load<u32>(server.address, 12) != load<u32>(outer, 16)) return false;
   let at = outer + ((<usize>load<u8>(outer) & 15) << 2);
   switch (<i32>load<u8>(outer, 9)) {
@@ -57,7 +67,7 @@ function connectionOf(inner: usize, end: usize, scratch: usize): u32 {
   if (inner == 0 || inner + IPV4_BYTES > end || load<u8>(inner) >> 4 != 4 || (load<u8>(inner) & 15) < 5) return 0;
   let ports = inner + ((<usize>load<u8>(inner) & 15) << 2);
   let protocol = <u32>load<u8>(inner, 9);
-  if (!isBalanced(protocol) || ports + 8 > end || (load<u16>(inner, 6) & 0xff1f) != 0) return 0;
+  if (!isBalanced(protocol) || ports + 4 > end || (load<u16>(inner, 6) & 0xff1f) != 0) return 0;
   mapAddress(scratch, load<u32>(inner, 12));
   mapAddress(scratch + 16, load<u32>(inner, 16));
   return lookup(FROM_CLIENT, 4, protocol, scratch, load<u16>(ports), scratch + 16, load<u16>(ports, 2));

@@ -1,7 +1,7 @@
 // A virtual service: an address and port of the director (or a firewall mark) that servers stand behind.
 
 import {
-  CONTROL_BASE, CONTROL_JOINING6, CONTROL_SERVICES_USED, CONTROL_SERVING, SERVICES_BASE, SERVICES_HASH, SERVICES_HASH_PLACES, SERVICE_BYTES, SERVICE_CURRENT,
+  CONTROL_BASE, CONTROL_JOINING6, CONTROL_SERVICES_USED, CONTROL_SERVING, CONTROL_TRACKING4, SERVICES_BASE, SERVICES_HASH, SERVICES_HASH_PLACES, SERVICE_BYTES, SERVICE_CURRENT,
   SERVICE_CURSOR, SERVICE_FLAGS, SERVICE_NEXT, SERVICE_RANDOM, SERVICE_SERVERS, SERVICE_SLAB,
 } from "../abi/layout";
 import { Protocol, ServiceFlag } from "../abi/enums";
@@ -31,7 +31,7 @@ export class Service {
   divisor: u32; //         72
   slab: u32; //            76
   random: u32; //          80
-  spare0: u32; //          84
+  tracking: u32; //        84  1: FTP behind NAT
   spare1: u64; //          88
   spare2: u64; //          96
   spare3: u64; //         104
@@ -57,6 +57,9 @@ if (offsetof<Service>("current") != SERVICE_CURRENT) ERROR("current moved: updat
 if (offsetof<Service>("slab") != SERVICE_SLAB) ERROR("slab moved: update SERVICE_SLAB");
 if (offsetof<Service>("random") != SERVICE_RANDOM) ERROR("random moved: update SERVICE_RANDOM");
 
+/** The port of FTP's command connections, in network order. */
+export const FTP_CONTROL: u32 = 21 << 8;
+
 /** Where the services of a family are counted. */
 function servingAt(family: u32): usize {
   return CONTROL_BASE + CONTROL_SERVING + (family == 6 ? 4 : 0);
@@ -78,6 +81,25 @@ export function countServing(family: u32, change: i32): void {
 /** True when fragments that are only passing have to be whole for IPVS to look at them: for IPv6 as soon as it ever had to. */
 export function isJoining(family: u32): bool {
   return family == 6 ? load<u32>(CONTROL_BASE, CONTROL_JOINING6) != 0 : isServing(4);
+}
+
+/**
+ * FTP behind NAT needs connection tracking in a kernel, which puts every IPv4 fragment together before anything else
+ * looks at it, until the service goes (recording tracked_fragments).
+ */
+export function beginTracking(service: Service): void {
+  if (service.tracking != 0 || service.family != 4) return;
+  service.tracking = 1;
+  store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_TRACKING4) + 1, CONTROL_TRACKING4);
+}
+
+export function endTracking(service: Service): void {
+  if (service.tracking != 0) store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_TRACKING4) - 1, CONTROL_TRACKING4);
+}
+
+/** True while there is a service that makes a kernel put all fragments of IPv4 together. */
+export function isTracking4(): bool {
+  return load<u32>(CONTROL_BASE, CONTROL_TRACKING4) != 0;
 }
 
 /** The hash chain a service with these keys is on. */
@@ -102,7 +124,6 @@ export function findExact(family: u32, fwmark: u32, protocol: u32, address: usiz
   return 0;
 }
 
-const FTP_CONTROL: u32 = 21 << 8; // network order
 const FTP_DATA: u32 = 20 << 8;
 const UNPRIVILEGED: u32 = 1024;
 

@@ -15,7 +15,7 @@ export function maskedFrame(hex: string): string {
   }
   const outer6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 17 && frame.subarray(22, 38).toString("hex");
   // The same in the first piece of one.
-  const firstPiece6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 44 && frame[54] === 17 && (frame.readUInt16BE(56) & 0xfff8) === 0;
+  const firstPiece6 = frame.length >= 70 && frame.readUInt16BE(12) === 0x86dd && frame[20] === 44 && frame[54] === 17 && (frame.readUInt16BE(56) & 0xfff8) === 0;
   if (firstPiece6 && frame.subarray(22, 38).toString("hex") === "fd000002000000000000000000000001") frame.fill(0, 62, 64).fill(0, 68, 70);
   if (outer6 === "fd000002000000000000000000000001") frame.fill(0, 54, 56).fill(0, 60, 62);
   // A sync message's source port, and the checksum with it.
@@ -23,7 +23,7 @@ export function maskedFrame(hex: string): string {
   if (toGroup6 && frame[20] === 17) frame.fill(0, 54, 56).fill(0, 60, 62);
   if (toGroup6 && firstPiece6) frame.fill(0, 62, 64).fill(0, 68, 70);
   // The fragment header's identification: chosen anew by the kernel after reassembly.
-  if (frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);
+  if (frame.length >= 62 && frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);
   return frame.toString("hex");
 }
 

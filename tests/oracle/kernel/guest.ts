@@ -23,8 +23,12 @@ const MEMORY = "128M";
 const GO_ON = 0x2b;
 /** How often timers are looked at in the end: what fired may have set others that are due. */
 const SETTLE_ROUNDS = 3;
-/** Longer than any connection or fragment lives without its service; then templates and removed servers, which are looked at each minute. */
-const ALL_GONE_SECONDS = [70, 5000, 200, 200, 200, 200];
+/** Longer than any connection or fragment lives without its service; what others needed ends a round later than they. */
+const CONNECTIONS_GONE_SECONDS = [70, 5000];
+const ROUND_SECONDS = 200;
+const ROUNDS_MAX = 8;
+/** A removed server that nobody needs is seen to be idle in one round, and forgotten, with its counts, in one of the next. */
+const SERVERS_GONE_ROUNDS = 3;
 
 export interface GuestOutput { port: string; bytes: Buffer }
 
@@ -236,11 +240,12 @@ export class Guest {
   /** Back to how it was after the boot: no service, no connection, no fragment, default settings. */
   reset(): void {
     this.must(programsRequest(clearPrograms(this.config, this.settings)));
-    for (const seconds of ALL_GONE_SECONDS) this.advance(seconds, seconds);
+    for (const seconds of CONNECTIONS_GONE_SECONDS) this.advance(seconds, seconds);
+    for (let round = 0; this.connectionsLeft() > 0 && round < ROUNDS_MAX; round++) this.advance(ROUND_SECONDS, ROUND_SECONDS);
+    for (let round = 0; round < SERVERS_GONE_ROUNDS; round++) this.advance(ROUND_SECONDS, ROUND_SECONDS);
     if (this.marked) this.request(scriptRequest(forgetMarks));
     this.marked = false;
-    const left = this.must(scriptRequest("cat /proc/net/ip_vs_conn")).stdout.trim().split("\n").length - 1;
-    if (this.changed || left > 0) {
+    if (this.changed || this.connectionsLeft() > 0) {
       this.thaw();
       this.must(scriptRequest(reloadScript(this.config)));
       this.clock.freeze();
@@ -248,6 +253,10 @@ export class Guest {
     }
     this.barrier();
     this.take();
+  }
+
+  private connectionsLeft(): number {
+    return this.must(programsRequest([["cat", "/proc/net/ip_vs_conn"]])).stdout.trim().split("\n").length - 1;
   }
 
   close(): void {

@@ -9,8 +9,11 @@ const SETTINGS = [
   "net/ipv4/ip_forward=1", "net/ipv6/conf/all/forwarding=1",
   "net/ipv4/conf/all/send_redirects=0", "net/ipv4/conf/default/send_redirects=0",
   "net/ipv4/conf/all/rp_filter=0", "net/ipv4/conf/default/rp_filter=0",
-  "net/ipv4/icmp_ratelimit=0", "net/ipv4/icmp_msgs_per_sec=100000", "net/ipv6/icmp/ratelimit=0",
+  "net/ipv4/icmp_ratelimit=0", "net/ipv4/icmp_msgs_per_sec=100000", "net/ipv4/icmp_msgs_burst=100000", "net/ipv6/icmp/ratelimit=0",
   "net/ipv6/auto_flowlabels=0",
+  // Tracking, which FTP behind NAT needs, would look at checksums where cards mostly have: IPVS then drops what an IPv6
+  // client says. What was tracked in the scenario before must not outlive a reset.
+  "net/netfilter/nf_conntrack_checksum=0", "net/netfilter/nf_conntrack_tcp_timeout_established=3600",
 ];
 const PORT_SETTINGS = [
   "ipv6/conf/PORT/accept_dad=0", "ipv6/conf/PORT/accept_ra=0", "ipv6/conf/PORT/router_solicitations=0",
