@@ -51,7 +51,14 @@ export function control(operation: u32): i32 {
   setNow(load<u32>(CONTROL_BASE, CONTROL_NOW_MS));
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
+  // Before and after, since other workers go on meanwhile.
   settingsChanged();
+  let answer = perform(operation);
+  settingsChanged();
+  return answer;
+}
+
+function perform(operation: u32): i32 {
   switch (<i32>operation) {
     case Operation.ServiceAdd: return serviceAdd();
     case Operation.ServiceEdit: return serviceEdit();

@@ -7,7 +7,7 @@
 import {
   BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
   CONNECTION_CLIENT_PORT, CONNECTION_CLIENT_PORT_AGAIN, CONNECTION_CONTROL, CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS,
-  CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_DROP_RATE,
+  CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_COMMONS, CONTROL_DROP_RATE,
   CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
   NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
 } from "../abi/layout";
@@ -16,14 +16,15 @@ import { ConnectionFlag, Forward, Protocol, ServerFlag, ServiceFlag } from "../a
 import { foldAddress } from "../base/hash";
 import { Connection } from "../connection/connection";
 import { lookAfter } from "../connection/due";
-import { FROM_CLIENT, isTableFull, matches, tagOf, takeAsItIs } from "../connection/table";
+import { ownerOf } from "../connection/owner";
+import { FROM_CLIENT, insert, isTableFull, lookup, matches, tagOf, takeAsItIs } from "../connection/table";
 import { hopsAt, IP, sourceAt, TARGET_PORT, targetAt, TCP_FLAGS, transportAt } from "../forward/express/fields";
 import { carries, leave } from "../forward/express/leave";
 import { outerOf, wrap, wrappedBytes } from "../forward/express/outer";
 import { amendTcp, amendUdp, takeHop, translate } from "../forward/express/rewrite";
 import { FLAGS, IN4, IN6 } from "../forward/express/road";
 import { isLocal4, isLocal6 } from "../link/local";
-import { buckets, connections, counters, now, shared, state, table, transmitList } from "../memory";
+import { buckets, connections, counters, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
 import { Packet } from "../packet/packet";
 import { STEADY_UDP } from "../packet/scan";
 import { loadChanged } from "../schedule/loads";
@@ -52,8 +53,9 @@ export function beginExpress(at: usize, end: usize): usize {
 
 /** True while every beginning has to be looked at closely: for marks, by a defence, for an announced connection. */
 function isUnusual(): bool {
-  return shared || (load<u32>(CONTROL_BASE, CONTROL_MARKS_USED) | load<u32>(CONTROL_BASE, CONTROL_WHOLES) |
-    load<u32>(CONTROL_BASE, CONTROL_DROP_RATE) | load<u32>(table, STATE_AWAITED)) != 0;
+  return (load<u32>(CONTROL_BASE, CONTROL_MARKS_USED) | load<u32>(CONTROL_BASE, CONTROL_WHOLES) |
+    load<u32>(CONTROL_BASE, CONTROL_DROP_RATE) | load<u32>(table, STATE_AWAITED) |
+    load<u32>(<usize>CONTROL_BASE + CONTROL_COMMONS, STATE_AWAITED)) != 0;
 }
 
 function begin4(at: usize, end: usize): usize {
@@ -84,22 +86,21 @@ function run(at: usize, end: usize, family: u32): usize {
     if (<usize>packet.connection != connections) break;
     let frame = <usize>packet.frame;
     if (!isBeginning(packet, frame, family)) break;
-    // Nobody has begun it meanwhile, and it has its place.
-    let bucket = <usize>packet.bucket;
-    let empty = matches(bucket, 0);
-    if (load<u32>(bucket, BUCKET_OVERFLOW) != 0) break;
-    if (matches(bucket, tagOf(packet.hash)) != 0) break;
-    if (empty == 0) break;
+    if (shared && ownerOf(packet.hash) != worker) break;
     if (isTableFull()) break;
+    let clientPort = <u32>load<u16>(frame + transportAt(family));
     let source = addressAt(frame + sourceAt(family), family);
     let target = addressAt(frame + targetAt(family), family);
     v128.store(packet.source, source);
     v128.store(packet.target, target);
+    // Nobody has begun it meanwhile.
+    if (matches(packet.bucket, tagOf(packet.hash)) != 0) break;
+    if (load<u32>(packet.bucket, BUCKET_OVERFLOW) != 0 && isKnown(packet, frame, family)) break;
     service = serviceOf(packet, frame, service, family);
     if (service == 0) break;
     if (Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket)) break;
 
-    let clientPort = <u32>load<u16>(frame + transportAt(family));
+    lock();
     server = schedule(service, packet.source, clientPort, packet.target);
     isChosen = true;
     let prepared = preparedOf(server);
@@ -112,12 +113,22 @@ function run(at: usize, end: usize, family: u32): usize {
     if (!carries(neighbor, sentBytes, nowMs)) break;
     isChosen = false;
 
-    let record = open(packet, prepared, ctz(empty), clientPort, family);
+    let index = takeAsItIs();
+    let record = connections + <usize>index * CONNECTION_BYTES;
+    copyPrepared(record, prepared);
+    let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(packet.source);
+    store<u32>(record, client, CONNECTION_CLIENT);
+    store<u32>(record, client, CONNECTION_CLIENT_AGAIN);
+    store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT);
+    store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT_AGAIN);
+    store<u32>(record, nowMs, CONNECTION_LAST_MS);
     v128.store(record, source, CONNECTION_CLIENT16);
     v128.store(record, target, CONNECTION_VIRTUAL16);
     v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
     v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
+    enter(packet.bucket, tagOf(packet.hash), index, record);
     countAt(Server.at(server), what >> 16);
+    unlock();
 
     let one = packetOf(bytes);
     sum = i64x2.add(sum, one);
@@ -147,6 +158,7 @@ function run(at: usize, end: usize, family: u32): usize {
   }
   if (!isChosen) return at;
   goOn(changetype<Packet>(at), service, server);
+  unlock();
   return at + PACKET_BYTES;
 }
 
@@ -178,27 +190,30 @@ function serviceOf(packet: Packet, frame: usize, last: u32, family: u32): u32 {
   return findExact(family, 0, packet.protocol, packet.target, port);
 }
 
-/** Takes a record and writes its first line, as prepared but for the client and the times; puts it into its bucket. */
+/** True when a connection like this lies further on, since its bucket was full. */
+function isKnown(packet: Packet, frame: usize, family: u32): bool {
+  let ports = load<u32>(frame + transportAt(family));
+  return lookup(FROM_CLIENT, family, packet.protocol, packet.source, ports & 0xffff, packet.target, ports >> 16) != 0;
+}
+
 @inline
-function open(packet: Packet, prepared: usize, place: u32, clientPort: u32, family: u32): usize {
-  let bucket = <usize>packet.bucket;
-  let index = takeAsItIs();
-  let record = connections + <usize>index * CONNECTION_BYTES;
-  store<u16>(bucket + (<usize>place << 1), <u16>tagOf(packet.hash));
-  store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
+function copyPrepared(record: usize, prepared: usize): void {
   v128.store(record, v128.load(prepared));
   v128.store(record, v128.load(prepared, 16), 16);
   v128.store(record, v128.load(prepared, 32), 32);
   v128.store(record, v128.load(prepared, 48), 48);
-  let client = family == 4 ? load<u32>(packet.frame + sourceAt(4)) : foldAddress(packet.source);
-  store<u32>(record, client, CONNECTION_CLIENT);
-  store<u32>(record, client, CONNECTION_CLIENT_AGAIN);
-  store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT);
-  store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT_AGAIN);
-  store<u32>(record, now, CONNECTION_LAST_MS);
+}
+
+/** Puts a new connection into the first empty place of its bucket, in which nobody has its tag. */
+@inline
+function enter(bucket: usize, tag: u32, index: u32, record: usize): void {
+  let empty = matches(bucket, 0);
+  if (empty == 0) return insert(index);
+  let place = ctz(empty);
+  store<u16>(bucket + (<usize>place << 1), <u16>tag);
+  store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
   store<u32>(record, <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place, CONNECTION_HOME);
-  lookAfter(index, load<u32>(prepared, CONNECTION_TIMEOUT_MS));
-  return record;
+  lookAfter(index, load<u32>(record, CONNECTION_TIMEOUT_MS));
 }
 
 /** A server has one connection more. */

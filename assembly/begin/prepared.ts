@@ -27,8 +27,8 @@ export function isPrepared(at: usize): bool {
     (load<u32>(at, CONNECTION_GENERATION) ^ load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION))) == 0;
 }
 
-/** Keeps what a connection looks like after its first packet, if it is one that others may begin as. */
-export function prepare(connection: Connection): void {
+/** Keeps what a connection looks like after its first packet, if others may begin as this one; by CONTROL_CHANGES before it. */
+export function prepare(connection: Connection, changes: u32): void {
   if (connection.forward == <u32>Forward.Local || connection.forward == <u32>Forward.Bypass) return;
   if (<u32>connection.hopIn - 1 >= HOP_LOCAL - 1) return;
   let untold = <u32>connection.flags & ~<u32>ConnectionFlag.ToldMask;
@@ -38,5 +38,5 @@ export function prepare(connection: Connection): void {
   let kept = changetype<Connection>(at);
   kept.flags = <u16>untold;
   kept.synced = 0;
-  kept.home = load<u32>(CONTROL_BASE, CONTROL_CHANGES);
+  kept.home = changes;
 }

@@ -11,7 +11,7 @@ import { dues, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAtEnd, lookNever } from "./due";
-import { closeConnection } from "./open";
+import { close } from "./open";
 import { bucketAt } from "./table";
 
 /** All words are looked through once in this time. */
@@ -100,7 +100,7 @@ export function endIfOver(connection: Connection): bool {
   }
   if (connection.expired) {
     if (connection.children == 0) {
-      closeConnection(connection.index);
+      close(connection.index);
       return true;
     }
     outlive(connection);

@@ -4,13 +4,13 @@
 // a bucket, so a search stops at the first bucket nobody had to pass.
 
 import {
-  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT16, FREE_BYTES,
+  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT16, DUE_BYTES, FREE_BYTES,
   STATE_AWAITED, STATE_FREE, STATE_FRESH, STATE_USED,
 } from "../abi/layout";
 import { ConnectionFlag, Forward } from "../abi/enums";
 import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
-import { bucketMask, buckets, connections, connectionsMax, freed, inCommons, seed, table } from "../memory";
+import { bucketMask, buckets, connections, connectionsMax, dues, freed, inCommons, seed, table } from "../memory";
 import { Connection } from "./connection";
 import { lookAtEnd, lookNever } from "./due";
 import { hashNote, hasNote, noteHash } from "./note";
@@ -157,8 +157,9 @@ export function foresee(count: u32): u32 {
   let free = load<u32>(table, STATE_FREE);
   let last = free - min<u32>(free, count);
   for (let place = free; place != last; place--) {
-    let record = connections + <usize>load<u32>(freed + <usize>(place - 1) * FREE_BYTES) * CONNECTION_BYTES;
-    touched += load<u32>(record) + load<u32>(record, CONNECTION_CLIENT16);
+    let index = <usize>load<u32>(freed + <usize>(place - 1) * FREE_BYTES);
+    let record = connections + index * CONNECTION_BYTES;
+    touched += load<u32>(record) + load<u32>(record, CONNECTION_CLIENT16) + load<u32>(dues + index * DUE_BYTES);
   }
   return touched;
 }

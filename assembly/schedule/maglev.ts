@@ -16,6 +16,7 @@ const TURNS_BITS: i32 = 6;
 const KEY_PLACE: u64 = 2654435761;
 const KEY_STEP: u64 = 2654446892;
 
+@inline
 function hash(word: u32, key: u64, places: u32): u32 {
   return siphash13(word, key) % places;
 }
