@@ -23,6 +23,13 @@ const MEMORY = "128M";
 const GO_ON = 0x2b;
 /** How often timers are looked at in the end: what fired may have set others that are due. */
 const SETTLE_ROUNDS = 3;
+/**
+ * A timer that is set while the kernel catches up with a long stride comes late by an eighth of that stride: statistics
+ * would be summed minutes later. So no stride is longer than this, and the last seconds go by in small ones.
+ */
+const STRIDE_MAX_SECONDS = 100;
+const FINE_SECONDS = 16;
+const FINE_STRIDE_SECONDS = 2;
 /** Longer than any connection or fragment lives without its service; what others needed ends a round later than they. */
 const CONNECTIONS_GONE_SECONDS = [70, 5000];
 const ROUND_SECONDS = 200;
@@ -167,9 +174,11 @@ export class Guest {
 
   /** Moves the guest's time on; answers what time alone caused to be sent. */
   advance(seconds: number, strideSeconds: number): GuestOutput[] {
-    for (let left = seconds; left > 1e-9; left -= strideSeconds) {
-      this.clock.advance(Math.min(left, strideSeconds));
+    for (let left = seconds; left > 1e-9;) {
+      const stride = Math.min(left, strideSeconds, left > FINE_SECONDS ? STRIDE_MAX_SECONDS : FINE_STRIDE_SECONDS);
+      this.clock.advance(stride);
       this.tick();
+      left -= stride;
     }
     for (let round = 0; round < SETTLE_ROUNDS; round++) this.tick();
     return this.take();
