@@ -29,6 +29,9 @@ export const TARGETS: readonly Target[] = [
   { figure: "packets of 64 bytes", rival: nftThreads.name, ratio: 0.8 },
 ];
 
+/** The one of ours that chooses for itself. */
+export const AUTOMATIC = lvsAuto.name;
+
 /** Our own rows of the table. */
 export const isOurs = (name: string): boolean => name.startsWith("lvs-");
 

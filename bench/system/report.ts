@@ -2,7 +2,7 @@
 
 import { ratio, summarize } from "../lib/compare.js";
 import { formatTable, type Row } from "../lib/table.js";
-import { isOurs, TARGETS, type Target } from "./catalog.js";
+import { AUTOMATIC, isOurs, TARGETS, type Target } from "./catalog.js";
 import { seriesOf, type CostResults, type FigureResults, type Results } from "./results.js";
 
 /** Ratios are to these, in this order. */
@@ -39,12 +39,18 @@ export function figureTable(results: Results): string {
   return formatTable(head, results.figures.flatMap((figure) => figureRows(results, figure)));
 }
 
+/** One director's ratio to a goal's rival; undefined when there is nothing to compare. */
+function ratioOf(results: Results, target: Target, director: string): number | undefined {
+  const figure = results.figures.find(({ name }) => name === target.figure);
+  return figure && ratio(seriesOf(figure, director), seriesOf(figure, target.rival));
+}
+
 /** The best of our drivers in a figure by a rival; undefined when there is nothing to compare. */
 export function bestOfOurs(results: Results, target: Target): { driver: string; ratio: number } | undefined {
   const figure = results.figures.find(({ name }) => name === target.figure);
   if (!figure) return undefined;
   const ratios = results.directors.filter(({ name }) => isOurs(name)).flatMap(({ name }) => {
-    const found = ratio(seriesOf(figure, name), seriesOf(figure, target.rival));
+    const found = ratioOf(results, target, name);
     return found === undefined ? [] : [{ driver: name, ratio: found }];
   });
   return ratios.sort((a, b) => (figure.isCost ? a.ratio - b.ratio : b.ratio - a.ratio))[0];
@@ -58,9 +64,9 @@ export function targetTable(results: Results): string {
     const isCost = results.figures.find(({ name }) => name === target.figure)?.isCost === true;
     const reached = Math.round(found.ratio * 100) / 100; // what is shown is what counts
     const isMet = isCost ? reached <= target.ratio : reached >= target.ratio;
-    return [[`${target.figure} by ${target.rival}`, `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`, reached.toFixed(2), found.driver, isMet ? "yes" : "no"]];
+    return [[`${target.figure} by ${target.rival}`, `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`, reached.toFixed(2), found.driver, isMet ? "yes" : "no", shown(ratioOf(results, target, AUTOMATIC))]];
   });
-  return rows.length === 0 ? "" : formatTable(["ratio", "goal", "reached", "by", "met"], rows);
+  return rows.length === 0 ? "" : formatTable(["ratio", "goal", "reached", "by", "met", AUTOMATIC], rows);
 }
 
 function costLegend(costs: readonly CostResults[]): string {

@@ -66,13 +66,13 @@ export class AfxdpDriver implements Driver {
     return this.ports.map(({ index, why, sockets }) => ({ port: index, why, descriptors: sockets.map((socket) => socket.descriptor) }));
   }
 
-  fill(from = 0): number {
+  fill(from = 0, most = BATCH_MAX): number {
     const { engine } = this.place;
     const memory = { bytes: engine.bytes, halves: this.halves };
     let count = from;
     for (const { index, nic, sockets } of this.ports) {
       for (const socket of sockets) {
-        socket.take(Math.min(SHARE_FRAMES, BATCH_MAX - count), (frame, bytes) => {
+        socket.take(Math.min(SHARE_FRAMES, most - count), (frame, bytes) => {
           this.batch[this.batchCount++] = this.chunks.of(frame);
           if (nic.isUnfinished) finishChecksum(memory, frame, bytes);
           engine.enter(count++, frame, bytes, index, FrameFlag.None);
@@ -220,11 +220,19 @@ export class AfxdpDriver implements Driver {
     port.link = openShortcut(nic);
   }
 
-  /** Shuts the shortcut of a port that has a packet socket beside, or opens it again; where that fails the socket serves on. */
-  setShortcut(index: number, isOpen: boolean): void {
-    const port = this.portOf[index];
-    if (!port?.nic.shortcut || isOpen === port.link >= 0) return;
-    if (!isOpen) return this.shut(port);
+  /**
+   * Shuts the shortcuts of ports that have a packet socket beside, or opens them again; where that fails the socket serves on.
+   * In a card's driver the program stays: taking it off may restart the card's queues.
+   */
+  setShortcuts(isOpen: boolean): void {
+    for (const port of this.ports) {
+      if (!port.nic.shortcut || port.nic.isDriverMode || isOpen === port.link >= 0) continue;
+      if (isOpen) this.tryOpen(port);
+      else this.shut(port);
+    }
+  }
+
+  private tryOpen(port: Port): void {
     try {
       port.link = openShortcut(port.nic);
     } catch (error) {

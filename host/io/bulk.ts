@@ -1,18 +1,17 @@
-// Whether bulk comes in by a port: long TCP segments, whose sender or card would join forty of them into one frame,
-// if only somebody takes them whole. A packet socket does, AF_XDP does not; for all that is small AF_XDP costs half.
+// Whether it is bulk that comes in: long TCP segments, which a sender or the kernel joins, forty to a frame. A packet
+// socket takes them whole, and an XDP program is only in its way; for all that is small AF_XDP costs half.
 //
 // It does not matter by which of the two a frame has come: what is counted are segments as on the wire.
 
 import type { SentFrame } from "../engine/engine.js";
 import type { FrameLists } from "./driver.js";
 
+const USUAL_MTU = 1500;
 const WINDOW_MS = 20;
 /** Long segments of a window that are bulk: 120 Mbit/s. Less is not worth a change. */
 const BULK_SEGMENTS = 200;
-/** So long there must have been no bulk until the port is thought to be without; twice as long each time it comes again soon. */
+/** So long there must have been no bulk until it is thought to be over. */
 const CALM_MS = 1000;
-const CALM_MS_MAX = 64_000;
-const SOON_MS = 5000;
 
 const PROTOCOL4_AT = 14 + 9;
 const PROTOCOL6_AT = 14 + 6;
@@ -26,17 +25,14 @@ export class BulkWatch {
   private bulkSegments = 0;
   private windowMs = 0;
   private seenMs = 0;
-  private endedMs = -Infinity;
-  private calmMs = CALM_MS;
 
-  constructor(private readonly mtu: number) {}
-
-  note(memory: Uint8Array, frame: number, bytes: number): void {
-    if (bytes * 4 < this.mtu * 3) {
+  /** A frame has come by a port of this MTU. */
+  note(memory: Uint8Array, frame: number, bytes: number, mtu: number): void {
+    if (bytes * 4 < mtu * 3) {
       this.segments++;
       return;
     }
-    const segments = Math.ceil(bytes / (this.mtu + VERSION_AT));
+    const segments = Math.ceil(bytes / (mtu + VERSION_AT));
     this.segments += segments;
     const protocolAt = ((memory[frame + VERSION_AT] ?? 0) >>> 4) === 4 ? PROTOCOL4_AT : PROTOCOL6_AT;
     if (memory[frame + protocolAt] === TCP) this.bulkSegments += segments;
@@ -46,24 +42,11 @@ export class BulkWatch {
   hasChanged(nowMs: number): boolean {
     if (nowMs - this.windowMs < WINDOW_MS) return false;
     const { isBulk } = this;
-    const isBulkWindow = this.bulkSegments >= BULK_SEGMENTS && this.bulkSegments * 2 >= this.segments;
+    if (this.bulkSegments >= BULK_SEGMENTS && this.bulkSegments * 2 >= this.segments) this.seenMs = nowMs;
+    this.isBulk = this.seenMs > 0 && nowMs - this.seenMs < CALM_MS;
     this.windowMs = nowMs;
     this.segments = this.bulkSegments = 0;
-    if (isBulkWindow) this.begin(nowMs);
-    else if (isBulk && nowMs - this.seenMs >= this.calmMs) this.end(nowMs);
     return this.isBulk !== isBulk;
-  }
-
-  private begin(nowMs: number): void {
-    this.seenMs = nowMs;
-    if (this.isBulk) return;
-    this.isBulk = true;
-    this.calmMs = nowMs - this.endedMs < SOON_MS ? Math.min(this.calmMs * 2, CALM_MS_MAX) : CALM_MS;
-  }
-
-  private end(nowMs: number): void {
-    this.isBulk = false;
-    this.endedMs = nowMs;
   }
 }
 
@@ -72,14 +55,14 @@ export class WatchedLists implements FrameLists {
   readonly arenaBase: number;
   readonly bytes: Uint8Array;
 
-  /** Watches by port. */
-  constructor(private readonly lists: FrameLists, private readonly watches: readonly (BulkWatch | undefined)[]) {
+  /** MTUs by port. */
+  constructor(private readonly lists: FrameLists, private readonly watch: BulkWatch, private readonly mtus: readonly number[]) {
     this.arenaBase = lists.arenaBase;
     this.bytes = lists.bytes;
   }
 
   enter(index: number, frame: number, bytes: number, port: number, flags: number): void {
-    this.watches[port]?.note(this.bytes, frame, bytes);
+    this.watch.note(this.bytes, frame, bytes, this.mtus[port] ?? USUAL_MTU);
     this.lists.enter(index, frame, bytes, port, flags);
   }
 

@@ -8,8 +8,6 @@ import { MixedDriver } from "./mixed.js";
 import { TapDriver } from "./tap.js";
 import { UringDriver } from "./uring.js";
 
-const USUAL_MTU = 1500;
-
 /** A port with both ways has both names. */
 export type DriverName = "tap" | "uring" | "afxdp" | "tap, afxdp" | "uring, afxdp";
 
@@ -43,9 +41,11 @@ function chooseForBoth(choice: DriverChoice, place: Place, nics: readonly Device
 
 /** AF_XDP, and beside it whatever suits devices with a descriptor. */
 function mix(choice: DriverChoice, place: Place, nics: readonly Device[]): Chosen {
-  const watches: (BulkWatch | undefined)[] = [];
-  for (const { index, descriptor, mtu } of nics) if (descriptor >= 0) watches[index] = new BulkWatch(mtu ?? USUAL_MTU);
-  const engine = new WatchedLists(place.engine, watches);
+  const both = nics.filter(({ descriptor }) => descriptor >= 0);
+  const watch = both.length > 0 ? new BulkWatch() : undefined;
+  const mtus: number[] = [];
+  for (const { index, mtu } of both) if (mtu !== undefined) mtus[index] = mtu;
+  const engine = watch ? new WatchedLists(place.engine, watch, mtus) : place.engine;
   const short = new AfxdpDriver({ ...place, engine, devices: nics });
   try {
     const others = chooseForDescriptors(choice, { ...place, engine, devices: place.devices.filter(({ descriptor }) => descriptor >= 0) });
@@ -55,7 +55,7 @@ function mix(choice: DriverChoice, place: Place, nics: readonly Device[]): Chose
       return nic ? { ...nic, name: port.name === "uring" ? "uring, afxdp" : "tap, afxdp", why: `${port.why}; ${nic.why}` } : port;
     });
     return {
-      driver: new MixedDriver({ ...place, engine }, short, others.driver, watches),
+      driver: new MixedDriver({ ...place, engine }, short, others.driver, watch),
       ports: [...ports, ...found.filter((one) => !ports.some(({ port }) => port === one.port))],
     };
   } catch (error) {

@@ -1,6 +1,7 @@
 // NICs by AF_XDP and devices by descriptors in one director: two drivers take turns in the same lists, one sleep waits
 // for both. A port may have both ways: frames then leave by the one that they came by.
 
+import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import type { AfxdpDriver } from "./afxdp.js";
 import type { BulkWatch } from "./bulk.js";
 import { WAIT_MS, type Driver, type Place } from "./driver.js";
@@ -18,18 +19,17 @@ export class MixedDriver implements Driver {
   private isIdle = false;
   private exchangedMs = 0;
 
-  /** `watches` by port, for those with both ways. */
+  /** `watch` is for ports with both ways. */
   constructor(
-    private readonly place: Place, private readonly nics: AfxdpDriver, private readonly others: TapDriver | UringDriver,
-    private readonly watches: readonly (BulkWatch | undefined)[],
+    private readonly place: Place, private readonly nics: AfxdpDriver, private readonly others: TapDriver | UringDriver, private readonly watch?: BulkWatch,
   ) {
     for (const { index, descriptor } of place.devices) this.hasDescriptor[index] = descriptor >= 0;
     this.sleeping = new Sleep(place.wake, [...nics.descriptors, ...others.descriptors]);
-    if (!(others instanceof TapDriver)) others.alsoWatch(nics.descriptors);
   }
 
   fill(from = 0): number {
-    const count = this.nics.fill(this.others.fill(from));
+    // Of one connection a short frame usually comes before a long one: a request's head, then its body.
+    const count = this.others.fill(this.nics.fill(from, BATCH_MAX - this.others.waiting));
     this.isIdle = count === from;
     return count;
   }
@@ -66,8 +66,8 @@ export class MixedDriver implements Driver {
       if (!nics.hasWork() && !others.hasWork()) sleeping.sleep(longestMs);
       return;
     }
-    // A sleep costs less outside of the ring as long as little comes by it.
-    if (this.watches.some((watch) => watch?.isBulk) && !nics.hasWork()) return others.wait(longestMs);
+    // A sleep costs less outside of the ring as long as little comes by it. With bulk nothing else comes.
+    if (this.watch?.isBulk === true && !nics.hasWork()) return others.wait(longestMs);
     if (others.hasWork || (nics.hasWork() && nowMs - this.exchangedMs >= EXCHANGE_MS)) {
       others.exchange();
       this.exchangedMs = nowMs;
@@ -77,11 +77,9 @@ export class MixedDriver implements Driver {
     if (sleeping.wasEndedBy(nics.descriptors.length)) others.exchange();
   }
 
-  /** Bulk goes by sockets, all else by AF_XDP, where a port has both. */
+  /** Bulk comes by sockets alone, all else by AF_XDP, where ports have both. */
   private look(nowMs: number): void {
-    this.watches.forEach((watch, port) => {
-      if (watch?.hasChanged(nowMs) === true) this.nics.setShortcut(port, !watch.isBulk);
-    });
+    if (this.watch?.hasChanged(nowMs) === true) this.nics.setShortcuts(!this.watch.isBulk);
   }
 
   close(): void {

@@ -2,8 +2,8 @@
 // hardware address past the kernel's stack, to AF_XDP sockets. Everything else, and whatever the sockets have no room
 // for in size, goes on to the kernel, and so to the packet socket.
 //
-// The shortcut may be shut and opened again at any time: frames then come by the socket, or by the shortcut. On a cable
-// (veth) it has to be shut for bulk: while a program is there the other end cannot send long segments.
+// The shortcut may be shut and opened again at any time: frames then come by the socket, or by the shortcut. Where there is
+// no wire (veth) the program runs in generic mode: in the driver it would forbid the other end long segments.
 
 import { Assembler, type Register } from "./sys/assembler.js";
 import { attachXdp, loadXdp, makeMap, MapKind, XdpPlace, type Instruction } from "./sys/bpf.js";
@@ -58,10 +58,11 @@ export class Shortcut {
     const sockets = makeMap(MapKind.Sockets, 4, 4, nic.queues);
     try {
       const chunkBytes = chunkBytesFor(mtu);
+      const hasNoWire = WITHOUT_WIRE.has(nic.driver);
       const program = loadXdp(shortcutProgram(mac, sockets, roomOf(chunkBytes)));
       return new Shortcut({
-        interfaceIndex: nic.index, namespacePath, queues: nic.served, chunkBytes, sockets, isDriverMode: true, mode: "auto",
-        why: "bulk by the socket", isUnfinished: WITHOUT_WIRE.has(nic.driver), shortcut: { name, program },
+        interfaceIndex: nic.index, namespacePath, queues: nic.served, chunkBytes, sockets, isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
+        why: "long segments by the socket", isUnfinished: hasNoWire, shortcut: { name, program },
       });
     } catch (error) {
       close(sockets);
@@ -77,8 +78,8 @@ export class Shortcut {
 }
 
 /** Lets a NIC's frames in by its shortcut; a link, which shuts it when it is closed. */
-export function openShortcut({ interfaceIndex, namespacePath, shortcut }: NicPlace): number {
+export function openShortcut({ interfaceIndex, namespacePath, isDriverMode, shortcut }: NicPlace): number {
   if (!shortcut) return -1;
-  const make = (): number => attachXdp(shortcut.program, shortcut.name, interfaceIndex, XdpPlace.Driver);
+  const make = (): number => attachXdp(shortcut.program, shortcut.name, interfaceIndex, isDriverMode ? XdpPlace.Driver : XdpPlace.Generic);
   return namespacePath === undefined ? make() : inNamespace(namespacePath, make);
 }

@@ -42,6 +42,11 @@ export class TapDriver implements Driver {
     return this.place.devices.map((device) => device.descriptor);
   }
 
+  /** The most frames that the next fill enters. */
+  get waiting(): number {
+    return SLOTS;
+  }
+
   fill(from = 0): number {
     const { engine, devices } = this.place;
     let count = 0;

@@ -16,7 +16,6 @@ const TAG_READ = 1;
 const TAG_WRITE = 2;
 const TAG_WAKE = 3;
 const TAG_CANCEL = 4;
-const TAG_WATCH = 5;
 /** The tag's upper part names the port. */
 const TAG_BITS = 8;
 /** Detail of a write that is not from a slot: the frame lies in the engine's own memory. */
@@ -58,9 +57,6 @@ export class UringDriver implements Driver {
   private writes = 0;
   private ownWrites = 0;
   private isWakeRead = false;
-  private watched: readonly number[] = [];
-  /** By place among the watched: whether the kernel looks at it. */
-  private readonly watching: boolean[] = [];
   private isClosing = false;
   private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
     this.complete(tag, detail, result, buffer, more);
@@ -92,14 +88,14 @@ export class UringDriver implements Driver {
     if (this.ports.some((port) => port.errno === EINVAL)) throw new Error("the kernel cannot read a TAP by io_uring (before 6.7)");
   }
 
+  /** The most frames that the next fill enters. */
+  get waiting(): number {
+    return this.arrivedCount;
+  }
+
   /** What ends a wait. */
   get descriptors(): number[] {
     return this.ports.map((port) => port.descriptor);
-  }
-
-  /** A wait ends, too, when there is something to be read from one of these. */
-  alsoWatch(descriptors: readonly number[]): void {
-    this.watched = descriptors;
   }
 
   fill(from = 0): number {
@@ -151,7 +147,6 @@ export class UringDriver implements Driver {
 
   wait(longestMs = WAIT_MS): void {
     const isPaused = this.check();
-    this.watch();
     const isReading = this.read();
     // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
     // port whose slots all went on in writes cannot read before these are over: then any completion will do.
@@ -196,22 +191,13 @@ export class UringDriver implements Driver {
   private endReads(): void {
     if (this.ring.full) this.submit(0);
     this.ring.cancelAll(TAG_CANCEL);
-    const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.watching.includes(true) || this.ports.some((port) => port.isReading);
+    const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.ports.some((port) => port.isReading);
     for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
   }
 
   private submit(completions: number, longestMs = WAIT_MS): void {
     this.ring.enter(completions, longestMs);
     this.ring.reap(this.onCompletion);
-  }
-
-  /** Has the kernel look at what is watched and has not yet been told of. */
-  private watch(): void {
-    this.watched.forEach((descriptor, index) => {
-      if (this.watching[index] === true) return;
-      this.watching[index] = true;
-      this.ring.watch(descriptor, TAG_WATCH | (index << TAG_BITS));
-    });
   }
 
   /** Starts what does not read: the wake descriptor and each port that has slots. False when a port has none. */
@@ -239,7 +225,6 @@ export class UringDriver implements Driver {
     switch (tag & ((1 << TAG_BITS) - 1)) {
       case TAG_READ: return port && this.completeRead(port, result, buffer, more);
       case TAG_WRITE: return this.completeWrite(tag >>> TAG_BITS, detail, result);
-      case TAG_WATCH: this.watching[tag >>> TAG_BITS] = false; return;
       case TAG_WAKE: this.isWakeRead = false;
     }
   }

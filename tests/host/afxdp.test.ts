@@ -144,36 +144,38 @@ describe("the watch for bulk", () => {
   const [tcp, udp] = [frame(6), frame(17)];
   /** A window of so many frames of each kind. */
   const window = (watch: BulkWatch, nowMs: number, long: number, small = 0, bytes = 1514, memory = tcp): boolean => {
-    for (let count = 0; count < long; count++) watch.note(memory, 0, bytes);
-    for (let count = 0; count < small; count++) watch.note(tcp, 0, 66);
+    for (let count = 0; count < long; count++) watch.note(memory, 0, bytes, 1500);
+    for (let count = 0; count < small; count++) watch.note(tcp, 0, 66, 1500);
     return watch.hasChanged(nowMs);
   };
 
   it("long segments of TCP are bulk, one by one or joined; small frames and datagrams are not", () => {
-    assert.equal(window(new BulkWatch(1500), 100, 600, 300), true);
-    assert.equal(window(new BulkWatch(1500), 100, 7, 300, 65226), true);
-    assert.equal(window(new BulkWatch(1500), 100, 0, 9000), false);
-    assert.equal(window(new BulkWatch(1500), 100, 600, 0, 1514, udp), false);
+    assert.equal(window(new BulkWatch(), 100, 600, 300), true);
+    assert.equal(window(new BulkWatch(), 100, 7, 300, 65226), true);
+    assert.equal(window(new BulkWatch(), 100, 0, 9000), false);
+    assert.equal(window(new BulkWatch(), 100, 600, 0, 1514, udp), false);
   });
 
   it("is not impressed by a little of it, nor by what is less than half", () => {
-    assert.equal(window(new BulkWatch(1500), 100, 199), false);
-    assert.equal(window(new BulkWatch(1500), 100, 200), true);
-    assert.equal(window(new BulkWatch(1500), 100, 600, 601), false);
-    assert.equal(window(new BulkWatch(1500), 100, 600, 600), true);
+    assert.equal(window(new BulkWatch(), 100, 199), false);
+    assert.equal(window(new BulkWatch(), 100, 200), true);
+    assert.equal(window(new BulkWatch(), 100, 600, 601), false);
+    assert.equal(window(new BulkWatch(), 100, 600, 600), true);
   });
 
-  it("ends a second after the last of it, and later each time it soon comes again", () => {
-    const watch = new BulkWatch(1500);
+  it("ends a second after the last of it, and may begin again at once", () => {
+    const watch = new BulkWatch();
     window(watch, 1000, 600);
     assert.deepEqual([window(watch, 1950, 0), watch.isBulk], [false, true]);
     assert.deepEqual([window(watch, 2000, 0), watch.isBulk], [true, false]);
-    assert.deepEqual([window(watch, 3000, 600), watch.isBulk], [true, true]);
-    assert.deepEqual([window(watch, 4950, 0), watch.isBulk], [false, true]);
-    assert.deepEqual([window(watch, 5000, 0), watch.isBulk], [true, false]);
-    // After a longer rest it counts from the beginning.
-    window(watch, 20_000, 600);
-    assert.equal(window(watch, 21_000, 0), true);
+    assert.deepEqual([window(watch, 2020, 600), watch.isBulk], [true, true]);
+  });
+
+  it("looks at whole windows only", () => {
+    const watch = new BulkWatch();
+    window(watch, 1000, 0);
+    assert.equal(window(watch, 1010, 600), false);
+    assert.equal(window(watch, 1020, 0), true);
   });
 });
 

@@ -5,7 +5,7 @@
 // Everything happens in the one thread that made the ring, inside its calls (DEFER_TASKRUN): between two
 // calls the kernel touches no page, so plain loads and stores are enough.
 
-import { addressOf, checked, close, errno, POLL_IN, syscall } from "./libc.js";
+import { addressOf, checked, close, errno, syscall } from "./libc.js";
 import { SystemError } from "./error.js";
 
 // The same numbers on every architecture Node runs on.
@@ -19,7 +19,6 @@ const ENTER_GETEVENTS = 1;
 const ENTER_EXT_ARG = 8;
 const REGISTER_BUFFERS = 22;
 
-const OP_POLL = 6;
 const OP_CANCEL = 14;
 const OP_READ = 22;
 const OP_WRITE = 23;
@@ -129,14 +128,6 @@ export class Ring {
   /** Reads again and again, each time into a buffer of the group, until it has none. */
   readAll(descriptor: number, group: number, tag: number): void {
     this.prepare(OP_READ_MULTISHOT | BUFFER_SELECT, descriptor, 0, 0, tag, 0, group);
-  }
-
-  /** Tells, once, that there is something to be read from a descriptor; nothing is read. */
-  watch(descriptor: number, tag: number): void {
-    this.prepare(OP_POLL, descriptor, 0, 0, tag, 0, 0);
-    const submission = this.lastSubmission();
-    this.words[submission + 2] = this.words[submission + 3] = 0; // of a poll nothing may be here
-    this.words[submission + 7] = POLL_IN;
   }
 
   /** Ends everything that is under way; each says so by its own completion. */
