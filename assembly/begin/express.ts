@@ -12,7 +12,7 @@ import {
   NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
 } from "../abi/layout";
 import { TRANSMIT_MAX } from "../abi/limits";
-import { ConnectionFlag, Forward, Protocol, ServerFlag, ServiceFlag } from "../abi/enums";
+import { ConnectionFlag, DropReason, Forward, Protocol, ServerFlag, ServiceFlag } from "../abi/enums";
 import { foldAddress } from "../base/hash";
 import { Connection } from "../connection/connection";
 import { lookAfter } from "../connection/due";
@@ -31,7 +31,7 @@ import { loadChanged } from "../schedule/loads";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
 import { findExact, Service } from "../service/service";
-import { add, addConnections, packetOf, serverCounter, serviceCounter } from "../stats";
+import { add, addConnections, drop, packetOf, serverCounter, serviceCounter } from "../stats";
 import { isMaster } from "../sync/daemon";
 import { tellOthers } from "../sync/export";
 import { sameAddress } from "../wire/field";
@@ -79,7 +79,7 @@ function run(at: usize, end: usize, family: u32): usize {
   let server: u32 = 0;
   let isChosen = false;
   let sum = i64x2.splat(0);
-  let first = at;
+  let begun: u32 = 0;
   for (; at < end; at += PACKET_BYTES) {
     let packet = changetype<Packet>(at);
     if ((packet.flags & FLAGS) != kind) break;
@@ -87,7 +87,6 @@ function run(at: usize, end: usize, family: u32): usize {
     let frame = <usize>packet.frame;
     if (!isBeginning(packet, frame, family)) break;
     if (shared && ownerOf(packet.hash) != worker) break;
-    if (isTableFull()) break;
     let clientPort = <u32>load<u16>(frame + transportAt(family));
     let source = addressAt(frame + sourceAt(family), family);
     let target = addressAt(frame + targetAt(family), family);
@@ -98,6 +97,11 @@ function run(at: usize, end: usize, family: u32): usize {
     if (load<u32>(packet.bucket, BUCKET_OVERFLOW) != 0 && isKnown(packet, frame, family)) break;
     service = serviceOf(packet, frame, service, family);
     if (service == 0) break;
+    if (isTableFull()) {
+      // Nobody is asked whom to take for what cannot be taken: a flood must be cheap.
+      drop(DropReason.ConnectionTableFull);
+      continue;
+    }
     if (Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket)) break;
 
     lock();
@@ -113,44 +117,20 @@ function run(at: usize, end: usize, family: u32): usize {
     if (!carries(neighbor, sentBytes, nowMs)) break;
     isChosen = false;
 
-    let index = takeAsItIs();
-    let record = connections + <usize>index * CONNECTION_BYTES;
-    copyPrepared(record, prepared);
-    let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(packet.source);
-    store<u32>(record, client, CONNECTION_CLIENT);
-    store<u32>(record, client, CONNECTION_CLIENT_AGAIN);
-    store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT);
-    store<u16>(record, <u16>clientPort, CONNECTION_CLIENT_PORT_AGAIN);
-    store<u32>(record, nowMs, CONNECTION_LAST_MS);
-    v128.store(record, source, CONNECTION_CLIENT16);
-    v128.store(record, target, CONNECTION_VIRTUAL16);
-    v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
-    v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
-    enter(packet.bucket, tagOf(packet.hash), index, record);
+    let record = open(prepared, packet, server, source, target, family);
     countAt(Server.at(server), what >> 16);
     unlock();
-
     let one = packetOf(bytes);
     sum = i64x2.add(sum, one);
-    add(serverCounter(server) + COUNTER_IN_PACKETS, one);
-    addConnections(serverCounter(server), 1);
-    add(serviceCounter(service) + COUNTER_IN_PACKETS, one);
-    addConnections(serviceCounter(service), 1);
-    let hops = <u32>load<u8>(frame + hopsAt(family));
-    takeHop(frame, record, hops, family, FROM_CLIENT);
-    if (method == <u32>Forward.Nat) {
-      translate(frame, record, family, FROM_CLIENT);
-      if ((what & 0xff) == <u32>Protocol.Tcp) amendTcp(frame, record, family, FROM_CLIENT);
-      else amendUdp(frame, record, family, FROM_CLIENT);
-    } else if (method == <u32>Forward.Tunnel) {
-      frame = wrap(frame, bytes, outerOf(server), Server.at(server), changetype<Connection>(record), hops - 1, family);
-    }
+    countFirst(serverCounter(server), one);
+    countFirst(serviceCounter(service), one);
+    frame = rewrite(frame, record, server, bytes, what, family);
     store<u32>(neighbor, nowMs, NEIGHBORS_BASE + NEIGHBOR_USED_MS);
     leave(frame, sentBytes + <u32>IP, neighbor, entry, packet.cause);
     entry += LIST_ENTRY_BYTES;
+    begun++;
     if (telling) tellOthers(changetype<Connection>(record), 1);
   }
-  let begun = <u32>((at - first) / PACKET_BYTES);
   if (begun != 0) {
     add(counters + COUNTER_IN_PACKETS, sum);
     addConnections(counters, begun);
@@ -196,12 +176,29 @@ function isKnown(packet: Packet, frame: usize, family: u32): bool {
   return lookup(FROM_CLIENT, family, packet.protocol, packet.source, ports & 0xffff, packet.target, ports >> 16) != 0;
 }
 
+/** Takes a record and fills it, as prepared but for the client and the times. */
 @inline
-function copyPrepared(record: usize, prepared: usize): void {
+function open(prepared: usize, packet: Packet, server: u32, source: v128, target: v128, family: u32): usize {
+  let frame = <usize>packet.frame;
+  let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(packet.source);
+  let clientPort = load<u16>(frame + transportAt(family));
+  let index = takeAsItIs();
+  let record = connections + <usize>index * CONNECTION_BYTES;
   v128.store(record, v128.load(prepared));
   v128.store(record, v128.load(prepared, 16), 16);
   v128.store(record, v128.load(prepared, 32), 32);
   v128.store(record, v128.load(prepared, 48), 48);
+  store<u32>(record, client, CONNECTION_CLIENT);
+  store<u32>(record, client, CONNECTION_CLIENT_AGAIN);
+  store<u16>(record, clientPort, CONNECTION_CLIENT_PORT);
+  store<u16>(record, clientPort, CONNECTION_CLIENT_PORT_AGAIN);
+  store<u32>(record, now, CONNECTION_LAST_MS);
+  v128.store(record, source, CONNECTION_CLIENT16);
+  v128.store(record, target, CONNECTION_VIRTUAL16);
+  v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
+  v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
+  enter(packet.bucket, tagOf(packet.hash), index, record);
+  return record;
 }
 
 /** Puts a new connection into the first empty place of its bucket, in which nobody has its tag. */
@@ -224,4 +221,27 @@ function countAt(server: Server, flags: u32): void {
   else server.active++;
   if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
   if (server.loadPlace != 0) loadChanged(server);
+}
+
+/** A counter's first packet of a new connection. */
+@inline
+function countFirst(counter: usize, packet: v128): void {
+  add(counter + COUNTER_IN_PACKETS, packet);
+  addConnections(counter, 1);
+}
+
+/** What the connection's method does to the packet; answers where the frame begins then. */
+@inline
+function rewrite(frame: usize, record: usize, server: u32, bytes: u32, what: u32, family: u32): usize {
+  let method = (what >> 16) & <u32>ConnectionFlag.ForwardMask;
+  let hops = <u32>load<u8>(frame + hopsAt(family));
+  takeHop(frame, record, hops, family, FROM_CLIENT);
+  if (method == <u32>Forward.Tunnel) {
+    return wrap(frame, bytes, outerOf(server), Server.at(server), changetype<Connection>(record), hops - 1, family);
+  }
+  if (method != <u32>Forward.Nat) return frame;
+  translate(frame, record, family, FROM_CLIENT);
+  if ((what & 0xff) == <u32>Protocol.Tcp) amendTcp(frame, record, family, FROM_CLIENT);
+  else amendUdp(frame, record, family, FROM_CLIENT);
+  return frame;
 }
