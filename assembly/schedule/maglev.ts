@@ -56,6 +56,12 @@ function takePlace(service: Service, at: u32): void {
   server.place = place;
 }
 
+/** A server's address as one word: the kernel reads it as one of the service's family (as recorded: play views). */
+function serverWord(service: Service, server: Server): u32 {
+  if (service.family == 4 && server.family == 6) return bswap<u32>(load<u32>(server.address));
+  return addressWord(server.address);
+}
+
 /** Where each server begins, how far it steps, how many places it takes in a turn; false when none has weight. */
 function prepare(service: Service): bool {
   let divisor: u32 = 0;
@@ -69,7 +75,7 @@ function prepare(service: Service): bool {
   let shift = max<i32>(32 - <i32>clz<u32>(greatest / divisor) - TURNS_BITS, 0);
   for (let at = service.servers; at != 0; at = Server.at(at).next) {
     let server = Server.at(at);
-    let word = addressWord(server.address) + <u32>bswap<u16>(server.port);
+    let word = serverWord(service, server) + <u32>bswap<u16>(server.port);
     server.place = hash(word, KEY_PLACE, MAGLEV_PLACES);
     server.step = hash(word, KEY_STEP, MAGLEV_PLACES - 1) + 1;
     let turns = (server.lastWeight / divisor) >> shift;

@@ -172,14 +172,19 @@ function takeSequences(told: Told, connection: Connection): void {
   let extra = extraOf(connection);
   if (extra == 0) return;
   let record = changetype<usize>(Extra.at(extra));
-  readSequence(changetype<Sequence>(record + EXTRA_IN), told.sequences, (told.flags & <u32>WireFlag.ClientSequence) != 0);
-  readSequence(changetype<Sequence>(record + EXTRA_OUT), told.sequences + 12, (told.flags & <u32>WireFlag.ServerSequence) != 0);
+  readSequence(changetype<Sequence>(record + EXTRA_IN), told, 0, (told.flags & <u32>WireFlag.ClientSequence) != 0);
+  readSequence(changetype<Sequence>(record + EXTRA_OUT), told, 12, (told.flags & <u32>WireFlag.ServerSequence) != 0);
 }
 
-function readSequence(sequence: Sequence, from: usize, isMeant: bool): void {
-  sequence.place = isMeant ? get32(from) : 0;
-  sequence.shift = isMeant ? get32(from + 4) : 0;
-  sequence.before = isMeant ? get32(from + 8) : 0;
+function readSequence(sequence: Sequence, told: Told, offset: u32, isMeant: bool): void {
+  sequence.place = isMeant ? sequenceWord(told, offset) : 0;
+  sequence.shift = isMeant ? sequenceWord(told, offset + 4) : 0;
+  sequence.before = isMeant ? sequenceWord(told, offset + 8) : 0;
+}
+
+function sequenceWord(told: Told, offset: u32): u32 {
+  let at = <usize>told.sequences + offset;
+  return told.isNative != 0 ? load<u32>(at) : get32(at);
 }
 
 function timeoutOf(told: Told): u32 {

@@ -83,7 +83,7 @@ function write(connection: Connection, port: u32): void {
   if (isShifted) {
     store<u8>(at, <u8>OPTION_SEQUENCES);
     store<u8>(at, <u8>SEQUENCES_BYTES, 1);
-    writeSequences(at + 2, connection);
+    writeSequences(at + 2, connection, false);
     at += 2 + SEQUENCES_BYTES;
   }
   if (textBytes != 0) writeText(at, connection, textBytes);
@@ -101,7 +101,7 @@ function writeOld(connection: Connection, port: u32): void {
   writeAddresses(at + 8, connection, false);
   set16(at + 20, flagsOf(connection));
   set16(at + 22, connection.state);
-  if (isShifted) writeSequences(at + OLD_ENTRY_BYTES, connection);
+  if (isShifted) writeSequences(at + OLD_ENTRY_BYTES, connection, true);
 }
 
 function writeAddresses(at: usize, connection: Connection, isWide: bool): void {
@@ -150,15 +150,20 @@ function hasShift(connection: Connection): bool {
   return isShifted(sequenceOf(connection, EXTRA_IN)) || isShifted(sequenceOf(connection, EXTRA_OUT));
 }
 
-function writeSequences(at: usize, connection: Connection): void {
-  writeSequence(at, sequenceOf(connection, EXTRA_IN));
-  writeSequence(at + 12, sequenceOf(connection, EXTRA_OUT));
+function writeSequences(at: usize, connection: Connection, isNative: bool): void {
+  writeSequence(at, sequenceOf(connection, EXTRA_IN), isNative);
+  writeSequence(at + 12, sequenceOf(connection, EXTRA_OUT), isNative);
 }
 
-function writeSequence(at: usize, sequence: Sequence): void {
-  set32(at, sequence.place);
-  set32(at + 4, sequence.shift);
-  set32(at + 8, sequence.before);
+function writeSequence(at: usize, sequence: Sequence, isNative: bool): void {
+  writeWord(at, sequence.place, isNative);
+  writeWord(at + 4, sequence.shift, isNative);
+  writeWord(at + 8, sequence.before, isNative);
+}
+
+function writeWord(at: usize, value: u32, isNative: bool): void {
+  if (isNative) store<u32>(at, value);
+  else set32(at, value);
 }
 
 function textBytesOf(connection: Connection): u32 {

@@ -105,6 +105,7 @@ function readOldEntry(at: usize, end: usize, isHanded: bool): usize {
   told.clearOptions();
   if (told.flags & (<u32>WireFlag.ClientSequence | <u32>WireFlag.ServerSequence)) {
     told.sequences = <u32>next;
+    told.isNative = 1;
     next += SEQUENCES_BYTES;
     if (next > end) return 0;
   }

@@ -22,7 +22,10 @@ export const ADDRESSES_AT: u32 = 24;
 export const TYPE_IPV6: u32 = 1;
 export const ENTRY_BYTES_MASK: u32 = 0x0fff;
 
-/** Two sequences of three words: the client's, then the server's. Each: place, shift after it, shift up to it. */
+/**
+ * Two sequences of three words: the client's, then the server's. Each: place, shift after it, shift up to it. In version 0 these
+ * are in the kernel's own order, little end first (as recorded: feeds/shifted-1-v0).
+ */
 export const SEQUENCES_BYTES: u32 = 24;
 
 export const OPTION_SEQUENCES: u32 = 1;

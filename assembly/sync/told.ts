@@ -27,7 +27,8 @@ export class Told {
   text: u32; //        76  where a persistence engine's text lies, 0 nowhere
   textBytes: u32; //   80
   engine: u32; //      84  0 none, ENGINE_IS_SIP, ENGINE_UNKNOWN
-  spare0: u64; //      88
+  isNative: u32; //    88  1: the sequences are in the sender's own byte order
+  spare0: u32; //      92
   spare1: u64; //      96
 
   /** There is one at a time. */
@@ -44,7 +45,7 @@ export class Told {
     return changetype<usize>(this) + 32;
   }
   clearOptions(): void {
-    this.sequences = this.text = this.textBytes = this.engine = 0;
+    this.sequences = this.text = this.textBytes = this.engine = this.isNative = 0;
   }
 }
 if (offsetof<Told>() != TOLD_BYTES) ERROR("Told no longer fills TOLD_BYTES");

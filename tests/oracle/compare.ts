@@ -3,7 +3,7 @@
 import type { ReplayOptions } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { isChatter } from "./kernel/barrier.js";
-import { byService, maskedFrame, sameText, type Slack } from "./mask.js";
+import { byService, maskedFrame, sameText, withoutRates, type Slack } from "./mask.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "./recording.js";
 
 const SLACK: Slack = { seconds: 1, templateSeconds: 1 };
@@ -36,9 +36,10 @@ const told = (one: RecordedEvent | undefined): string[] => [`${one?.rc} ${one?.s
 /** True when the engine said what the kernel did. */
 function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, atRandom: boolean, slack: Slack): boolean {
   if (engine?.rc !== kernel.rc || engine?.stderr !== kernel.stderr) return false;
-  const order = UNSORTED.test(kernel.cmd ?? "") ? byService : (text: string): string => text;
-  const [theirs, ours] = [order(kernel.stdout ?? ""), order(engine?.stdout ?? "")];
-  if (!atRandom || !kernel.cmd?.endsWith("| wc -l")) return sameText(theirs, ours, slack);
+  const command = kernel.cmd ?? "";
+  const masked = (text = ""): string => withoutRates(command, UNSORTED.test(command) ? byService(text) : text);
+  const [theirs, ours] = [masked(kernel.stdout), masked(engine?.stdout)];
+  if (!atRandom || !command.endsWith("| wc -l")) return sameText(theirs, ours, slack);
   return Math.abs(Number(theirs) - Number(ours)) <= SLACK_LEFT;
 }
 

@@ -33,6 +33,15 @@ export function byService(text: string): string {
   return [head, ...services.sort()].join("");
 }
 
+/**
+ * A listing without the figures of its rates. A kernel's estimator comes every two seconds and up to an eighth later, counted from a
+ * moment nobody knows: how often it came is seen in rates alone (rates.test.ts has what it makes of each period).
+ */
+export function withoutRates(command: string, text: string): string {
+  if (/ip_vs_stats/.test(command)) return text.replace(/(?<=\/s\n)[ 0-9A-F]+(?=\n)/g, "rates");
+  return command.includes("--rate") ? text.replace(/( +\d+){5}(?=\n)/g, " rates") : text;
+}
+
 interface Row { rest: string; seconds: number; isConnection: boolean }
 
 /** A connection of /proc/net/ip_vs_conn: its timer stands behind its state. */

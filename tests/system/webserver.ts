@@ -34,6 +34,7 @@ http {
   access_log off; keepalive_requests 100000; client_max_body_size 64m; ${places}
   server {
     listen ${port} backlog=1024;
+    ${existsSync("/proc/net/if_inet6") ? `listen [::]:${port} backlog=1024 ipv6only=on;` : ""}
     add_header x-server ${name} always;
     location = / { return 200 "${name}\\n"; }
     location /files/ { root .; dav_methods PUT; }
@@ -52,8 +53,10 @@ export class WebServers {
     this.content = patternBytes(0, transferBytes);
   }
 
-  async start(network: Network): Promise<void> {
-    await network.startServers(hasNginx ? ASIDE_PORT : undefined);
+  /** `tunnels` is the servers' interface on which every kind of tunnel is taken apart; only IPIP is without it. */
+  async start(network: Network, tunnels?: string): Promise<void> {
+    if (tunnels === undefined) await network.startServers(hasNginx ? ASIDE_PORT : undefined);
+    else await Promise.all(network.servers.map((server, index) => network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", String(ASIDE_PORT), "--tunnels", tunnels])));
     if (!hasNginx) return;
     const names = network.method === "local" ? ["director"] : network.servers.map((_, index) => `server${index + 1}`);
     this.context.after(() => Promise.all(this.nginxes.map((child) => { child.kill("SIGTERM"); return ended(child); })));
@@ -93,8 +96,13 @@ export class WebServers {
     writeFileSync(source, this.content);
     const name = `up-${process.hrtime.bigint()}`;
     this.curl(rig, ["-T", source, `${SERVICE_URL}/files/${name}`]);
-    const arrived = this.folders.map((folder) => join(folder, "files", name)).find((path) => existsSync(path));
-    return arrived === undefined ? "nothing arrived" : digest(readFileSync(arrived));
+    return this.arrived(name);
+  }
+
+  /** The SHA-256 of a file that was put to any of the servers. */
+  arrived(name: string): string {
+    const path = this.folders.map((folder) => join(folder, "files", name)).find((one) => existsSync(one));
+    return path === undefined ? "nothing arrived" : digest(readFileSync(path));
   }
 
   private curl(rig: Rig, words: readonly string[]): void {
