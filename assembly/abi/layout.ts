@@ -53,6 +53,7 @@ export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 // what several workers share, each word on a line of its own: see base/lock.ts
 export const CONTROL_LOCK: u32 = 2048; //          u32 the worker that holds the lock, plus one; 0 nobody
 export const CONTROL_PENDING_ORDER: u32 = 2112; // u32 rises with every frame that waits for a neighbour
+export const CONTROL_DATAGRAM_ORDER: u32 = 2116; // u32 rises with every datagram of which a first piece has come
 /** Words of the commons' table, by the STATE_* of a worker's: only those of connections and extras are used. */
 export const CONTROL_COMMONS: u32 = 2176;
 export const CONTROL_HELPER_PORTS: u32 = 1152; //  u16 x 8, network order: virtual ports of FTP, 0 none

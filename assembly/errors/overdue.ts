@@ -7,7 +7,7 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
-import { IN_USE, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
+import { IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
 import { Packet } from "../packet/packet";
 import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
@@ -21,16 +21,28 @@ const REASSEMBLY: u32 = 1;
 const TIMEOUT4_MS: u32 = 30000;
 const TIMEOUT6_MS: u32 = 60000;
 
-/** Each tick: datagrams whose pieces never came are given up. */
+/** Each tick: datagrams whose pieces never came are given up, in the order they began to come. */
 export function sweepReassemblies(): void {
-  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
-    let record = recordAt(index);
-    let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
-    if (load<u32>(record, 4) == 0 || since(load<u32>(record, 8)) < timeoutMs) continue;
+  for (let record = firstOverdue(); record != 0; record = firstOverdue()) {
     lock();
-    giveUp(record);
+    // Another worker may have got what was missing meanwhile.
+    if (isOverdue(record)) giveUp(record);
     unlock();
   }
+}
+
+function isOverdue(record: usize): bool {
+  let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
+  return load<u32>(record, 4) != 0 && since(load<u32>(record, 8)) >= timeoutMs;
+}
+
+function firstOverdue(): usize {
+  let first: usize = 0;
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    let record = recordAt(index);
+    if (isOverdue(record) && (first == 0 || isBefore(record, first))) first = record;
+  }
+  return first;
 }
 
 function giveUp(record: usize): void {

@@ -3,13 +3,13 @@
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
-//          64 largest piece | 68 IPv6: where in the header the next one is named | 128 pieces: offset u16, bytes u16, in order of offset
+//          64 largest piece | 68 IPv6: where in the header the next one is named | 72 order of coming | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
-import { REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
+import { CONTROL_BASE, CONTROL_DATAGRAM_ORDER, REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
-import { lock, now, since, state, unlock, worker } from "../memory";
+import { lock, now, state, unlock, worker } from "../memory";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
@@ -18,6 +18,7 @@ import { Packet, PacketFlag } from "./packet";
 export const RECORD_PIECES: usize = 52;
 export const RECORD_HEADER_BYTES: usize = 56;
 export const RECORD_NEXT_AT: usize = 68;
+const RECORD_ORDER: usize = 72;
 export const PIECES: usize = 128;
 export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
@@ -44,8 +45,7 @@ function find(packet: Packet): usize {
       sameAddress(record + 16, packet.source) && sameAddress(record + 32, packet.target)) return record;
     if (load<u32>(record, 4) & IN_USE) continue;
     if (oldest == 0) oldest = record;
-    else if (load<u32>(oldest, 4) != 0 &&
-      (load<u32>(record, 4) == 0 || since(load<u32>(record, 8)) > since(load<u32>(oldest, 8)))) oldest = record;
+    else if (load<u32>(oldest, 4) != 0 && (load<u32>(record, 4) == 0 || isBefore(record, oldest))) oldest = record;
   }
   if (oldest == 0 || load<u32>(oldest, 4) != 0) drop(DropReason.ReassemblyFull);
   if (oldest == 0) return 0;
@@ -55,7 +55,15 @@ function find(packet: Packet): usize {
   store<u32>(oldest, now, 8);
   copyAddress(oldest + 16, packet.source);
   copyAddress(oldest + 32, packet.target);
+  let order = load<u32>(CONTROL_BASE, CONTROL_DATAGRAM_ORDER) + 1;
+  store<u32>(CONTROL_BASE, order, CONTROL_DATAGRAM_ORDER);
+  store<u32>(oldest, order, RECORD_ORDER);
   return oldest;
+}
+
+/** True when the first piece of one record's datagram came before the other's. */
+export function isBefore(record: usize, other: usize): bool {
+  return <i32>(load<u32>(record, RECORD_ORDER) - load<u32>(other, RECORD_ORDER)) < 0;
 }
 
 /** Takes a fragment in, of whatever worker. True when the datagram is whole: the packet is then that datagram. */

@@ -44,3 +44,21 @@ test("datagrams whose pieces come in one batch each leave as they were, from whe
   const sent = Array.from({ length: count }, (_, index) => engine.sent(index)).map(({ frame, bytes }) => Buffer.from(engine.bytes.slice(frame, frame + bytes)));
   assert.deepEqual(sent.map((bytes) => bytes.subarray(-300).toString()), texts.map(String));
 });
+
+test("senders of pieces that stay alone are told in the order in which they began, wherever the pieces waited", async () => {
+  const exchange = await Exchange.begin("ipvsadm -A -u 10.0.1.100:53 -s rr; ipvsadm -a -u 10.0.1.100:53 -r 10.0.2.11:53 -m");
+  const { engine } = exchange.replay;
+  const pieces = (port: number): Buffer[] => buildPieces(buildUdp("10.0.1.50", port, "10.0.1.100", 53, Buffer.alloc(300)), port, 160)
+    .map((packet) => Buffer.concat([Buffer.from("0200000001010200000001c10800", "hex"), packet]));
+  // In one batch: two whole datagrams, which hold their places until it is sent, then lonely pieces; then more of these.
+  const batch = [...pieces(4000), ...pieces(4001), pieces(4002)[0], pieces(4003)[0]].filter((one) => one !== undefined);
+  batch.forEach((frame, index) => {
+    const at = engine.arenaBase + index * 512 + SLOT_HEADROOM;
+    engine.bytes.set(frame, at);
+    engine.enter(index, at, frame.length, OUT);
+  });
+  engine.receive(batch.length, 0);
+  for (const port of [4004, 4005, 4006]) exchange.replay.receive("out", pieces(port)[0] ?? Buffer.alloc(0));
+  const told = exchange.replay.advance(40).map(({ bytes }) => Buffer.from(bytes).readUInt16BE(14 + 20 + 8 + 20));
+  assert.deepEqual(told, [4002, 4003, 4004, 4005, 4006]);
+});
