@@ -27,7 +27,7 @@ const cli = meow(`
   Options
     --quick        fewer flows and rounds: under a minute
     --only PART    one of ${Object.keys(PARTS).join(", ")}
-    --against DIR  the roads alone, of this engine against that of another checkout, by turns in one process
+    --against DIR  roads, openings and ends, of this engine against that of another checkout, by turns in one process
     --save         keep the figures in bench/results, and write bench/RESULTS.md from all that are kept
 `, {
   importMeta: import.meta,

@@ -11,6 +11,8 @@ import type { Report } from "../lib/report.js";
 import type { Settings } from "../lib/settings.js";
 import { count } from "../lib/table.js";
 import { establish } from "./established.js";
+import { TCP } from "./frames.js";
+import { OPENED, OpenPath } from "./open.js";
 import { hitPath, ROADS } from "./suite.js";
 import { World } from "./world.js";
 
@@ -26,14 +28,26 @@ interface Side {
 }
 
 type Suite = typeof import("./suite.js");
+type Openings = typeof import("./open.js");
 type Worlds = typeof import("./world.js");
 type Established = typeof import("./established.js");
 type Load = typeof import("../../host/load.js");
 
-function sideOf(suite: Pick<Suite, "ROADS" | "hitPath">, worlds: Pick<Worlds, "World">, established: Pick<Established, "establish">, module: WebAssembly.Module): Side {
+/** Beside the roads: connections that begin and end next to those that stay. */
+const OPENINGS: readonly { name: string; timed: "open" | "expire" }[] = [{ name: "new connection, mh", timed: "open" }, { name: "expiry of one", timed: "expire" }];
+
+interface Parts { suite: Pick<Suite, "ROADS" | "hitPath">; worlds: Pick<Worlds, "World">; established: Pick<Established, "establish">; openings: Pick<Openings, "OpenPath" | "OPENED"> }
+
+function sideOf({ suite, worlds, established, openings }: Parts, module: WebAssembly.Module): Side {
   return {
-    roads: suite.ROADS,
+    roads: [...suite.ROADS, ...OPENINGS],
     async path(name, flows, settings) {
+      const opening = OPENINGS.find((one) => one.name === name);
+      if (opening !== undefined) {
+        const world = await worlds.World.create(module, { family: 4, protocol: TCP, forward: "masq", scheduler: "mh", connections: flows + openings.OPENED });
+        established.establish(world, flows);
+        return new openings.OpenPath(name, world, flows, BATCH_MAX, opening.timed);
+      }
       const road = suite.ROADS.find((one) => one.name === name);
       if (road === undefined) return undefined;
       const world = await worlds.World.create(module, { ...road.plan, connections: flows });
@@ -50,8 +64,10 @@ async function otherSide(folder: string): Promise<Side> {
   });
   const from = async <T>(...parts: string[]): Promise<T> => (await import(pathToFileURL(at(...parts)).href)) as T;
   const { loadEngine: load } = await from<Load>("host", "load.js");
-  return sideOf(await from<Suite>("bench", "path", "suite.js"), await from<Worlds>("bench", "path", "world.js"),
-    await from<Established>("bench", "path", "established.js"), await load());
+  return sideOf({
+    suite: await from<Suite>("bench", "path", "suite.js"), worlds: await from<Worlds>("bench", "path", "world.js"),
+    established: await from<Established>("bench", "path", "established.js"), openings: await from<Openings>("bench", "path", "open.js"),
+  }, await load());
 }
 
 async function compare(sides: readonly Side[], road: string, flows: number, settings: Settings): Promise<Measured[] | undefined> {
@@ -66,7 +82,7 @@ async function compare(sides: readonly Side[], road: string, flows: number, sett
 
 /** Every road that both checkouts know. The ratio is of this one's time to the other's. */
 export async function benchAgainst(folder: string, settings: Settings): Promise<Report> {
-  const own = sideOf({ ROADS, hitPath }, { World }, { establish }, await loadEngine());
+  const own = sideOf({ suite: { ROADS, hitPath }, worlds: { World }, established: { establish }, openings: { OpenPath, OPENED } }, await loadEngine());
   const sides = [await otherSide(folder), own];
   const flowCounts = settings.flows.filter((flows) => flows <= FLOWS_MAX);
   const rows: (string | { medianNs: number; bestNs: number; ratio: number })[][] = [];
