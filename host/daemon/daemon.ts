@@ -18,6 +18,7 @@ import { applyNetwork, applyRules } from "./apply.js";
 import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { serveControl } from "./control.js";
+import { missingGateways } from "./gateways.js";
 import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, tableOf } from "./reload.js";
 import { countWorkers, type WorkersChoice } from "./workers.js";
@@ -71,6 +72,7 @@ export class Daemon {
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
+      for (const problem of missingGateways(config)) log.warn(problem);
       log.info({ drivers: pump.drivers, workers, hugePages }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
@@ -101,6 +103,7 @@ export class Daemon {
       this.ports.follow(after);
       const changes = await reload(this.pump, this.director, this.config, after, wanted);
       this.config = after;
+      for (const problem of missingGateways(after)) log.warn(problem);
       log.warn({ changes }, changes.length === 0 ? "reloaded: nothing has changed" : "reloaded");
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];

@@ -152,6 +152,13 @@ inNamespaces("AF_XDP on NICs", import.meta.url, () => {
     assert.match(stdout, /queue 0: dropped 0, receive ring full 0, fill ring empty 0, .* bad chunks 0, bad frames sent 0/);
   });
 
+  test("several queues: each has a socket, and all traffic is whole", async (context) => {
+    const rig = await NicRig.start(context, "nat", { queues: 4 });
+    await proveTraffic(rig);
+    assert.deepEqual((await ports(rig)).map((port) => port.queues.length), [4, 4]);
+    assert.deepEqual((await ports(rig)).flatMap((port) => port.queues.map((queue) => queue.invalid)), Array<number>(8).fill(0));
+  });
+
   test("the kernel's own traffic on the NICs is undisturbed, under load too", othersUndisturbed, lacking("ping"));
   test("HUP: a new address is the director's, one that is gone is not", reloading, lacking("ping"));
   test("a killed director leaves no program behind", endings, lacking("ping"));

@@ -92,7 +92,7 @@ export class Bench {
     this.end = new TapEnd({ name: "other", namespacePath: namespace.path }, "02:00:00:00:00:09");
     namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
       `link set dev ${isNic ? "far" : "driven"} txqueuelen 2000 master joint up`, "link set dev other txqueuelen 2000 master joint up"]);
-    const taken = tried === "afxdp" ? takeNic(namespace.path) : tried === "both" ? takeShortcut(namespace.path) : undefined;
+    const taken = tried === "afxdp" ? takeNic(namespace.path, TARGET) : tried === "both" ? takeShortcut(namespace.path, OWN_MAC) : undefined;
     const device = { index: PORT, name: "driven", descriptor };
     this.release = (): void => {
       taken?.release();
@@ -190,18 +190,18 @@ export class Bench {
   }
 }
 
-/** A NIC whose program takes the numbered frames. */
-function takeNic(namespacePath: string): { place: NicPlace; release(): void } {
+/** The NIC "driven", whose program takes what is sent to an address. */
+export function takeNic(namespacePath: string, address: string): { place: NicPlace; release(): void } {
   const options = { name: "driven", namespacePath, mode: "auto", queues: 1, mtu: 1500, isGateway: false } as const;
   const table = new SteeringTable();
-  table.set([TARGET], []);
+  table.set([address], []);
   const nic = OpenNic.open(options, readyNic(options), table);
   return { place: nic.place, release: (): void => { nic.close(); close(table.map); } };
 }
 
-/** A NIC with a program for what a packet socket takes too. */
-function takeShortcut(namespacePath: string): { place: NicPlace; release(): void } {
-  const options = { name: "driven", namespacePath, mac: Buffer.from(OWN_MAC, "hex"), mtu: 1500 };
+/** The same NIC with a program for what a packet socket takes too, which has a hardware address of its own. */
+export function takeShortcut(namespacePath: string, mac: string): { place: NicPlace; release(): void } {
+  const options = { name: "driven", namespacePath, mac: Buffer.from(mac, "hex"), mtu: 1500 };
   const shortcut = Shortcut.load(options, readyNic({ ...options, mode: "auto", queues: 1, isGateway: false }));
   return { place: shortcut.place, release: (): void => shortcut.close() };
 }

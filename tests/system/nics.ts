@@ -33,7 +33,7 @@ export function lackingXdp(): string | false {
   }
 }
 
-export interface NicOptions { attach?: "nic" | "xdp"; driver?: string; mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
+export interface NicOptions { queues?: number; attach?: "nic" | "xdp"; driver?: string; mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
 
 export class NicRig {
   private constructor(
@@ -44,9 +44,10 @@ export class NicRig {
     const network = await Network.build(method, SERVERS_COUNT);
     context.after(() => network.stop());
     const { director } = network;
-    plug(network, NIC_OUT, "lan-clients", `${KERNEL_ADDRESS}/24`);
+    const { queues = 1 } = options;
+    plug(network, NIC_OUT, "lan-clients", `${KERNEL_ADDRESS}/24`, queues);
     const hasInner = method === "nat" && options.in !== "tap";
-    if (hasInner) plug(network, NIC_IN, SERVERS, `${KERNEL_INNER_ADDRESS}/24`);
+    if (hasInner) plug(network, NIC_IN, SERVERS, `${KERNEL_INNER_ADDRESS}/24`, queues);
     options.prepare?.(network);
     await (options.startServers?.(network) ?? network.startServers());
     const folder = makeFolder(context);
@@ -75,9 +76,10 @@ export function nicConfig(network: Network, options: NicOptions): string {
 }
 
 /** A cable from the director's kernel to a segment. */
-function plug(network: Network, name: string, bridge: string, address: string): void {
+function plug(network: Network, name: string, bridge: string, address: string, queues: number): void {
+  const both = `numtxqueues ${queues} numrxqueues ${queues}`;
   network.wire.ip([
-    `link add name far-${name} type veth peer name ${name} netns ${network.director.pid}`,
+    `link add name far-${name} ${both} type veth peer name ${name} ${both} netns ${network.director.pid}`,
     `link set dev far-${name} master ${bridge} up`,
   ]);
   network.director.ip([`link set dev ${name} up`, `addr add ${address} dev ${name}`]);
