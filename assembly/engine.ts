@@ -27,12 +27,12 @@ import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
 import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
-import { routePacket } from "./forward/route";
+import { passOdd, routePacket, wayOn } from "./forward/route";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, isShort, parseRest, readPorts } from "./packet/parse";
 import { scanGroup } from "./packet/scan";
 import { Packet, PacketFlag } from "./packet/packet";
-import { reassemble } from "./packet/fragment";
+import { Joining, reassemble } from "./packet/fragment";
 import { beginBatch, transmitCount } from "./packet/slot";
 import { connections, lock, setNow, shared, state, unlock, worker, workers } from "./memory";
 import { nextHanded } from "./handover/between";
@@ -158,9 +158,11 @@ function internet(packet: Packet): void {
     // Each piece's header is looked at before anything is kept of it.
     if (!isWelcome(packet)) return;
     if (isOnlyRouted(packet)) return routePacket(packet);
-    // Of IPv4, a passing piece without hops goes no further; of IPv6, or when all are tracked, it is put together first.
-    if (packet.family == 4 && packet.timeToLive <= 1 && !isTracking4() && !isLocal(packet.target)) return refuseHops(packet);
-    if (!reassemble(packet)) return;
+    // Of IPv4, a passing piece that cannot go on goes no further; of IPv6, or when all are tracked, it is put together first.
+    if (packet.family == 4 && !isTracking4() && !isLocal(packet.target) && wayOn(packet) == 0) return;
+    let joining = reassemble(packet, isJoining(packet.family));
+    if (joining == Joining.Odd) return passOdd(packet);
+    if (joining != Joining.Whole) return;
   }
   whole(packet);
 }

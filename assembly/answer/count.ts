@@ -6,7 +6,7 @@ import { Connection } from "../connection/connection";
 import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, lookup } from "../connection/table";
 import { lookAt } from "../memory";
-import { Packet } from "../packet/packet";
+import { isLaterPiece, Packet } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
 import { Server } from "../service/server";
 import { countOut } from "../stats";
@@ -17,7 +17,7 @@ import { countOut } from "../stats";
  * has no answers any more, whether the sweep has come by or not.
  */
 export function countError(packet: Packet, bytes: u32): void {
-  if (!isBalanced(packet.protocol) || packet.l4 + 4 > packet.end) return;
+  if (!isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + 4 > packet.end) return;
   let clientPort = <u32>load<u16>(packet.l4);
   let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target,

@@ -3,7 +3,7 @@
 import { DropReason, Protocol } from "../abi/enums";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
-import { Packet, PacketFlag } from "../packet/packet";
+import { isLaterPiece, Packet } from "../packet/packet";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
@@ -15,7 +15,7 @@ import { sendOwn } from "./icmp";
 const ERROR_BYTES_MAX: u32 = 1280;
 
 export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32): void {
-  if (packet.family != 6 || isError(packet) || (packet.has(PacketFlag.Fragment) && packet.fragmentOffset != 0)) {
+  if (packet.family != 6 || isError(packet)) {
     return drop(DropReason.ErrorSilenced);
   }
   let hop = nextHop(6, packet.source);
@@ -51,7 +51,8 @@ function finish(ip: usize, bytes: u32): void {
   store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo6(ip + 8, ip + 24, <u32>Protocol.Icmpv6, bytes)), 2);
 }
 
+/** A later piece does not say that it is one: its sender is told of it, as of any other (as the kernel: recording later_pieces6). */
 function isError(packet: Packet): bool {
-  if (packet.protocol != <u8>Protocol.Icmpv6) return false;
+  if (packet.protocol != <u8>Protocol.Icmpv6 || isLaterPiece(packet)) return false;
   return packet.l4 + 8 > packet.end || load<u8>(packet.l4) < 128;
 }

@@ -3,19 +3,21 @@
 import { DropReason, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
-import { Packet } from "../packet/packet";
+import { isFragment, Packet } from "../packet/packet";
 import { advanceReset } from "../state/advance";
 import { drop } from "../stats";
 import { isPassive } from "../sync/daemon";
 import { answerEcho } from "./echo";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
+import { refuseOddPiece } from "./oddpiece";
 import { isIntact, sendReset } from "./reset";
 
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
 
 export function answerLocal(packet: Packet): void {
+  if (packet.family == 6 && (isFragment(packet) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
   switch (<i32>packet.protocol) {
     case Protocol.Icmp:
       if (packet.family == 4 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return answerEcho(packet);

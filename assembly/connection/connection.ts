@@ -106,13 +106,16 @@ export class Connection {
   get expired(): bool {
     return since(this.lastMs) >= this.timeoutMs;
   }
+  /** How long its time has been over. */
+  get overdueMs(): u32 {
+    return since(this.lastMs) - this.timeoutMs;
+  }
   /**
    * Its time is over, but connections live by it: it goes on for another minute, and from then on lives by
    * minutes, as in the kernel. Counted from when its time was over, not from when that was noticed.
    */
   outlive(): void {
-    let overdueMs = now - this.lastMs - this.timeoutMs;
-    this.lastMs = now - overdueMs % CONTROL_RETRY_MS;
+    this.lastMs = now - this.overdueMs % CONTROL_RETRY_MS;
     this.timeoutMs = CONTROL_RETRY_MS;
   }
 }

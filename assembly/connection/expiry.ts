@@ -10,7 +10,7 @@ import { ENDED_PER_TICK } from "../abi/limits";
 import { dues, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
-import { lookAtEnd, lookNever } from "./due";
+import { lookAfter, lookAtEnd, lookNever } from "./due";
 import { close } from "./open";
 import { bucketAt } from "./table";
 
@@ -102,6 +102,11 @@ export function endIfOver(connection: Connection): bool {
     if (connection.children == 0) {
       close(connection.index);
       return true;
+    }
+    // Those that live by it may be over as well, and only not have been looked at: it ends with them.
+    if (connection.overdueMs < SWEEP_MS) {
+      lookAfter(connection.index, SWEEP_MS);
+      return false;
     }
     outlive(connection);
   }

@@ -3,9 +3,10 @@
 import { DropReason } from "../abi/enums";
 import { nextIdentification6, sendOwn } from "../answer/icmp";
 import { isLocal } from "../link/local";
-import { largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/fragment";
+import { cameAsIpv4, largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { get16, set16 } from "../wire/field";
@@ -21,8 +22,10 @@ export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
   // What leaves with an address of ours (a tunnel's, a service's) has a name of ours: two senders' may be the same.
   if (packet.family == 6 && isLocal(packet.l3 + SOURCE6)) packet.fragmentId = nextIdentification6();
   if (packet.has(PacketFlag.Reassembled) && largestPiece(packet) <= mtu && dataAt == packet.l4) {
-    let count = pieceCount(packet);
+    let count: u32 = isMerged(packet) ? 0 : pieceCount(packet);
     if (count == 0) mtu = recutMtu(packet);
+    // Only what is cut anew remembers that it may not be cut (as the kernel: recording pieces_uncut).
+    else if (packet.family == 4) store<u16>(packet.l3, load<u16>(packet.l3, 6) & ~0x0040, 6);
     for (let piece: u32 = 0; piece < count; piece++) {
       sendPiece(packet, hop, headerBytes, pieceOffset(packet, piece), pieceBytes(packet, piece), total);
     }
@@ -32,6 +35,11 @@ export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
   for (let offset: u32 = 0; offset < total; offset += room) {
     sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
   }
+}
+
+/** A target of its own merges the pieces of IPv4 as they come, so what IPVS sends on is cut anew, the largest piece being the measure. */
+function isMerged(packet: Packet): bool {
+  return packet.has(PacketFlag.ToLocal) && cameAsIpv4(packet) && !isTracking4();
 }
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {

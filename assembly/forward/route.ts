@@ -1,26 +1,53 @@
 // What belongs to no connection is routed as by any router: NAT servers use the director as their gateway.
 
 import { DropReason } from "../abi/enums";
+import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
-import { Packet } from "../packet/packet";
+import { reachesTooFar } from "../packet/fragment";
+import { Packet, PacketFlag } from "../packet/packet";
+import { isJoining, isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { hopMtu } from "../link/neighbor";
 import { emit } from "./emit";
 import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { deliver } from "./toserver";
 
 export function routePacket(packet: Packet): void {
-  if (packet.family == 6 && (load<u16>(packet.target) & 0xc0ff) == 0x80fe) return drop(DropReason.NoRoute);
+  let hop = wayOn(packet);
+  if (hop == 0) return;
+  takeHop(packet);
+  // Pieces that may not be cut are put together, but not cut again (as the kernel: recording pieces_uncut).
+  if (packet.family == 4 && packet.has(PacketFlag.Reassembled) && mayNotFragment(packet) && !isTracking4()) return refuseSize(packet, hopMtu(hop));
+  emit(packet, hop);
+}
+
+/** The neighbour that a passing packet goes to, 0 when it cannot: then its sender has been told. */
+export function wayOn(packet: Packet): u32 {
+  if (packet.family == 6 && (load<u16>(packet.target) & 0xc0ff) == 0x80fe) {
+    drop(DropReason.NoRoute);
+    return 0;
+  }
   let hop = nextHop(packet.family, packet.target);
   if (hop == 0) {
     if (packet.family == 4) sendIcmpError(packet, 3, 0, 0);
     else sendIcmpv6Error(packet, 1, 0, 0);
-    return drop(DropReason.NoRoute);
+    drop(DropReason.NoRoute);
+    return 0;
   }
-  if (packet.timeToLive <= 1) return refuseHops(packet);
+  if (packet.timeToLive <= 1) {
+    refuseHops(packet);
+    return 0;
+  }
   let mtu = hopMtu(hop);
-  if (wireBytes(packet) > mtu && mayNotFragment(packet)) return refuseSize(packet, mtu);
-  takeHop(packet);
-  emit(packet, hop);
+  if (wireBytes(packet) <= mtu || !mayNotFragment(packet)) return hop;
+  refuseSize(packet, mtu);
+  return 0;
+}
+
+/** An IPv6 piece that is none: it is the target's to say what is wrong with it (as the kernel: recording odd_pieces6). */
+export function passOdd(packet: Packet): void {
+  if (reachesTooFar(packet) && isJoining(6)) return drop(DropReason.FragmentBad);
+  return isLocal(packet.target) ? deliver(packet) : routePacket(packet);
 }

@@ -18,8 +18,8 @@ import { Packet, PacketFlag } from "../packet/packet";
 import { OWN_FRAME_BYTES } from "../packet/slot";
 import { drop } from "../stats";
 import { amend, difference16 } from "../wire/checksum";
-import { get16, port, sameAddress, set16 } from "../wire/field";
-import { BAD, isDigit, readAddress4, readAddress6, readNumber, value, writeNumber } from "./text";
+import { get16, mapAddress, port, sameAddress, set16 } from "../wire/field";
+import { BAD, isDigit, readAddress4, readAddress6, writeNumber } from "./text";
 
 /** Answers of readReply beside the growth in bytes. */
 export const UNCHANGED: i32 = i32.MIN_VALUE;
@@ -40,7 +40,7 @@ const OPENING: u32 = 0x28;
 const CARRIAGE_RETURN: u32 = 0x0d;
 const LINE_END: u32 = 0x0a0d;
 
-/** The port that readPortBytes or readDelimitedPort read last. */
+/** The port that readNumbers or readDelimitedPort read last. */
 let dataPort: u32 = 0;
 
 /** A client's text. False when the packet has been dropped: there was no room for what it announces. */
@@ -71,35 +71,53 @@ function passiveIn(family: u32, text: usize, end: usize): FtpMode {
   return FtpMode.None;
 }
 
-function skipSpaces(at: usize, end: usize): usize {
-  while (at < end && <u32>load<u8>(at) == SPACE) at++;
-  return at;
+/** Where what a command or reply names begins: behind one or more `opening`, or, with `digits`, at the first of those. */
+function skipTo(at: usize, end: usize, opening: u32, digits: bool): usize {
+  let found = false;
+  for (; at < end; at++) {
+    let char = <u32>load<u8>(at);
+    if (char == opening) found = true;
+    else if (found || (digits && isDigit(char))) return at;
+  }
+  return BAD;
 }
 
-/** Two numbers that are a port's bytes: `at` is at the comma before them. */
-function readPortBytes(at: usize, end: usize): usize {
-  if (at >= end || <u32>load<u8>(at) != COMMA) return BAD;
-  at = readNumber(at + 1, end, 255);
-  if (at == BAD || <u32>load<u8>(at) != COMMA) return BAD;
-  let high = value;
-  at = readNumber(at + 1, end, 255);
-  if (at == BAD) return BAD;
-  dataPort = (high << 8) | value;
+/**
+ * Six numbers, an address and a port. Each is a byte, however large it is written, and one that is left out is 0 (as the
+ * kernel: recording ftp_numbers). Something must follow them.
+ */
+function readNumbers(at: usize, end: usize, address: usize): usize {
+  let part: u32 = 0;
+  let byte: u32 = 0;
+  let numbers: u64 = 0;
+  for (; at < end; at++) {
+    let char = <u32>load<u8>(at);
+    if (isDigit(char)) {
+      byte = (byte * 10 + char - 48) & 0xff;
+    } else if (char == COMMA && part < 5) {
+      numbers |= <u64>byte << (part << 3);
+      part++;
+      byte = 0;
+    } else break;
+  }
+  if (at >= end || part != 5) return BAD;
+  mapAddress(address, <u32>numbers);
+  dataPort = <u32>(numbers >> 32) << 8 | byte;
   return at;
 }
 
 /** `a,b,c,d,p,q`: where the client waits for the server. */
 function readPort(connection: Connection, at: usize, end: usize): bool {
   let client = state + STATE_HELPER;
-  at = readAddress4(skipSpaces(at, end), end, COMMA, client);
-  if (at == BAD || readPortBytes(at, end) == BAD) return true;
+  at = skipTo(at, end, SPACE, true);
+  if (at == BAD || readNumbers(at, end, client) == BAD) return true;
   return expectServer(connection, client);
 }
 
 /** `|1|address|port|` or `|2|address|port|`; any printable character may stand for the bar. */
 function readExtendedPort(connection: Connection, at: usize, end: usize): bool {
-  at = skipSpaces(at, end);
-  if (at + 4 > end) return true;
+  at = skipTo(at, end, SPACE, false);
+  if (at == BAD || at + 4 > end) return true;
   let bar = <u32>load<u8>(at);
   let family: u32 = <u32>load<u8>(at, 1) == 49 ? 4 : 6;
   if (!isBar(bar) || <u32>load<u8>(at, 1) != (family == 4 ? 49 : 50) || <u32>load<u8>(at, 2) != bar) return true;
@@ -116,19 +134,19 @@ function isBar(char: u32): bool {
   return char > 32 && char < 127 && !isDigit(char);
 }
 
-/** `|port|`, `at` being at its first bar. */
+/** `|port|`, `at` being at its first bar; answers the place of the last. The number is taken modulo 65536, and must not be 0. */
 function readDelimitedPort(at: usize, end: usize, bar: u32): usize {
   if (at >= end || <u32>load<u8>(at) != bar) return BAD;
-  at = readNumber(at + 1, end, 65535);
-  if (at == BAD || <u32>load<u8>(at) != bar) return BAD;
-  dataPort = value;
+  let number: u32 = 0;
+  for (at++; at < end && isDigit(load<u8>(at)); at++) number = (number * 10 + <u32>load<u8>(at) - 48) & 0xffff;
+  if (at >= end || <u32>load<u8>(at) != bar || number == 0) return BAD;
+  dataPort = number;
   return at;
 }
 
 /** The server will connect from the port below its command port to the client's `dataPort`. */
 function expectServer(connection: Connection, client: usize): bool {
   if (connection.extra != 0) Extra.at(connection.extra).mode = <u32>FtpMode.None;
-  if (dataPort == 0) return true;
   let virtualPort = portBelow(connection.virtualPort);
   let owner = ownerByClient(client, port(dataPort), <u32>Protocol.Tcp);
   let before = lookAt(owner);
@@ -161,22 +179,39 @@ export function readReply(packet: Packet, connection: Connection, mode: u32, tex
   if (text + 4 > end) return UNCHANGED;
   let word = load<u32>(text);
   if (mode == <u32>FtpMode.Passive && word == ENTERING_PASSIVE) return passive(packet, connection, text + 4, end);
-  if (mode == <u32>FtpMode.ExtendedPassive && word == ENTERING_EXTENDED) {
-    return extendedPassive(connection, text + 4, end) ? UNCHANGED : DROPPED;
-  }
+  if (mode == <u32>FtpMode.ExtendedPassive && word == ENTERING_EXTENDED) return extendedPassive(packet, connection, text + 4, end);
   return UNCHANGED;
 }
 
 /** 227: the numbers begin at the first digit, with or without a bracket before them (RFC 1123 section 4.1.2.6). */
 function passive(packet: Packet, connection: Connection, at: usize, end: usize): i32 {
-  while (at < end && !isDigit(load<u8>(at))) at++;
-  let start = at;
-  at = readAddress4(at, end, COMMA, state + STATE_HELPER);
+  let start = skipTo(at, end, OPENING, true);
+  at = start == BAD ? BAD : readNumbers(start, end, state + STATE_HELPER);
   if (at == BAD) return UNCHANGED;
-  at = readPortBytes(at, end);
-  if (at == BAD || dataPort == 0) return UNCHANGED;
   let text = state + STATE_HELPER + 16;
-  let bytes = writeNumbers(text, connection.virtual, dataPort) - text;
+  return expectAndSay(packet, connection, start, at, writeNumbers(text, connection.virtual, dataPort));
+}
+
+/** 229 `(|||port|)`: it names no address, and its port as it stands, but for digits that mean nothing. */
+function extendedPassive(packet: Packet, connection: Connection, at: usize, end: usize): i32 {
+  at = skipTo(at, end, OPENING, false);
+  if (at == BAD || at + 3 > end) return UNCHANGED;
+  let bar = <u32>load<u8>(at);
+  if (!isBar(bar) || <u32>load<u8>(at, 1) != bar) return UNCHANGED;
+  let start = at + 3;
+  at = readDelimitedPort(at + 2, end, bar);
+  if (at == BAD) return UNCHANGED;
+  return expectAndSay(packet, connection, start, at, writeNumber(state + STATE_HELPER + 16, dataPort));
+}
+
+/**
+ * Lets the client's connection wait, and puts what lies at STATE_HELPER + 16, up to `textEnd`, in the place of a reply's
+ * text from `start` to `at`. Answers by how much the reply grew, or DROPPED.
+ */
+function expectAndSay(packet: Packet, connection: Connection, start: usize, at: usize, textEnd: usize): i32 {
+  let text = state + STATE_HELPER + 16;
+  let end = <usize>packet.end;
+  let bytes = textEnd - text;
   let growth = <i32>bytes - <i32>(at - start);
   if (growth > 0 && packet.end - packet.frame + <u32>growth > OWN_FRAME_BYTES) {
     drop(DropReason.HelperBad);
@@ -187,16 +222,6 @@ function passive(packet: Packet, connection: Connection, at: usize, end: usize):
   memory.copy(start, text, bytes);
   if (growth != 0) resize(packet, growth);
   return growth;
-}
-
-/** 229 `(|||port|)`: it names no address, so it stays as it is. */
-function extendedPassive(connection: Connection, at: usize, end: usize): bool {
-  while (at < end && <u32>load<u8>(at) != OPENING) at++;
-  if (at + 4 > end) return true;
-  let bar = <u32>load<u8>(at, 1);
-  if (!isBar(bar) || <u32>load<u8>(at, 2) != bar) return true;
-  if (readDelimitedPort(at + 3, end, bar) == BAD || dataPort == 0) return true;
-  return expectClient(connection);
 }
 
 /**

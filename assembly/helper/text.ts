@@ -113,10 +113,10 @@ function spread(to: usize, count: u32, gap: i32): bool {
   return true;
 }
 
-/** Writes a number below 1000 in decimal; answers the place after it. */
+/** Writes a number below 100000 in decimal; answers the place after it. */
 export function writeNumber(at: usize, number: u32): usize {
-  if (number > 99) store<u8>(at++, <u8>(48 + number / 100));
-  if (number > 9) store<u8>(at++, <u8>(48 + number / 10 % 10));
-  store<u8>(at++, <u8>(48 + number % 10));
+  let scale: u32 = 10000;
+  while (scale > 1 && number < scale) scale /= 10;
+  for (; scale != 0; scale /= 10) store<u8>(at++, <u8>(48 + number / scale % 10));
   return at;
 }

@@ -3,11 +3,12 @@
 //
 // Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
-//          64 largest piece | 68 IPv6: where in the header the next one is named | 72 order of coming | 128 pieces: offset u16, bytes u16, in order of offset
+//          64 largest piece | 68 IPv6: where in the header the next one is named | 72 order of coming
+//          76 IPv4: largest piece that may not be cut | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
 import { CONTROL_BASE, CONTROL_DATAGRAM_ORDER, REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
-import { DropReason } from "../abi/enums";
+import { DropReason, Protocol } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
 import { lock, now, state, unlock, worker } from "../memory";
 import { drop } from "../stats";
@@ -19,9 +20,21 @@ export const RECORD_PIECES: usize = 52;
 export const RECORD_HEADER_BYTES: usize = 56;
 export const RECORD_NEXT_AT: usize = 68;
 const RECORD_ORDER: usize = 72;
+const RECORD_UNCUT: usize = 76;
 export const PIECES: usize = 128;
 export const PAYLOAD: usize = 4096;
 const PAYLOAD_MAX: u32 = 65515;
+/** The last byte that a fragment header can speak of lies before this. */
+const REACH_MAX: u32 = 65535;
+/** What became of a piece. */
+export enum Joining {
+  /** It waits for the others, or was dropped and counted. */
+  Waits = 0,
+  /** The packet is the whole datagram now. */
+  Whole = 1,
+  /** It can be no part of a datagram: an IPv6 one that goes on as it is (recording odd_pieces6). */
+  Odd = 2,
+}
 /** Instead of family and protocol: the datagram is whole, and a worker (its number plus one) still needs the record. */
 export const IN_USE: u32 = 0x40000000;
 /** Nobody's yet: the record is on its way to the connection's worker. */
@@ -35,14 +48,24 @@ function keyOf(packet: Packet): u32 {
   return 0x80000000 | (<u32>packet.family << 8) | <u32>packet.protocol;
 }
 
-/** The record of this packet's datagram; a new one takes a free place, or the oldest. 0 when all are in use. */
-function find(packet: Packet): usize {
+/** The record of this packet's datagram, 0 when there is none. */
+function known(packet: Packet): usize {
   let key = keyOf(packet);
-  let oldest: usize = 0;
   for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
     let record = recordAt(index);
     if (load<u32>(record, 4) == key && load<u32>(record) == packet.fragmentId &&
       sameAddress(record + 16, packet.source) && sameAddress(record + 32, packet.target)) return record;
+  }
+  return 0;
+}
+
+/** The record of this packet's datagram; a new one takes a free place, or the oldest. 0 when all are in use. */
+function find(packet: Packet): usize {
+  let record = known(packet);
+  if (record != 0) return record;
+  let oldest: usize = 0;
+  for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
+    record = recordAt(index);
     if (load<u32>(record, 4) & IN_USE) continue;
     if (oldest == 0) oldest = record;
     else if (load<u32>(oldest, 4) != 0 && (load<u32>(record, 4) == 0 || isBefore(record, oldest))) oldest = record;
@@ -51,7 +74,7 @@ function find(packet: Packet): usize {
   if (oldest == 0) return 0;
   memory.fill(oldest, 0, PIECES);
   store<u32>(oldest, packet.fragmentId);
-  store<u32>(oldest, key, 4);
+  store<u32>(oldest, keyOf(packet), 4);
   store<u32>(oldest, now, 8);
   copyAddress(oldest + 16, packet.source);
   copyAddress(oldest + 32, packet.target);
@@ -66,31 +89,62 @@ export function isBefore(record: usize, other: usize): bool {
   return <i32>(load<u32>(record, RECORD_ORDER) - load<u32>(other, RECORD_ORDER)) < 0;
 }
 
-/** Takes a fragment in, of whatever worker. True when the datagram is whole: the packet is then that datagram. */
-export function reassemble(packet: Packet): bool {
+/** Takes a fragment in, of whatever worker. Where `joinsAll`, an odd one spoils its datagram (recording odd_pieces6). */
+export function reassemble(packet: Packet, joinsAll: bool): Joining {
   lock();
-  let isWhole = takeIn(packet);
+  let joining = takeIn(packet, joinsAll);
   unlock();
-  return isWhole;
+  return joining;
 }
 
-function takeIn(packet: Packet): bool {
+/** True when an IPv6 first piece has all of the upper header it names (RFC 8200 section 4.5). */
+export function holdsHeader(packet: Packet): bool {
+  let bytes = packet.end - packet.l4;
+  if (packet.protocol == <u8>Protocol.Tcp) return bytes >= 20;
+  if (packet.protocol == <u8>Protocol.Udp || packet.protocol == <u8>Protocol.Icmpv6) return bytes >= 8;
+  return bytes != 0;
+}
+
+/** True for a piece that reaches further than any packet does. */
+export function reachesTooFar(packet: Packet): bool {
+  return packet.fragmentOffset + (packet.end - packet.l4) > REACH_MAX;
+}
+
+/** True for an IPv6 piece that is none. */
+function isOdd(packet: Packet, joinsAll: bool): bool {
+  if (packet.fragmentOffset == 0 && !holdsHeader(packet)) return true;
+  if (reachesTooFar(packet)) return true;
+  if (packet.moreFragments == 0 || ((packet.end - packet.l4) & 7) == 0) return false;
+  if (joinsAll) spoil(known(packet));
+  return true;
+}
+
+/** Nothing comes of this datagram any more. */
+function spoil(record: usize): void {
+  if (record != 0) store<u32>(record, 0, 4);
+}
+
+function takeIn(packet: Packet, joinsAll: bool): Joining {
+  if (packet.family == 6 && isOdd(packet, joinsAll)) return Joining.Odd;
   let offset = packet.fragmentOffset;
   let payloadAt = packet.l4;
   let bytes = packet.end - payloadAt;
-  if (bytes == 0 || offset + bytes > PAYLOAD_MAX || (packet.moreFragments != 0 && (bytes & 7) != 0)) {
+  // What an IPv4 piece before others has beyond a multiple of eight is cut off (as the kernel: recording odd_pieces).
+  if (packet.family == 4 && packet.moreFragments != 0) bytes &= ~7;
+  if (bytes == 0 || offset + bytes > PAYLOAD_MAX) {
+    if (bytes == 0 && packet.family == 4) spoil(known(packet));
     drop(DropReason.FragmentBad);
-    return false;
+    return Joining.Waits;
   }
   let record = find(packet);
-  if (record == 0 || !note(record, offset, bytes, packet.moreFragments == 0)) return false;
+  if (record == 0 || !note(record, offset, bytes, packet.moreFragments == 0, packet.family)) return Joining.Waits;
   memory.copy(record + PAYLOAD + offset, payloadAt, bytes);
   store<u32>(record, load<u32>(record, 12) + bytes, 12);
   store<u32>(record, packet.port, 60);
   let headerBytes: u32 = packet.family == 6 ? packet.fragmentHeader - packet.l3 : packet.l4 - packet.l3;
-  if (bytes + headerBytes + (packet.family == 6 ? 8 : 0) > load<u32>(record, 64)) {
-    store<u32>(record, bytes + headerBytes + (packet.family == 6 ? 8 : 0), 64);
-  }
+  let pieceBytes = bytes + headerBytes + (packet.family == 6 ? 8 : 0);
+  if (pieceBytes > load<u32>(record, 64)) store<u32>(record, pieceBytes, 64);
+  if (packet.family == 4 && (load<u8>(packet.l3, 6) & 0x40) != 0 && pieceBytes > load<u32>(record, RECORD_UNCUT)) store<u32>(record, pieceBytes, RECORD_UNCUT);
   if (offset == 0) {
     store<u32>(record, headerBytes, 56);
     memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
@@ -100,37 +154,54 @@ function takeIn(packet: Packet): bool {
     }
   }
   let total = load<u32>(record, 48);
-  if (total == 0 || load<u32>(record, 12) < total || load<u32>(record, 56) == 0) return false;
+  if (total == 0 || load<u32>(record, 12) < total || load<u32>(record, 56) == 0) return Joining.Waits;
   complete(packet, record, total);
-  return true;
+  return Joining.Whole;
 }
 
-/** Files a piece in order of offset. An overlap spoils the whole datagram (RFC 5722, and for IPv4 too). */
-function note(record: usize, offset: u32, bytes: u32, last: bool): bool {
+function pieceFrom(record: usize, place: u32): u32 {
+  return load<u16>(record + PIECES + (<usize>place << 2));
+}
+
+function pieceUntil(record: usize, place: u32): u32 {
+  return pieceFrom(record, place) + <u32>load<u16>(record + PIECES + (<usize>place << 2), 2);
+}
+
+/**
+ * Files a piece in order of offset. What is there already is left out; any other overlap spoils the whole datagram (RFC
+ * 5722, and for IPv4 too). A piece that contradicts where the datagram ends spoils an IPv4 one (recording odd_pieces).
+ */
+function note(record: usize, offset: u32, bytes: u32, last: bool, family: u32): bool {
   let count = load<u32>(record, 52);
-  let place: u32 = 0;
-  for (; place < count; place++) {
-    let from = <u32>load<u16>(record + PIECES + (place << 2));
-    let until = from + <u32>load<u16>(record + PIECES + (place << 2), 2);
-    if (offset < until && offset + bytes > from) {
-      if (offset != from || offset + bytes != until) store<u32>(record, 0, 4);
-      drop(DropReason.FragmentOverlap);
-      return false;
-    }
-    if (offset < from) break;
-  }
   let total = load<u32>(record, 48);
-  if (count == FRAGMENTS_MAX || (last && total != 0) || (total != 0 && offset + bytes > total)) {
-    store<u32>(record, 0, 4);
+  let until = offset + bytes;
+  let reach: u32 = count == 0 ? 0 : pieceUntil(record, count - 1);
+  if (count == FRAGMENTS_MAX || (total != 0 ? until > total || (last && until != total) : last && until < reach)) {
+    if (family == 4 || count == FRAGMENTS_MAX) spoil(record);
     drop(DropReason.FragmentBad);
     return false;
   }
-  if (last) store<u32>(record, offset + bytes, 48);
+  if (last) store<u32>(record, until, 48);
+  let place: u32 = 0;
+  while (place < count && pieceUntil(record, place) <= offset) place++;
+  if (place < count && pieceFrom(record, place) < until) {
+    if (!isThere(record, place, count, offset, until)) spoil(record);
+    drop(DropReason.FragmentOverlap);
+    return false;
+  }
   memory.copy(record + PIECES + ((place + 1) << 2), record + PIECES + (place << 2), (count - place) << 2);
   store<u16>(record + PIECES + (place << 2), <u16>offset);
   store<u16>(record + PIECES + (place << 2), <u16>bytes, 2);
   store<u32>(record, count + 1, 52);
   return true;
+}
+
+/** True when pieces that follow on each other, from `place` on, hold all bytes of another. */
+function isThere(record: usize, place: u32, count: u32, offset: u32, until: u32): bool {
+  if (pieceFrom(record, place) > offset) return false;
+  let reach = pieceUntil(record, place);
+  while (++place < count && pieceFrom(record, place) == reach) reach = pieceUntil(record, place);
+  return until <= reach;
 }
 
 /** Turns the packet into the whole datagram, which lies in the record and may be sent from there. */
@@ -149,7 +220,8 @@ function complete(packet: Packet, record: usize, total: u32): void {
   store<u16>(packet.frame, packet.family == 4 ? 0x0008 : 0xdd86, 12);
   if (packet.family == 4) {
     set16(l3 + 2, headerBytes + total);
-    store<u16>(l3, load<u16>(l3, 6) & 0x0040, 6);
+    // It may not be cut when its largest piece may not.
+    store<u16>(l3, load<u32>(record, RECORD_UNCUT) == load<u32>(record, 64) ? 0x0040 : 0, 6);
     store<u16>(l3, 0, 10);
     store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
   } else {
@@ -210,6 +282,11 @@ export function growPieces(packet: Packet, bytes: u32, roomBytes: u32): bool {
     store<u16>(at, <u16>(<u32>load<u16>(at) + bytes));
   }
   return true;
+}
+
+/** True when the pieces were of IPv4, whatever they travel in now. */
+export function cameAsIpv4(packet: Packet): bool {
+  return load<u64>(packet.reassembly, 16) == 0 && load<u32>(packet.reassembly, 24) == 0xffff0000;
 }
 
 /** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */

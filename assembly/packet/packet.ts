@@ -109,6 +109,16 @@ export class Packet {
     }
   }
 }
+/** True for a piece of a datagram, as long as it is one. */
+export function isFragment(packet: Packet): bool {
+  return packet.has(PacketFlag.Fragment);
+}
+
+/** True for any piece but the first: it has no header of the upper protocol. */
+export function isLaterPiece(packet: Packet): bool {
+  return packet.has(PacketFlag.Fragment) && packet.fragmentOffset != 0;
+}
+
 /** The record behind the group's that segments do not use. */
 const STAND_IN: u32 = GROUP_MAX + 1;
 

@@ -129,7 +129,12 @@ export function findUpper6(packet: Packet): bool {
   packet.previousNext = packet.l3 + 6;
   for (let count: u32 = 0; count <= EXTENSIONS_MAX; count++) {
     if (next == <u32>Protocol.Fragment) {
-      if (at + 8 > end) return false;
+      if (at + 8 > end) {
+        // A router does not read it, and nobody balances it.
+        packet.protocol = <u8>Protocol.Fragment;
+        packet.l4 = <u32>at;
+        return true;
+      }
       let word = get16(at + 2);
       packet.fragmentHeader = <u32>at;
       packet.fragmentOffset = word & 0xfff8;

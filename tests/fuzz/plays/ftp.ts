@@ -86,7 +86,7 @@ function* active(random: Random, session: Session, place: Farm): Play {
   yield* command("ipvsadm -Lnc");
 }
 
-/** Not numbers above 255, which a kernel takes modulo 256 (docs/IPVSADM.md). What is not quite the words the helper looks for. */
+/** What is not quite the words the helper looks for. */
 const NEARLY = [
   "227 Entering Passive Mode 10,0,2,11,1,2\r\n", "227 (10,0,2,11,1,2)", "229 Extended (|||x|)\r\n", "229 ok (|||0|)\r\n",
   "227 Entering Passive Mode (10,0,2,11,195\r\n", "220-227 Entering Passive Mode (10,0,2,11,9,9).\r\n", "229 Entering Extended Passive Mode (|1|10.0.2.11|5000|)\r\n",
