@@ -10,7 +10,7 @@ import { isWelcome } from "./answer/welcome";
 import { sendIcmpError } from "./answer/icmp";
 import { sendIcmpv6Error } from "./answer/icmpv6";
 import { advance, isNewConnection, isReset, mayBegin } from "./state/advance";
-import { closeConnection, endRetired, retireConnection } from "./connection/open";
+import { closeConnection, endRetired, endSoon, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
 import { foresee, FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
@@ -43,7 +43,7 @@ import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
 import { findService, isJoining, isServing, isTracking4 } from "./service/service";
-import { findServerAt, Server } from "./service/server";
+import { isNatServerAt, Server } from "./service/server";
 import { countOut, drop } from "./stats";
 import { isPassive } from "./sync/daemon";
 import { receiveSync } from "./sync/import";
@@ -247,6 +247,11 @@ function toServer(packet: Packet, connection: Connection): void {
   if (isNewConnection(packet, false) && mayReuse(connection)) return beginAnew(packet, connection.index);
   if (connection.server != 0 && !Server.at(connection.server).available) {
     if (sysctl(Sysctl.ExpireNodestConn) == 0) return drop(DropReason.ServerGone);
+    // Where nothing is rewritten our own answer may move it on (as the kernel: recording forsaken).
+    if (connection.forward != <u32>Forward.Nat && !mayBegin(packet)) {
+      endSoon(connection.index);
+      return begin(packet);
+    }
     return beginAnew(packet, connection.index);
   }
   serve(packet, connection);
@@ -255,7 +260,9 @@ function toServer(packet: Packet, connection: Connection): void {
 /** The new connection is counted before the old one is given up. */
 function beginAnew(packet: Packet, old: u32): void {
   retireConnection(old);
+  packet.replaced = old;
   begin(packet);
+  packet.replaced = 0;
   endRetired(old);
 }
 
@@ -285,7 +292,7 @@ function fromServer(packet: Packet): void {
     return;
   }
   if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
-    findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) != 0) {
+    isNatServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort)) {
     // The kernel looks at it on its way out, as a router has already taken its hop: the answer quotes it so.
     if (packet.timeToLive <= 1) return refuseHops(packet);
     takeHop(packet);

@@ -14,7 +14,9 @@ export enum Protocol {
   Icmpv6 = 58,
   NoNext = 59,
   DestinationOptions = 60,
+  Pim = 103,
   Sctp = 132,
+  UdpLite = 136,
 }
 
 /** How a frame reaches its real server. The numbers are the kernel's. */

@@ -22,6 +22,8 @@ export function countError(packet: Packet, bytes: u32): void {
   let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target,
     load<u16>(packet.l4, 2));
+  // A refusal to begin it anew is still the old one's answer (as the kernel: recording refused_anew).
+  if (index == 0) index = packet.replaced;
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;

@@ -20,10 +20,12 @@ export function answerLocal(packet: Packet): void {
   if (packet.family == 6 && (isFragment(packet) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
   switch (<i32>packet.protocol) {
     case Protocol.Icmp:
-      if (packet.family == 4 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return answerEcho(packet);
+      if (packet.family != 4) return refuseProtocol(packet);
+      if (packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return answerEcho(packet);
       return drop(DropReason.LocalConsumed);
     case Protocol.Icmpv6:
-      if (packet.family == 6 && packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return answerEcho(packet);
+      if (packet.family != 6) return refuseProtocol(packet);
+      if (packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return answerEcho(packet);
       return drop(DropReason.LocalConsumed);
     case Protocol.Tcp: return resetLocal(packet);
     case Protocol.Udp:
@@ -31,11 +33,20 @@ export function answerLocal(packet: Packet): void {
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
       else sendIcmpv6Error(packet, 1, 4, 0);
       return drop(DropReason.LocalConsumed);
-    default:
-      if (packet.family == 4) sendIcmpError(packet, 3, 2, 0);
-      else sendIcmpv6Error(packet, 4, 1, packet.previousNext - packet.l3);
-      return drop(DropReason.LocalConsumed);
+    // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), routers' multicast, and UDP's
+    // other kind, whose sums are of its own.
+    case Protocol.NoNext:
+      return packet.family == 6 ? drop(DropReason.LocalConsumed) : refuseProtocol(packet);
+    case Protocol.Pim:
+    case Protocol.UdpLite: return drop(DropReason.LocalConsumed);
+    default: return refuseProtocol(packet);
   }
+}
+
+function refuseProtocol(packet: Packet): void {
+  if (packet.family == 4) sendIcmpError(packet, 3, 2, 0);
+  else sendIcmpv6Error(packet, 4, 1, packet.previousNext - packet.l3);
+  drop(DropReason.LocalConsumed);
 }
 
 /** A segment nobody here listens for. When a service sent it here, its connection has been refused. */

@@ -6,7 +6,7 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { isShed } from "../defence/level";
 import { isTableFull } from "../connection/table";
 import { deliver } from "../forward/toserver";
-import { Packet } from "../packet/packet";
+import { Packet, scheduledTarget } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { drop } from "../stats";
 import { Server } from "../service/server";
@@ -34,7 +34,7 @@ export function open(packet: Packet, index: u32): u32 {
   }
   if (service.has(ServiceFlag.Persistent)) return openPersistent(packet, index, 0);
   if (service.fwmark == 0 && packet.targetPort != service.port) return 0;
-  let server = schedule(index, packet.source, packet.sourcePort, packet.target);
+  let server = schedule(index, packet.source, packet.sourcePort, scheduledTarget(packet));
   if (server == 0) return 0;
   let flags: u32 = service.has(ServiceFlag.OnePacket) && packet.protocol == <u8>Protocol.Udp
     ? <u32>ConnectionFlag.OnePacket : 0;

@@ -6,7 +6,7 @@ import { ConnectionFlag, DropReason, Protocol, ServiceFlag, Sysctl } from "../ab
 import { openTo, REFUSED } from "./open";
 import { callId, callIdBytes } from "../helper/sip";
 import { enterCommons, leaveCommons, lock, state, unlock } from "../memory";
-import { Packet } from "../packet/packet";
+import { Packet, scheduledTarget } from "../packet/packet";
 import { schedule } from "../schedule/table";
 import { Server } from "../service/server";
 import { FTP_CONTROL, Service } from "../service/service";
@@ -72,7 +72,7 @@ function openTemplate(
   packet: Packet, index: u32, speaker: u32, protocol: u32, client: usize, virtual: usize, virtualPort: u32, note: usize, noteBytes: u32,
 ): u32 {
   let service = Service.at(index);
-  let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, packet.target);
+  let server = speaker != 0 ? speaker : schedule(index, packet.source, packet.sourcePort, scheduledTarget(packet));
   if (server == 0) return 0;
   let port: u32 = packet.targetPort == service.port && service.port != <u16>FTP_CONTROL ? Server.at(server).port : 0;
   let template = openConnection(packet.family, protocol, client, 0, virtual, virtualPort, server, port,

@@ -235,8 +235,13 @@ export function endRetired(index: u32): void {
   let connection = Connection.at(index);
   if (connection.children != 0) return;
   connection.set(ConnectionFlag.Retired);
-  connection.endNow();
   insertBehind(index);
+  endSoon(index);
+}
+
+/** It ends at the next tick, unless a packet comes before. */
+export function endSoon(index: u32): void {
+  Connection.at(index).endNow();
   if (!endAtTick(index)) closeConnection(index);
 }
 

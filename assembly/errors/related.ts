@@ -49,7 +49,7 @@ function handleError(packet: Packet): bool {
   if (family == 4) {
     if (inner + 20 > packet.end) return false;
     let headerBytes = (<u32>load<u8>(inner) & 15) << 2;
-    if (load<u8>(inner) >> 4 != 4 || headerBytes < 20) return false;
+    if (headerBytes < 20) return false;
     // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
     ports = inner + headerBytes;
     let tunnelled = tunnelledConnection(packet, inner, source);
@@ -69,7 +69,13 @@ function handleError(packet: Packet): bool {
     copyAddress(target, inner + 24);
   }
   // The ports are enough: behind a header with options routers send no more than four bytes of the rest.
-  if (!isBalanced(protocol) || ports + 4 > packet.end) return false;
+  if (!isBalanced(protocol)) return false;
+  if (ports + 4 > <usize>packet.end) {
+    // Whoever would schedule errors wants to see the ports (as the kernel: recording scheduled_error).
+    if (sysctl(Sysctl.ScheduleIcmp) == 0) return false;
+    drop(DropReason.Truncated);
+    return true;
+  }
 
   // From the servers' side: about what the client sent, as the director forwarded it.
   let index = lookup(FROM_SERVER, family, protocol, source, load<u16>(ports), target, load<u16>(ports, 2));
@@ -79,6 +85,8 @@ function handleError(packet: Packet): bool {
     countPassing(packet, connection);
     return false;
   }
+  // To us about a later piece of UDP: the tunnels' look at errors ends there (as the kernel: recording scheduled_error).
+  if (family == 4 && protocol == <u32>Protocol.Udp && packet.has(PacketFlag.ToLocal) && (load<u16>(inner, 6) & 0xff1f) != 0) return false;
   // From the clients' side: about what the service sent.
   index = lookup(FROM_CLIENT, family, protocol, target, load<u16>(ports, 2), source, load<u16>(ports));
   if (index == 0 && sysctl(Sysctl.ScheduleIcmp) != 0) {

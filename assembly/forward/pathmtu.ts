@@ -16,6 +16,8 @@ export function pathMtu(server: Server, mtu: u32): u32 {
 
 /** A router on the way to a tunnel's end has told what it can carry. */
 export function rememberPathMtu(server: Server, mtu: u32): void {
+  // One that is larger again is not believed before the time is over, as in the kernel.
+  if (server.pathMtu != 0 && since(server.pathMtuMs) < PATH_MTU_MS && mtu > server.pathMtu) return;
   server.pathMtu = max(mtu, PATH_MTU_MIN);
   server.pathMtuMs = now;
 }

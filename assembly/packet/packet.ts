@@ -66,7 +66,7 @@ export class Packet {
   service: u32; //       112
   spare0: u32; //        116
   reassembly: u32; //    120  record the datagram was put together in
-  spare1: u32; //        124
+  replaced: u32; //      124  the connection that this packet begins anew, 0 none
 
   static at(index: u32): Packet {
     return changetype<Packet>(packets + <usize>index * PACKET_BYTES);
@@ -127,6 +127,13 @@ export function standIn(packet: Packet): Packet {
   let copy = Packet.at(STAND_IN);
   memory.copy(changetype<usize>(copy), changetype<usize>(packet), PACKET_BYTES);
   return copy;
+}
+/**
+ * Whom schedulers that go by the target are told of: of a packet that an error quotes, whom it was sent to, the client
+ * (as the kernel: recording scheduled_error).
+ */
+export function scheduledTarget(packet: Packet): usize {
+  return packet.has(PacketFlag.Embedded) ? packet.source : packet.target;
 }
 if (offsetof<Packet>() != PACKET_BYTES) ERROR("Packet no longer fills PACKET_BYTES");
 if (offsetof<Packet>("family") != offsetof<Packet>("protocol") + 1) ERROR("family moved");

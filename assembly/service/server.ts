@@ -5,7 +5,7 @@ import {
   CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVERS_HASH, SERVERS_HASH_PLACES, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER, SERVER_PATH_MTU, SERVER_PLACE,
   SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
 } from "../abi/layout";
-import { ServerFlag } from "../abi/enums";
+import { Forward, ServerFlag } from "../abi/enums";
 import { SERVERS_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
 import { sameAddress } from "../wire/field";
@@ -124,4 +124,10 @@ export function findServerAt(family: u32, protocol: u32, address: usize, port: u
     index = server.chain;
   }
   return 0;
+}
+
+/** True when a server behind NAT listens there: of others no answer passes here (as the kernel: recording unasked_direct). */
+export function isNatServerAt(family: u32, protocol: u32, address: usize, port: u32): bool {
+  let index = findServerAt(family, protocol, address, port);
+  return index != 0 && Server.at(index).forward == <u8>Forward.Nat;
 }
