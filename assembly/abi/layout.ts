@@ -76,6 +76,7 @@ export const SYNC_HOPS: u32 = 34; //               u8 time to live
 export const SYNC_FAMILY: u32 = 35; //             u8 4, 6: the group's
 export const SYNC_REPORTS: u32 = 36; //            u32 membership reports sent since the start
 export const SYNC_REPORTED_MS: u32 = 40; //        u32 when the last was
+export const SYNC_PORTS: u32 = 44; //              u32 how many UDP ports, by sync_ports when it was started
 export const CONTROL_PASSIVE: u32 = 1408; //       u32 1: a backup of which backup_only says that it directs nothing
 
 // -------------------------------------------------------------------------- request record, 256 B

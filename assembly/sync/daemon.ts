@@ -2,11 +2,11 @@
 
 import {
   CONTROL_BASE, CONTROL_PASSIVE, CONTROL_SYNC_BACKUP, CONTROL_SYNC_MASTER, REQUEST_ADDRESS, REQUEST_BASE, REQUEST_FLAGS,
-  REQUEST_PORT, SYNC_EPOCH, SYNC_FAMILY, SYNC_GROUP, SYNC_HOPS, SYNC_ID, SYNC_MESSAGE_BYTES, SYNC_PORT, SYNC_REPORTS,
+  REQUEST_PORT, SYNC_EPOCH, SYNC_FAMILY, SYNC_GROUP, SYNC_HOPS, SYNC_ID, SYNC_MESSAGE_BYTES, SYNC_PORT, SYNC_PORTS, SYNC_REPORTS,
   SYNC_UDP_PORT,
 } from "../abi/layout";
 import { ControlError, SyncRole, Sysctl } from "../abi/enums";
-import { PORTS_MAX, SYNC_MESSAGE_BYTES_MAX } from "../abi/limits";
+import { PORTS_MAX, SYNC_MESSAGE_BYTES_MAX, SYNC_PORTS_MAX } from "../abi/limits";
 import { family, inbound, isFamily, value } from "../control/request";
 import { portMtu } from "../link/local";
 import { sysctl } from "../sysctl";
@@ -39,6 +39,11 @@ export function isForBackup(port: u32, family: u32, target: usize): bool {
     sameAddress(daemon + SYNC_GROUP, target);
 }
 
+/** How many UDP ports a daemon has, from its own on: sync_ports as it was when it started (as the kernel: recording sync_ports). */
+export function portsOf(role: u32): u32 {
+  return load<u32>(daemonOf(role), SYNC_PORTS);
+}
+
 /** Starts a daemon. Values of the request: sync id, longest message (0: what fits a common link), time to live. */
 export function syncStart(): i32 {
   let role = load<u32>(R, REQUEST_FLAGS);
@@ -53,6 +58,7 @@ export function syncStart(): i32 {
   store<u16>(daemon, bswap<u16>(load<u16>(R, REQUEST_PORT)), SYNC_UDP_PORT);
   store<u8>(daemon, <u8>max<u32>(value(2), 1), SYNC_HOPS);
   store<u8>(daemon, <u8>family(), SYNC_FAMILY);
+  store<u32>(daemon, min(sysctl(Sysctl.SyncPorts), SYNC_PORTS_MAX), SYNC_PORTS);
   store<u32>(daemon, 0, SYNC_REPORTS);
   store<u32>(daemon, load<u32>(daemon, SYNC_EPOCH) + 1, SYNC_EPOCH);
   store<u32>(daemon, inbound(), SYNC_PORT);

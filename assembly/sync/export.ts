@@ -1,7 +1,7 @@
 // A master tells of its connections: after a client's packet, when that is one of which others should hear.
 
 import { EXTRA_IN, EXTRA_OUT, EXTRA_TEXT_BYTES, SYNCED_BY_OTHERS } from "../abi/layout";
-import { ConnectionFlag, Sysctl } from "../abi/enums";
+import { ConnectionFlag, SyncRole, Sysctl } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { Extra } from "../connection/extra";
 import { copyNote } from "../connection/note";
@@ -13,6 +13,7 @@ import {
   ADDRESSES_AT, ENGINE_SIP, ENGINE_SIP_BYTES, ENTRY_BYTES_4, ENTRY_BYTES_6, OLD_ENTRY_BYTES, OPTION_ENGINE, OPTION_SEQUENCES,
   OPTION_TEXT, SEQUENCES_BYTES, TYPE_IPV6, WireFlag,
 } from "./message";
+import { portsOf } from "./daemon";
 import { takeNeeded } from "./needed";
 import { addEntry, textPlace } from "./queue";
 
@@ -38,7 +39,7 @@ function tell(connection: Connection, number: u32, packets: u32): bool {
   let isOld = sysctl(Sysctl.SyncVersion) == 0;
   if (!isTold(connection) || (isOld && connection.family == 6) || !takeNeeded(connection, packets)) return !isOld;
   // Always the same port of sync_ports, so that a connection's messages come in their order.
-  let port = number & (sysctl(Sysctl.SyncPorts) - 1);
+  let port = number & (portsOf(<u32>SyncRole.Master) - 1);
   if (isOld) writeOld(connection, port);
   else write(connection, port);
   return true;

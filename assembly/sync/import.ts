@@ -2,17 +2,16 @@
 // makes no sense the rest is left, and what came before it stays (as the kernel: recordings sync_backup_*).
 
 import { SYNC_ID, SYNC_MESSAGE_BYTES, SYNC_UDP_PORT } from "../abi/layout";
-import { DropReason, Protocol, SyncRole, Sysctl } from "../abi/enums";
+import { DropReason, Protocol, SyncRole } from "../abi/enums";
 import { TEXT_BYTES_MAX } from "../abi/limits";
 import { handToAll, isHandedIn } from "../handover/handover";
 import { shared } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
-import { sysctl } from "../sysctl";
 import { fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, get16, get32, mapAddress } from "../wire/field";
 import { take } from "./adopt";
-import { daemonOf } from "./daemon";
+import { daemonOf, portsOf } from "./daemon";
 import { ENGINE_IS_SIP, ENGINE_UNKNOWN, Told } from "./told";
 import {
   ADDRESSES_AT, ENGINE_NAME_MAX, ENGINE_SIP, ENGINE_SIP_BYTES, ENTRY_BYTES_4, ENTRY_BYTES_6, ENTRY_BYTES_MASK, HEADER_BYTES, OLD_ENTRY_BYTES,
@@ -28,7 +27,7 @@ export function receiveSync(packet: Packet): void {
   if (packet.protocol != <u8>Protocol.Udp) return drop(DropReason.Broadcast);
   if (udp + UDP_BYTES > <usize>packet.end) return drop(DropReason.Truncated);
   let target = get16(udp + 2) - <u32>load<u16>(daemon, SYNC_UDP_PORT);
-  if (target >= sysctl(Sysctl.SyncPorts)) return drop(DropReason.Broadcast);
+  if (target >= portsOf(<u32>SyncRole.Backup)) return drop(DropReason.Broadcast);
   let bytes = get16(udp + 4);
   if (bytes < UDP_BYTES || udp + bytes > <usize>packet.end) return drop(DropReason.Truncated);
   if (!isIntact(packet, bytes)) return drop(DropReason.TransportChecksum);

@@ -51,3 +51,25 @@ test("an FTP client's dialog, its numbers already shifted, goes on at the second
   assert.ok(toClient);
   assert.equal(readSegment(toClient.bytes).seq, end + 1, "the server's bytes are shifted on");
 });
+
+test("sync_ports: a master speaks to as many ports, of a connection always to the same; a later setting waits for its next start", async () => {
+  const first = await Exchange.begin(...SERVICE, "sysctl -w net.ipv4.vs.sync_ports=4 net.ipv4.vs.sync_threshold=\"0 1\"",
+    "ipvsadm --start-daemon master --mcast-interface out --syncid 7", "sysctl -w net.ipv4.vs.sync_ports=1");
+  const ports = new Map<number, Set<number>>();
+  for (let round = 0; round < 3; round++) {
+    for (let client = 40000; client < 40032; client++) {
+      const server = first.fromClient(segment(CLIENT, client, VIRTUAL, 21, { flags: round === 0 ? SYN : ACK, seq: 1, ack: 1 }))[0]?.server ?? 0;
+      if (round === 0) first.fromServer(server, segment(`10.0.2.${10 + server}`, 21, CLIENT, client, { flags: SYN | ACK, seq: 1, ack: 2 }));
+    }
+    for (const { bytes } of first.replay.advance(4).filter((one) => one.bytes[0] === 1)) {
+      const frame = Buffer.from(bytes);
+      for (let at = MESSAGE_AT + 8, left = frame[MESSAGE_AT + 4] ?? 0; left > 0; left--, at += (frame.readUInt16BE(at + 2) & 0xfff) + 3 & ~3) {
+        const client = frame.readUInt16BE(at + 10);
+        ports.set(client, (ports.get(client) ?? new Set()).add(frame.readUInt16BE(36)));
+      }
+    }
+  }
+  assert.equal(ports.size, 32, "every connection is told of");
+  for (const told of ports.values()) assert.equal(told.size, 1);
+  assert.deepEqual([...new Set([...ports.values()].flatMap((one) => [...one]))].sort(), [8848, 8849, 8850, 8851]);
+});
