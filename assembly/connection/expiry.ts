@@ -7,7 +7,7 @@ import {
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
-import { dues, now, shared, since, state, table } from "../memory";
+import { dues, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAfter, lookAtEnd, lookNever } from "./due";
@@ -16,8 +16,6 @@ import { bucketAt } from "./table";
 
 /** All words are looked through once in this time. */
 const SWEEP_MS: u32 = 1000;
-/** By then every table has been swept, whoever's it is. */
-const ELSEWHERE_MS: u32 = SWEEP_MS + 200;
 /** Connections that go through the stages together; a block more fits in their list. */
 const TOGETHER: u32 = 128;
 if (TOGETHER + SWEEP_BLOCK > 256) ERROR("the list at STATE_ENDING is too short");
@@ -105,16 +103,11 @@ export function endIfOver(connection: Connection): bool {
       close(connection.index);
       return true;
     }
-<<<<<<< HEAD
     // Those that live by it may be over as well, and only not have been looked at: it ends with them.
     if (connection.overdueMs < SWEEP_MS) {
       lookAfter(connection.index, SWEEP_MS);
       return false;
     }
-=======
-    // What lives by it and ends with it may be in another table, which is swept a little later.
-    if (shared && since(connection.lastMs) - connection.timeoutMs < ELSEWHERE_MS) return false;
->>>>>>> fc5e966 (What controls another worker's connection, and ends with it, waits until every table has been swept before it lives on by a minute)
     outlive(connection);
   }
   lookAtEnd(connection);
