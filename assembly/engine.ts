@@ -1,8 +1,7 @@
 // The way of a packet, from the wire and back, top to bottom.
 
 import {
-  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND,
-  PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
+  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND, PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
 } from "./abi/layout";
 import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
