@@ -1,7 +1,8 @@
 // The way of a packet, from the wire and back, top to bottom.
 
 import {
-  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND, PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
+  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT16, CONTROL_BASE, CONTROL_GROUP, CONTROL_LONG_ROAD, HANDED_KIND,
+  PACKET_BYTES, STATE_CAUSE, STATE_RECEIVED, STATE_TOUCHED,
 } from "./abi/layout";
 import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
@@ -267,11 +268,9 @@ function beginAnew(packet: Packet, old: u32): void {
 
 /** A packet that is not for us: a real server's answer behind NAT, or plain traffic to route. */
 function fromServer(packet: Packet): void {
-  let index = lookup(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source,
-    packet.sourcePort);
+  let index = lookup(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source, packet.sourcePort);
   if (index == 0) {
-    index = lookupAwaited(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source,
-      packet.sourcePort);
+    index = lookupAwaited(FROM_SERVER, packet.family, packet.protocol, packet.target, packet.targetPort, packet.source, packet.sourcePort);
   }
   if (index != 0) {
     let connection = Connection.at(index);
