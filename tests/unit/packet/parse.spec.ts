@@ -197,15 +197,15 @@ describe("the long parser, IPv4", () => {
     expect(refused(74)).toBe(<u32>DropReason.PortDown);
   });
 
-  it("reads ports only from a whole header", () => {
-    ipv4(Protocol.Sctp, 20, 32);
+  it("reads ports wherever all four bytes of them are there", () => {
+    ipv4(Protocol.Sctp, 20, 24);
     let packet = scanned(60);
     parseRest(packet);
-    expect(readPorts(packet)).toBe(true, "12 bytes of SCTP");
-    ipv4(Protocol.Sctp, 20, 31);
+    expect(readPorts(packet)).toBe(true, "4 bytes of SCTP");
+    ipv4(Protocol.Sctp, 20, 23);
     packet = scanned(60);
     parseRest(packet);
-    expect(readPorts(packet)).toBe(false, "11 bytes of SCTP");
+    expect(readPorts(packet)).toBe(false, "3 bytes of SCTP");
   });
 
   it("knows a fragment's place", () => {
@@ -264,7 +264,7 @@ describe("the long parser, IPv6", () => {
     expect(refused(454)).toBe(<u32>DropReason.BadHeader);
   });
 
-  it("knows a fragment's place, and needs its whole header", () => {
+  it("knows a fragment's place, and passes on one whose header is cut off as nobody's", () => {
     ipv6(Protocol.Fragment, 8);
     store<u8>(L3, <u8>Protocol.Udp, 40);
     set16(L3 + 42, 1448 | 1);
@@ -273,6 +273,9 @@ describe("the long parser, IPv6", () => {
     expect(packet.fragmentOffset).toBe(1448);
     expect(packet.moreFragments).toBe(1);
     set16(L3 + 4, 7);
-    expect(refused(62)).toBe(<u32>DropReason.BadHeader);
+    packet = scanned(62);
+    expect(parseRest(packet)).toBe(Kind.Ip);
+    expect(<u32>packet.protocol).toBe(<u32>Protocol.Fragment);
+    expect(packet.has(PacketFlag.Fragment)).toBe(false);
   });
 });
