@@ -70,15 +70,24 @@ test("FTP: texts nobody asked for, or that are not what they should be, pass as 
   dialog.login();
   assert.equal(dialog.server({ seq: 5001, ack: 1001, text: PASSIVE }).text, PASSIVE, "no PASV before");
   dialog.client({ seq: 1001, ack: 5001, text: "PASV\r\n" });
-  for (const text of ["227 (10,0,2,11,195)\r\n", "227 (10,0,2,256,195,80)\r\n", "227 (10,0,2,11,195,80", "227 (10,0,2,11,0,0)\r\n",
-    "227\r\n", "229 (|||50000|)\r\n", "226 (10,0,2,11,195,80)\r\n", " 227 (10,0,2,11,195,80)\r\n"]) {
+  for (const text of ["227 (10,0,2,11,195)\r\n", "227 (10,0,2,11,195,80", "227\r\n",
+    "229 (|||50000|)\r\n", "226 (10,0,2,11,195,80)\r\n", " 227 (10,0,2,11,195,80)\r\n"]) {
     assert.equal(dialog.server({ seq: 5001, ack: 1007, text }).text, text);
   }
-  for (const text of ["PORT 10,0,1,50,160\r\n", "PORT 10,0,1,50,160,256\r\n", "EPRT |2|10.0.1.50|40961|\r\n", "EPRT |1|10.0.1.50|65536|\r\n",
-    "EPRT |1|10.0.1.50|40961\r\n", "EPRT |3|10.0.1.50|1|\r\n", "PORT\r\n", "PORT 10,0,1,50,0,0\r\n"]) {
+  for (const text of ["PORT 10,0,1,50,160\r\n", "EPRT |2|10.0.1.50|40961|\r\n", "EPRT |1|10.0.1.50|65536|\r\n",
+    "EPRT |1|10.0.1.50|40961\r\n", "EPRT |3|10.0.1.50|1|\r\n", "PORT\r\n"]) {
     assert.equal(dialog.client({ seq: 1007, ack: 5001, text }).text, text);
   }
   assert.equal(dialog.entries().length, 1, "nothing waits");
+});
+
+test("FTP: numbers are bytes, however large they are written", async () => {
+  const dialog = await Dialog.open();
+  dialog.login();
+  dialog.client({ seq: 1001, ack: 5001, text: "PASV\r\n" });
+  assert.equal(dialog.server({ seq: 5001, ack: 1007, text: "227 (10,0,2,267,451,336)\r\n" }).text, "227 (10,0,1,100,195,80)\r\n");
+  dialog.client({ seq: 1007, ack: 5026, text: "PORT 10,0,1,306,416,257\r\n" });
+  assert.deepEqual(dialog.entries().at(-1), { clientPort: 40961, virtualPort: 20, state: TcpState.Listen, children: 0, awaited: false });
 });
 
 test("FTP: lower case, and several commands in one packet", async () => {

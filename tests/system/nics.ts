@@ -72,7 +72,8 @@ export function nicConfig(network: Network, options: NicOptions): string {
   }];
   const inner = { name: "in", addresses: [`${DIRECTOR_INNER_ADDRESS}/24`, ...EXTRA6.in ?? []] };
   if (method === "nat") ports.push(options.in === "tap" ? { ...inner, device: "lvs-in", namespace: network.wire.path } : { ...inner, device: NIC_IN, ...nic, ...gateway });
-  return stringify({ ...(driver === undefined ? {} : { driver }), ports, rules: labRules(method, SERVERS_COUNT), ...options.more });
+  // By DR and TUN a client's port that comes again shall be given a server anew, or shares are one apart.
+  return stringify({ ...(driver === undefined ? {} : { driver }), ports, sysctl: { conn_reuse_mode: 3 }, rules: labRules(method, SERVERS_COUNT), ...options.more });
 }
 
 /** A cable from the director's kernel to a segment. */

@@ -16,7 +16,7 @@ const TRANSFER_BYTES = 3 << 20;
 const CONTENT = createHash("sha256").update(patternBytes(0, TRANSFER_BYTES)).digest("hex");
 const REQUESTS = 1206;
 const SHARES = { server1: 201, server2: 402, server3: 603 };
-const OPTIONS = { attach: "nic", more: { workers: 2, sysctl: { conn_reuse_mode: 3 } } } as const;
+const OPTIONS = { attach: "nic", more: { workers: 2 } } as const;
 /** Programs need the machine's root; without it flows are spread, and handed over. */
 const isSteered = lackingXdp() === false;
 
