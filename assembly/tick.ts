@@ -31,6 +31,9 @@ export function tick(nowMs: u32): u32 {
   if (worker == 0) store<u32>(CONTROL_BASE, nowMs, CONTROL_NOW_MS);
   beginBatch();
   store<u32>(state, NO_CAUSE, STATE_CAUSE);
+  // Before the connections whose time is over end: what is told of a piece may be about one of them. Pieces belong to
+  // all workers, and are looked after by the first.
+  if (worker == 0) sweepReassemblies();
   endEarly();
   sweepConnections();
   syncTick();
@@ -44,7 +47,6 @@ function keepHouse(): void {
   if (shared) sweepCommons();
   defend();
   sweepNeighbors();
-  sweepReassemblies();
   releaseServers();
   lock();
   sweepSchedules();

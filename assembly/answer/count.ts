@@ -5,7 +5,7 @@ import { Forward } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, lookup } from "../connection/table";
-import { lookAt } from "../memory";
+import { lookAt, since } from "../memory";
 import { isLaterPiece, Packet } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
 import { Server } from "../service/server";
@@ -14,7 +14,8 @@ import { countOut } from "../stats";
 /**
  * Counts an error of so many bytes about a packet whose addresses are filled. It may be about another worker's
  * connection: pieces of datagrams wait where all workers bring them, and the first gives them up. One whose time is over
- * has no answers any more, whether the sweep has come by or not.
+ * has no answers any more, whether the sweep has come by or not; in its last millisecond it still has, as a piece that
+ * came with its first packet has waited just as long (as the kernel: recording overdue_piece6).
  */
 export function countError(packet: Packet, bytes: u32): void {
   if (!isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + 4 > packet.end) return;
@@ -27,6 +28,6 @@ export function countError(packet: Packet, bytes: u32): void {
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;
-  if (connection.forward == <u32>Forward.Nat || connection.server == 0 || connection.expired) return;
+  if (connection.forward == <u32>Forward.Nat || connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
   countOut(connection.server, Server.at(connection.server).service, bytes);
 }

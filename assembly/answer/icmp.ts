@@ -17,6 +17,8 @@ import { countError } from "./count";
 
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
 const ERROR_BYTES_MAX: u32 = 576;
+/** A byte of the header makes no sense; the message says which. */
+export const PARAMETER_PROBLEM: u32 = 12;
 const IDENTIFICATION_BITS: u32 = 29;
 const IDENTIFICATION_MASK: u32 = (1 << IDENTIFICATION_BITS) - 1;
 if (WORKERS_MAX > 1 << (32 - IDENTIFICATION_BITS)) ERROR("a worker's number no longer fits before an identification");
@@ -69,7 +71,8 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
-  countError(packet, 28 + embedded);
+  // A problem with the header is nobody's answer (as the kernel: recording header_problem); of IPv6 it is.
+  if (type != PARAMETER_PROBLEM) countError(packet, 28 + embedded);
   sendOwn(hop, frame, 14 + 28 + embedded);
 }
 
@@ -92,5 +95,5 @@ function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmp) return false;
   if (packet.l4 + 8 > packet.end) return true;
   let type = <u32>load<u8>(packet.l4);
-  return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+  return type == 3 || type == 4 || type == 5 || type == 11 || type == PARAMETER_PROBLEM;
 }

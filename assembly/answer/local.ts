@@ -33,11 +33,12 @@ export function answerLocal(packet: Packet): void {
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
       else sendIcmpv6Error(packet, 1, 4, 0);
       return drop(DropReason.LocalConsumed);
-    // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), routers' multicast, and UDP's
-    // other kind, whose sums are of its own.
+    // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), routers' multicast of IPv4 (of
+    // IPv6 it does not: recording router_multicast6), and UDP's other kind, whose sums are of its own.
     case Protocol.NoNext:
       return packet.family == 6 ? drop(DropReason.LocalConsumed) : refuseProtocol(packet);
     case Protocol.Pim:
+      return packet.family == 4 ? drop(DropReason.LocalConsumed) : refuseProtocol(packet);
     case Protocol.UdpLite: return drop(DropReason.LocalConsumed);
     default: return refuseProtocol(packet);
   }

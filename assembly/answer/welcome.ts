@@ -2,14 +2,11 @@
 
 import { DropReason, PortFlag } from "../abi/enums";
 import { isLocal, isTransparent } from "../link/local";
-import { badOption, hasSourceRoute } from "../packet/options";
+import { badOption, clearBehindEnd, hasSourceRoute } from "../packet/options";
 import { Packet, PacketFlag } from "../packet/packet";
 import { portFlags } from "../packet/slot";
 import { drop } from "../stats";
-import { sendIcmpError } from "./icmp";
-
-/** ICMP: a byte of the header makes no sense; the message says which. */
-const PARAMETER_PROBLEM: u32 = 12;
+import { PARAMETER_PROBLEM, sendIcmpError } from "./icmp";
 
 /** False, and counted, when the sender's address is ours, or the header's options make no sense or choose the way. */
 export function isWelcome(packet: Packet): bool {
@@ -21,7 +18,10 @@ export function isWelcome(packet: Packet): bool {
   if (packet.family == 6 || !packet.has(PacketFlag.Options)) return true;
   let headerBytes = packet.l4 - packet.l3;
   let at = badOption(packet.l3, headerBytes);
-  if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) return true;
+  if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) {
+    clearBehindEnd(packet.l3, headerBytes);
+    return true;
+  }
   if (at != 0) sendIcmpError(packet, PARAMETER_PROBLEM, 0, at << 24);
   drop(DropReason.BadHeader);
   return false;

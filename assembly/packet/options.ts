@@ -1,5 +1,7 @@
 // Options of an IPv4 header: a router must find them sound before it passes them on (RFC 1812 section 5.2.4).
 
+import { checksum } from "../wire/checksum";
+
 const END: u32 = 0;
 const NOTHING: u32 = 1;
 const RECORD_ROUTE: u32 = 7;
@@ -46,6 +48,22 @@ export function badOption(header: usize, headerBytes: u32): u32 {
     at += bytes;
   }
   return 0;
+}
+
+/** Zeroes what lies behind the end of sound options, where nothing should be (as the kernel: recording behind_options). */
+export function clearBehindEnd(header: usize, headerBytes: u32): void {
+  let at = HEADER_BYTES;
+  while (at < headerBytes && load<u8>(header + at) != <u8>END) {
+    at += load<u8>(header + at) == <u8>NOTHING ? 1 : <u32>load<u8>(header + at, 1);
+  }
+  let found: u32 = 0;
+  for (; at < headerBytes; at++) {
+    found |= load<u8>(header + at);
+    store<u8>(header + at, END);
+  }
+  if (found == 0) return;
+  store<u16>(header, 0, 10);
+  store<u16>(header, <u16>checksum(header, headerBytes), 10);
 }
 
 /** One bit for each kind of option that a header has once at most. */
