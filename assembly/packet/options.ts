@@ -21,9 +21,14 @@ export function hasSourceRoute(header: usize, headerBytes: u32): bool {
     let type = <u32>load<u8>(header + at);
     if (type == END) return false;
     if (type == LOOSE_ROUTE || type == STRICT_ROUTE) return true;
-    at += type == NOTHING ? 1 : <u32>load<u8>(header + at, 1);
+    at = behind(header, at);
   }
   return false;
+}
+
+/** Where the option behind the one at `at` begins. */
+function behind(header: usize, at: u32): u32 {
+  return <u32>load<u8>(header + at) == NOTHING ? at + 1 : at + <u32>load<u8>(header + at, 1);
 }
 
 /** The place in the header of the first option byte that makes no sense, 0 when all do. */
@@ -53,9 +58,7 @@ export function badOption(header: usize, headerBytes: u32): u32 {
 /** Zeroes what lies behind the end of sound options, where nothing should be (as the kernel: recording behind_options). */
 export function clearBehindEnd(header: usize, headerBytes: u32): void {
   let at = HEADER_BYTES;
-  while (at < headerBytes && load<u8>(header + at) != <u8>END) {
-    at += load<u8>(header + at) == <u8>NOTHING ? 1 : <u32>load<u8>(header + at, 1);
-  }
+  while (at < headerBytes && load<u8>(header + at) != <u8>END) at = behind(header, at);
   let found: u32 = 0;
   for (; at < headerBytes; at++) {
     found |= load<u8>(header + at);

@@ -7,12 +7,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { it, type TestContext } from "node:test";
 import { SocketDirector } from "../../host/cli/client.js";
 import { VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
-import { addIpv6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import type { PortRow } from "../../host/protocol.js";
 import { inNamespaces, lacking } from "./inside.js";
-import { KERNEL_ADDRESS, KERNEL_INNER_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, nicConfig, NicRig, type NicOptions } from "./nics.js";
+import { KERNEL_ADDRESS, KERNEL_INNER_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, nicConfig, NicRig, proveIpv6, type NicOptions } from "./nics.js";
 import { runLvsadm, until } from "./rig.js";
 import { comesToRest } from "./rest.js";
 import { ringProblem } from "./ringprobe.js";
@@ -121,20 +120,7 @@ inNamespaces("AF_XDP on NICs", import.meta.url, () => {
     test(`nat, the peers' checksum offload ${state}`, async (context) => proveTraffic(await NicRig.start(context, "nat", offload(state))), lacking("ethtool"));
   }
 
-  test("nat over IPv6", async (context) => {
-    let hasIpv6 = true;
-    const rig = await NicRig.start(context, "nat", {
-      prepare: (network) => (hasIpv6 = addIpv6(network)),
-      startServers: (network) => Promise.all(network.servers.map((server, index) =>
-        network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", "8080", "--address", hasIpv6 ? "::" : "0.0.0.0"]))),
-    });
-    if (!hasIpv6) return context.skip("this kernel has no IPv6");
-    const service = `-t [${VIRTUAL_ADDRESS6}]:80`;
-    for (const line of [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r [${serverAddress6("nat", number)}]:8080 -m`)]) {
-      assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
-    }
-    await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
-  });
+  test("nat over IPv6", (context) => proveIpv6(context));
 
   for (const driver of ["tap", "uring"] as const) {
     test(`a NIC and a TAP in one director, the TAP by ${driver}`, async (context) => {

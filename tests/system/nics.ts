@@ -1,6 +1,7 @@
 // The laboratory with NICs instead of TAPs: the director in a namespace of its own, cables from its interfaces to the
 // segments. Its kernel has addresses there too, and goes on with what is its own.
 
+import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -8,13 +9,14 @@ import { stringify } from "yaml";
 import { DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, VIRTUAL_ADDRESS, type Method } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { labRules } from "../../host/lab/director.js";
-import { EXTRA6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import { SERVERS, Network } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
 import { MapKind, makeMap } from "../../host/io/sys/bpf.js";
 import { close } from "../../host/io/sys/libc.js";
 import { Lvsd } from "./lvsd.js";
-import { makeFolder } from "./rig.js";
+import { makeFolder, runLvsadm } from "./rig.js";
+import { proveTraffic } from "./traffic.js";
 
 const SERVERS_COUNT = 3;
 /** The kernel's own addresses on the director's NICs. */
@@ -59,6 +61,23 @@ export class NicRig {
     if (options.in === "tap") network.wire.ip([`link set dev lvs-in mtu 1500 txqueuelen 2000 master ${SERVERS} up`]);
     return new NicRig(network, lvsd, await Client.start(network), socketPath, configFile);
   }
+}
+
+/** Requests through an IPv6 service by NAT; skipped where the kernel has no IPv6. */
+export async function proveIpv6(context: TestContext, options: NicOptions = {}): Promise<void> {
+  let hasIpv6 = true;
+  const rig = await NicRig.start(context, "nat", {
+    ...options,
+    prepare: (network) => (hasIpv6 = addIpv6(network)),
+    startServers: (network) => Promise.all(network.servers.map((server, index) =>
+      network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", "8080", "--address", hasIpv6 ? "::" : "0.0.0.0"]))),
+  });
+  if (!hasIpv6) return context.skip("this kernel has no IPv6");
+  const service = `-t [${VIRTUAL_ADDRESS6}]:80`;
+  for (const line of [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r [${serverAddress6("nat", number)}]:8080 -m`)]) {
+    assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
+  }
+  await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
 }
 
 /** The director's configuration: an operator's wiring C or D. */

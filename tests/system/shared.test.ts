@@ -5,13 +5,12 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { it, type TestContext } from "node:test";
 import { SocketDirector } from "../../host/cli/client.js";
-import { addIpv6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import type { PortRow } from "../../host/protocol.js";
 import { inNamespaces, lacking } from "./inside.js";
-import { KERNEL_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, NicRig, type NicOptions } from "./nics.js";
+import { KERNEL_ADDRESS, lackingXdp, NIC_IN, NIC_OUT, NicRig, proveIpv6, type NicOptions } from "./nics.js";
 import { comesToRest } from "./rest.js";
-import { runLvsadm, until } from "./rig.js";
+import { until } from "./rig.js";
 import { ringProblem } from "./ringprobe.js";
 import { proveTraffic } from "./traffic.js";
 
@@ -31,22 +30,6 @@ async function ports(rig: NicRig): Promise<PortRow[]> {
 
 /** Whether the shortcut of a NIC is open. */
 const isOpen = (rig: NicRig, nic = NIC_OUT): boolean => rig.network.director.show(["-d", "link", "show", "dev", nic]).includes("prog/xdp");
-
-async function overIpv6(context: TestContext, driver: string): Promise<void> {
-  let hasIpv6 = true;
-  const rig = await start(context, "nat", {
-    driver,
-    prepare: (network) => (hasIpv6 = addIpv6(network)),
-    startServers: (network) => Promise.all(network.servers.map((server, index) =>
-      network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", "8080", "--address", hasIpv6 ? "::" : "0.0.0.0"]))),
-  });
-  if (!hasIpv6) return context.skip("this kernel has no IPv6");
-  const service = `-t [${VIRTUAL_ADDRESS6}]:80`;
-  for (const line of [`-A ${service} -s rr`, ...[1, 2].map((number) => `-a ${service} -r [${serverAddress6("nat", number)}]:8080 -m`)]) {
-    assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
-  }
-  await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
-}
 
 async function changes(context: TestContext): Promise<void> {
   const rig = await start(context, "nat");
@@ -94,7 +77,7 @@ inNamespaces("NICs shared with the kernel", import.meta.url, () => {
       async (context) => proveTraffic(await start(context, method, { driver })));
   }
   for (const driver of ["auto", "uring"] as const) {
-    test(`nat over IPv6, driver ${driver}`, driver === "uring" && LACKS_RING, (context) => overIpv6(context, driver));
+    test(`nat over IPv6, driver ${driver}`, driver === "uring" && LACKS_RING, (context) => proveIpv6(context, { attach: "nic", driver }));
   }
 
   test("auto has both ways where it can, and says so", LACKS_XDP || LACKS_RING, async (context) => {
