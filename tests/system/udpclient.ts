@@ -1,7 +1,7 @@
 // A client of datagrams, run in a namespace. Prints what came of it as one word or number.
 //
 //   node udpclient.js ask ADDRESS PORT BYTES COUNT [FROM_PORT]   how many came back as they were sent
-//   node udpclient.js send ADDRESS PORT FROM_PORT      one datagram, no answer awaited
+//   node udpclient.js send ADDRESS PORT FROM_PORT [COUNT]   datagrams, a tenth of a second apart, no answer awaited
 //   node udpclient.js refused ADDRESS PORT             the error that ICMP brought
 //   node udpclient.js leave ADDRESS PORT               asks, and is gone before the answer comes
 
@@ -12,7 +12,8 @@ import { patternBytes } from "../../host/lab/pattern.js";
 const ANSWER_MS = 2000;
 const AFTER_LEAVING_MS = 800;
 const [, , what = "", address = "", port = "0", ...more] = process.argv;
-const [bytes = "1", count = "1", fromPort] = what === "ask" ? more : ["1", "1", more[0]];
+const BETWEEN_MS = 100;
+const [bytes = "1", count = "1", fromPort] = what === "ask" ? more : ["1", more[1], more[0]];
 
 const socket = createSocket("udp4");
 if (fromPort !== undefined) await new Promise<void>((resolve) => socket.bind(Number(fromPort), resolve));
@@ -46,7 +47,10 @@ async function askAll(): Promise<number> {
 if (what === "ask") process.stdout.write(`${await askAll()}\n`);
 else if (what === "refused") process.stdout.write(`${String(await ask(Buffer.from("anybody?")))}\n`);
 else if (what === "send") {
-  await new Promise((resolve) => socket.send("anybody?", resolve));
+  for (let n = 0; n < Number(count); n++) {
+    if (n > 0) await pause(BETWEEN_MS);
+    await new Promise((resolve) => socket.send("anybody?", resolve));
+  }
   process.stdout.write("sent\n");
 } else {
   socket.send("later, please");
