@@ -310,6 +310,8 @@ export const EXTRA_BYTES: u32 = 64;
 export const EXTRA_OUT: u32 = 0; //                the server's bytes
 export const EXTRA_IN: u32 = 12; //                the client's bytes
 export const EXTRA_MODE: u32 = 24; //              u32 FtpMode
+export const EXTRA_ANSWERED: u32 = 28; //          u32 1 when the reply to it was read
+export const EXTRA_REPLY: u32 = 32; //             u32 that reply's sequence number
 // or, of a template, the text its persistence engine finds it by
 export const EXTRA_TEXT_HASH: u32 = 0; //          u32
 export const EXTRA_TEXT_BYTES: u32 = 4; //         u8

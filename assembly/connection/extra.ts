@@ -2,8 +2,8 @@
 // Taken at first need.
 
 import {
-  EXTRAS_BASE, EXTRAS_WORKER, EXTRA_BYTES, EXTRA_IN, EXTRA_MODE, EXTRA_NEXT, EXTRA_OUT, STATE_EXTRA_FREE,
-  STATE_EXTRA_FRESH,
+  EXTRAS_BASE, EXTRAS_WORKER, EXTRA_ANSWERED, EXTRA_BYTES, EXTRA_IN, EXTRA_MODE, EXTRA_NEXT, EXTRA_OUT, EXTRA_REPLY,
+  STATE_EXTRA_FREE, STATE_EXTRA_FRESH,
 } from "../abi/layout";
 import { DropReason } from "../abi/enums";
 import { drop } from "../stats";
@@ -19,8 +19,9 @@ export class Extra {
   inShift: i32; //     16
   inBefore: i32; //    20
   mode: u32; //        24  an FtpMode
-  spare0: u32; //      28
-  spare1: u64; //      32
+  answered: u32; //    28  1 when the reply to it was read
+  reply: u32; //       32  that reply's sequence number
+  spare0: u32; //      36
   spare2: u64; //      40
   spare3: u64; //      48
   spare4: u32; //      56
@@ -34,6 +35,8 @@ if (offsetof<Extra>() != EXTRA_BYTES) ERROR("Extra no longer fills EXTRA_BYTES")
 if (offsetof<Extra>("outPlace") != EXTRA_OUT) ERROR("outPlace moved");
 if (offsetof<Extra>("inPlace") != EXTRA_IN) ERROR("inPlace moved");
 if (offsetof<Extra>("mode") != EXTRA_MODE) ERROR("mode moved");
+if (offsetof<Extra>("answered") != EXTRA_ANSWERED) ERROR("answered moved");
+if (offsetof<Extra>("reply") != EXTRA_REPLY) ERROR("reply moved");
 if (offsetof<Extra>("next") != EXTRA_NEXT) ERROR("next moved");
 
 /** Index of this shard's first extra. */

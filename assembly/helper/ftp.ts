@@ -51,6 +51,7 @@ export function readCommand(connection: Connection, text: usize, end: usize): bo
     let extra = extraOf(connection);
     if (extra == 0) return false;
     Extra.at(extra).mode = <u32>mode;
+    Extra.at(extra).answered = 0;
     return true;
   }
   let word = load<u32>(text) | LOWER;

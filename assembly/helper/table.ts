@@ -60,16 +60,23 @@ export function helpToClient(packet: Packet, connection: Connection): bool {
   let other = changetype<Sequence>(changetype<usize>(record) + offsetof<Extra>("inPlace"));
   let number = get32(packet.l4 + 4);
   let changed = adjust(packet.l4, headerBytes, own, other);
-  if (connection.state == <u8>TcpState.Established && record.mode != <u32>FtpMode.None) {
+  if (connection.state == <u8>TcpState.Established && isAwaited(record, number)) {
     let growth = readReply(packet, connection, record.mode, packet.l4 + headerBytes);
     if (growth == DROPPED) return false;
     if (growth != UNCHANGED) {
       if (growth != 0) noteGrowth(own, number, growth);
+      record.answered = 1;
+      record.reply = number;
       changed = true;
     }
   }
   if (changed) seal(packet);
   return true;
+}
+
+/** One reply is read for each command (as the kernel: recording ftp_replies), also when its server sends it again (not as there). */
+function isAwaited(record: Extra, number: u32): bool {
+  return record.mode != <u32>FtpMode.None && (record.answered == 0 || record.reply == number);
 }
 
 /** Bytes of the TCP header, 0 when it does not lie within the packet. */

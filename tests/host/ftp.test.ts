@@ -58,10 +58,12 @@ test("FTP: a second passive reply adds its shift, a shorter address takes away",
   const dialog = await passive();
   const seq = 5001 + PASSIVE.length;
   const long = "227 Passive (255,255,255,255,195,081)\r\n";
-  const heard = dialog.server({ seq, ack: 1007, text: long });
+  assert.equal(dialog.server({ seq, ack: 1007, text: long }).text, long, "one reply is read for each command");
+  dialog.client({ seq: 1007, ack: seq + GROWTH, text: "PASV\r\n" });
+  const heard = dialog.server({ seq, ack: 1013, text: long });
   assert.equal(heard.text, "227 Passive (10,0,1,100,195,81)\r\n");
   assert.equal(heard.seq, seq + GROWTH);
-  const after = dialog.server({ seq: seq + long.length, ack: 1007, text: "226 done\r\n" });
+  const after = dialog.server({ seq: seq + long.length, ack: 1013, text: "226 done\r\n" });
   assert.equal(after.seq, heard.seq + heard.text.length);
 });
 
@@ -122,6 +124,7 @@ test("FTP: a reply that would outgrow its slot is dropped and counted, a shrinki
   const slotText = 2112 - 66 - 54;
   const reply = (numbers: string, bytes: number): string => `227 ${numbers},195,80)`.padEnd(bytes, "x");
   assert.equal(dialog.server({ seq: 5001, ack: 1007, text: reply("10,0,2,11", slotText - 1) }).text.length, slotText);
+  dialog.client({ seq: 1007, ack: 5001 + slotText, text: "PASV\r\n" });
   assert.equal(dialog.send(IN, dialog.serverFrame({ seq: 8000, ack: 1007, text: reply("10,0,2,11", slotText) })).length, 0);
   assert.equal(dialog.engine.drops()["HelperBad"], 1n);
   assert.equal(dialog.server({ seq: 8000, ack: 1007, text: reply("110,110,110,110", 3000) }).text.length, 2995);

@@ -31,10 +31,12 @@ function stepOf(event: RecordedEvent): Step[] {
   return event.ev === "advance" ? [{ ev: "advance", s: event.s ?? 0 }] : [];
 }
 
-/** Statistics asked for before the kernel has summed them: shrinking may leave out the time they need. */
+/**
+ * Statistics asked for before the kernel has summed them: shrinking may leave out the time they need, and what passing time
+ * itself made come out (errors about missing pieces) is in the next sum.
+ */
 function isUnsettled(events: RecordedEvent[], { index, event }: Difference): boolean {
-  const before = events.slice(0, index).findLast((one) => one.ev !== "out");
-  return event.cmd?.includes("--stats") === true && before?.ev !== "advance";
+  return event.cmd?.includes("--stats") === true && events[index - 1]?.ev !== "advance";
 }
 
 /** The first difference nobody expects. What comes after it may follow from it. */

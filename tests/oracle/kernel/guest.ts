@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
 import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
+import { GRAIN_SECONDS, secondsToGrain, TICKS_PROGRAM } from "./grain.js";
 import { clearPrograms, forgetMarks, needsReload, networkScript, reloadScript, setsMarks, SETTINGS_LISTING } from "./network.js";
 import type { GuestFiles } from "./packages.js";
 import { programsRequest, readAnswerHeader, scriptRequest, type CommandOutput } from "./request.js";
@@ -27,9 +28,9 @@ const SETTLE_ROUNDS = 3;
  * A timer that is set while the kernel catches up with a long stride comes late by an eighth of that stride: statistics
  * would be summed minutes later. So no stride is longer than this, and the last seconds go by in small ones.
  */
-const STRIDE_MAX_SECONDS = 100;
-const FINE_SECONDS = 16;
-const FINE_STRIDE_SECONDS = 2;
+const STRIDE_MAX_SECONDS = 20 * GRAIN_SECONDS;
+const FINE_SECONDS = 3 * GRAIN_SECONDS;
+const FINE_STRIDE_SECONDS = GRAIN_SECONDS / 2;
 /** Longer than any connection or fragment lives without its service; what others needed ends a round later than they. */
 const CONNECTIONS_GONE_SECONDS = [70, 5000];
 const ROUND_SECONDS = 200;
@@ -69,7 +70,7 @@ export class Guest {
       guest.barrier();
       guest.clock.freeze();
       guest.learnSettings();
-      guest.take();
+      guest.align();
       return guest;
     } catch (error) {
       const told = readFileSync(join(folder, "console"), "utf8").slice(-2000);
@@ -175,7 +176,8 @@ export class Guest {
   /** Moves the guest's time on; answers what time alone caused to be sent. */
   advance(seconds: number, strideSeconds: number): GuestOutput[] {
     for (let left = seconds; left > 1e-9;) {
-      const stride = Math.min(left, strideSeconds, left > FINE_SECONDS ? STRIDE_MAX_SECONDS : FINE_STRIDE_SECONDS);
+      const coarse = left - FINE_SECONDS;
+      const stride = Math.min(strideSeconds, ...(coarse > 1e-9 ? [coarse, STRIDE_MAX_SECONDS] : [left, FINE_STRIDE_SECONDS]));
       this.clock.advance(stride);
       this.tick();
       left -= stride;
@@ -260,8 +262,12 @@ export class Guest {
       this.clock.freeze();
       this.changed = false;
     }
-    this.barrier();
-    this.take();
+    this.align();
+  }
+
+  /** To the beginning of a grain of the kernel's timers: so each scenario finds them alike. */
+  private align(): void {
+    this.advance(secondsToGrain(this.must(programsRequest([TICKS_PROGRAM])).stdout), STRIDE_MAX_SECONDS);
   }
 
   private connectionsLeft(): number {

@@ -1,6 +1,7 @@
 // A scenario on a real kernel, and what it did, as the events of a recording.
 
 import type { RecordedEvent } from "../recording.js";
+import { GRAIN_SECONDS } from "./grain.js";
 import type { Guest, GuestOutput } from "./guest.js";
 
 export interface FrameStep { ev: "in"; if: string; hex: string }
@@ -14,7 +15,7 @@ export interface Pace { strideSeconds: (seconds: number) => number; burstMax: nu
 /** Periodic work happens as often as it would if time passed by itself, and each frame has an end before the next. */
 export const THOROUGH: Pace = { strideSeconds: () => 0.5, burstMax: 1 };
 /** What comes of 24 frames, and the probes between them, fits into a socket's 200 KB. */
-export const FAST: Pace = { strideSeconds: (seconds) => Math.max(2, seconds / 50), burstMax: 24 };
+export const FAST: Pace = { strideSeconds: (seconds) => GRAIN_SECONDS * Math.max(0.5, Math.round(seconds / 50 / GRAIN_SECONDS)), burstMax: 24 };
 
 /** A line of a scenario file, in the long form of recordings or the short one; undefined when it asks for nothing. */
 export function readStep(text: string): Step | undefined {

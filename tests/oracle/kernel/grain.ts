@@ -1,0 +1,24 @@
+// The grain of the kernel's timers, and how scenarios keep clear of it.
+//
+// A timer of 40.3 to 322 s goes off at a multiple of 5.12 s of the kernel's count of ticks, the first one after its time;
+// a longer one, up to 43 minutes, at a multiple of 40.96 s; shorter ones at multiples of 0.64 s and less. So scenarios begin
+// at a multiple of 40.96 s, and time passes in multiples of grains: what ends within a step, ends within the same step there.
+
+/** At 100 ticks a second, which the guest is built for. */
+const TICK_NS = 10_000_000n;
+const NS_PER_SECOND = 1e9;
+const GRAIN_TICKS = 512n;
+const LONG_GRAIN_TICKS = 8n * GRAIN_TICKS;
+
+export const GRAIN_SECONDS = Number(GRAIN_TICKS * TICK_NS) / NS_PER_SECOND;
+
+/** What tells the kernel's clock, and its count of ticks. */
+export const TICKS_PROGRAM = ["cat", "/proc/timer_list"];
+
+/** How many seconds after this answer a grain of long timers begins: in the middle of its first tick, so that nothing hangs on a rounding. */
+export function secondsToGrain(timerList: string): number {
+  const [ns, ticks] = [/^now at (\d+) nsecs$/m, /^jiffies: (\d+)$/m].map((line) => line.exec(timerList)?.[1]);
+  if (ns === undefined || ticks === undefined) throw new Error(`the guest does not tell its ticks: ${timerList.slice(0, 200)}`);
+  const leftTicks = LONG_GRAIN_TICKS - (BigInt(ticks) % LONG_GRAIN_TICKS);
+  return Number(leftTicks * TICK_NS - (BigInt(ns) % TICK_NS) + TICK_NS / 2n) / NS_PER_SECOND;
+}
