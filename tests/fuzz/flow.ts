@@ -1,7 +1,7 @@
 // One client's conversation with a service: what it says next, and what its server answers.
 
 import { clientAddress, serverAddress, SERVERS_MAX, VIRTUAL, type Service } from "./place.js";
-import { ipPacket, tcpSegment, udpDatagram, TCP, UDP, type IpOptions, type Ports } from "./packets.js";
+import { addressBytes, ipPacket, tcpSegment, udpDatagram, TCP, UDP, type IpOptions, type Ports } from "./packets.js";
 import type { Random } from "./random.js";
 import type { Emitted } from "./generator.js";
 
@@ -25,6 +25,8 @@ export class Flow {
   /** The last packets as each side received them, for errors about them. */
   seenInside: Buffer | undefined;
   seenOutside: Buffer | undefined;
+  /** The last one reached its server as NAT had it, whatever this service's method: another service may have been first. */
+  behindNat = false;
 
   constructor(readonly random: Random, readonly service: Service) {
     this.client = clientAddress(service.family, random.chance(40) ? 0 : random.below(30));
@@ -98,6 +100,9 @@ export class Flow {
     const packet = Buffer.from(bytes.subarray(IP_AT));
     if (port === "in") {
       this.seenInside = packet;
+      const [at, size] = this.service.family === 4 ? [12, 4] : [8, 16];
+      const isClients = packet.subarray(at, at + size).equals(addressBytes(this.client));
+      this.behindNat = isClients && !packet.subarray(at + size, at + 2 * size).equals(addressBytes(this.virtual));
       const number = (bytes[5] ?? 0) - 10;
       if (this.service.method === "m" && number >= 1 && number <= SERVERS_MAX) this.serverNumber = number;
     } else {

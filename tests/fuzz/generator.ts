@@ -8,7 +8,7 @@ import { ethernet } from "./packets.js";
 import type { Random } from "./random.js";
 import { Flow } from "./flow.js";
 import type { Cast } from "./plays/cast.js";
-import { damage, errorAbout, fragmentsOf, stray } from "./oddities.js";
+import { damage, errorAbout, fragmentsOf, isBelowMatch, stray } from "./oddities.js";
 
 /** Whose turn it is to speak: the port that its frames go into. */
 export type Side = "out" | "in";
@@ -166,7 +166,8 @@ export class Generator {
 
   private send(flow: Flow, port: "out" | "in", packet: Buffer): void {
     const frame = port === "out" ? ethernet(MAC_OUT, clientMac(flow.client), packet) : ethernet(MAC_IN, serverMac(flow.serverNumber ?? 1), packet);
-    const sent = this.random.chance(4) ? damage(this.random, frame) : frame;
+    const odd = this.random.chance(4) ? damage(this.random, frame) : frame;
+    const sent = this.cast && isBelowMatch(odd) ? frame : odd;
     const step: Step = { ev: "in", if: port, hex: sent.toString("hex") };
     if (sent === frame) this.asked.set(step, flow);
     this.waiting.push(step);

@@ -37,7 +37,7 @@ export function errorAbout(random: Random, flow: Flow, side: Side): Step[] {
   const { family } = flow.service;
   const about = side === "in" ? flow.seenInside : flow.seenOutside;
   // A kernel drops every ICMPv6 error of a NAT server (tests/oracle/known.ts): nothing to learn from those.
-  if (!about || (side === "in" && family === 6 && flow.service.method === "m")) return [];
+  if (!about || (side === "in" && family === 6 && flow.behindNat)) return [];
   const fromRouter = random.chance(30);
   if (side === "in") {
     const n = flow.serverNumber ?? 1;
@@ -92,6 +92,21 @@ function repairHeader4(frame: Buffer): void {
   if (end < IP_AT + 20) return;
   frame.writeUInt16BE(0, IP_AT + 10);
   frame.writeUInt16BE(~sumWords(frame.subarray(IP_AT, end)) & 0xffff, IP_AT + 10);
+}
+
+/** What iptables' matches of ports must find of a header; a segment that begins 8 bytes behind it overwrites the flags, and goes, too. */
+const MATCHED_BYTES: Record<number, number> = { [TCP]: 20, [UDP]: 8 };
+
+/** True for what iptables, where marks look for ports, drops before IPVS sees it. */
+export function isBelowMatch(frame: Buffer): boolean {
+  const packet = frame.subarray(IP_AT);
+  const four = frame[12] === 8;
+  if (packet.length < (four ? 20 : 40)) return true;
+  const headerBytes = four ? ((packet[0] ?? 0) & 15) * 4 : 40;
+  const totalBytes = four ? packet.readUInt16BE(2) : 40 + packet.readUInt16BE(4);
+  const isSecond = four && (packet.readUInt16BE(6) & 0x1fff) === 1;
+  const bytes = Math.min(packet.length, totalBytes) - headerBytes;
+  return isSecond || bytes < (MATCHED_BYTES[packet[four ? 9 : 6] ?? 0] ?? 0);
 }
 
 /** The frame with bytes of its headers changed, or cut off. */

@@ -57,7 +57,7 @@ function* passive(random: Random, session: Session, place: Farm): Play {
   const numbers = /\d+,\d+,\d+,\d+,(\d+),(\d+)/.exec(seen);
   const target = numbers ? Number(numbers[1]) * 256 + Number(numbers[2]) : port;
   yield* command("ipvsadm -Lnc");
-  const data = new Conversation({ ...place, serverPort: port }, talk.client, 52000 + random.below(2000), { port: target });
+  const data = new Conversation({ ...place, serverPort: port }, talk.client, 52000 + random.below(2000), { port: target, tracked: true });
   data.server = undefined;
   yield* data.open();
   yield* data.answers(PSH | ACK, "file data");
@@ -98,7 +98,7 @@ export function* dialog(random: Random): Play {
   const place = farm(random.chance(35) ? 6 : 4, "tcp", 21, random.chance(80) ? 21 : 2121);
   yield* build(place, { words: `-s rr${random.chance(30) ? " -p 100" : ""}`, servers: [1 + random.below(9), 10 + random.below(9)] });
   for (let k = 0; k < 2; k++) {
-    const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 42000 + k + random.below(900) * 2, { first: random.below(2 ** 31) });
+    const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 42000 + k + random.below(900) * 2, { first: random.below(2 ** 31), tracked: true });
     if ((yield* talk.open()) === undefined) return;
     const session = new Session(talk, random);
     yield* session.reply("220 ready\r\n");

@@ -15,8 +15,9 @@ const words = (random: Random, family: Family, seconds: number): string => `-s $
 
 function* come(random: Random, place: Farm, count: number, port: () => number): Play {
   for (let k = 0; k < count; k++) {
-    const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 41000 + k, { port: port() });
-    yield* talk.open();
+    const asked = port();
+    const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 41000 + k, { port: asked, tracked: asked === 21 });
+    if ((yield* talk.open()) === undefined) continue;
     if (random.chance(25)) yield* talk.says(RST);
     else if (random.chance(20)) { yield* talk.says(FIN | ACK); yield* talk.answers(FIN | ACK); yield* talk.says(ACK); }
   }

@@ -1,7 +1,7 @@
 // What plays are made of: steps that wait for what came out of them, and conversations that answer it.
 
 import type { Step } from "../../oracle/kernel/recorder.js";
-import { ethernet, ipPacket, TCP, tcpSegment, UDP, udpDatagram, type IpOptions, type Ports } from "../packets.js";
+import { addressBytes, ethernet, ipPacket, TCP, tcpSegment, UDP, udpDatagram, type IpOptions, type Ports } from "../packets.js";
 import { clientMac, MAC_IN, MAC_INNER_GATEWAY, MAC_OUT, serverAddress, serverMac, VIRTUAL, type Family } from "../place.js";
 import type { Emitted } from "../generator.js";
 
@@ -38,6 +38,12 @@ export function reached(emitted: readonly Emitted[]): number | undefined {
   const frame = emitted.find((one) => one.port === "in" && one.bytes[4] === 2 && one.bytes[0] === 2);
   return frame ? (frame.bytes[5] ?? 0) - 10 : undefined;
 }
+
+const isFrom = ({ bytes }: Emitted, address: string): boolean => {
+  const source = addressBytes(address);
+  const at = source.length === 4 ? 26 : 22;
+  return source.equals(bytes.subarray(at, at + source.length));
+};
 
 /** The data behind IP and TCP headers of the first frame that came out at a port. */
 export function tcpData(emitted: readonly Emitted[], port: string): Buffer {
@@ -88,7 +94,7 @@ export class Conversation {
   serverNext: number;
   server: number | undefined;
 
-  constructor(readonly farm: Farm, readonly client: string, readonly clientPort: number, readonly options: { port?: number; nat?: boolean; first?: number } = {}) {
+  constructor(readonly farm: Farm, readonly client: string, readonly clientPort: number, readonly options: { port?: number; nat?: boolean; first?: number; tracked?: boolean } = {}) {
     this.clientNext = options.first ?? 1000;
     this.serverNext = (options.first ?? 1000) + 4000;
   }
@@ -133,7 +139,9 @@ export class Conversation {
   *open(): Play<number | undefined> {
     yield* this.says(SYN);
     if (this.server === undefined) return undefined;
-    yield* this.answers(SYN | ACK);
+    const heard = yield* this.answers(SYN | ACK);
+    // A kernel that tracks (FTP behind NAT needs it) drops what follows half a handshake.
+    if (this.options.tracked === true && !heard.some((one) => isFrom(one, this.farm.virtual))) return undefined;
     yield* this.says(ACK);
     return this.server;
   }
