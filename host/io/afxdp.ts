@@ -29,6 +29,9 @@ const BUSY_PAUSE_MS = 10;
 /** A port: its NIC, a socket for each queue, and the link of its shortcut while that is open. */
 interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string; link: number }
 
+/** Where frames come from. */
+interface Source { port: Port; socket: XdpSocket }
+
 /** Descriptors of a port's sockets, whose statistics any thread may ask for. */
 export interface PortSockets { port: number; why: string; descriptors: number[] }
 
@@ -36,6 +39,9 @@ export class AfxdpDriver implements Driver {
   private readonly chunks: Chunks;
   private readonly ports: Port[] = [];
   private readonly portOf: (Port | undefined)[] = [];
+  /** All ports' sockets; the one that is asked first. */
+  private readonly sources: Source[] = [];
+  private first = 0;
   private readonly batch = new Uint32Array(BATCH_MAX);
   private batchCount = 0;
   private readonly halves: Uint16Array;
@@ -69,17 +75,29 @@ export class AfxdpDriver implements Driver {
   fill(from = 0, most = BATCH_MAX): number {
     const { engine } = this.place;
     const memory = { bytes: engine.bytes, halves: this.halves };
+    const { sources } = this;
     let count = from;
-    for (const { index, nic, sockets } of this.ports) {
-      for (const socket of sockets) {
-        socket.take(Math.min(SHARE_FRAMES, most - count), (frame, bytes) => {
-          this.batch[this.batchCount++] = this.chunks.of(frame);
-          if (nic.isUnfinished) finishChecksum(memory, frame, bytes);
-          engine.enter(count++, frame, bytes, index, FrameFlag.None);
-        });
-      }
+    for (let turn = 0; turn < sources.length; turn++) {
+      const { port: { index, nic }, socket } = sources[(this.first + turn) % sources.length] as Source;
+      socket.take(Math.min(SHARE_FRAMES, most - count), (frame, bytes) => {
+        this.batch[this.batchCount++] = this.chunks.of(frame);
+        if (nic.isUnfinished) finishChecksum(memory, frame, bytes);
+        engine.enter(count++, frame, bytes, index, FrameFlag.None);
+      });
     }
+    // Who found no room is the first the next time.
+    if (count === most) this.first = (this.first + 1) % sources.length;
     return count;
+  }
+
+  /** Marks what has come so far. */
+  mark(): void {
+    for (const { socket } of this.sources) socket.mark();
+  }
+
+  /** True when everything up to the mark was filled in. */
+  get isPastMark(): boolean {
+    return this.sources.every(({ socket }) => socket.isPastMark);
   }
 
   flush(count: number): void {
@@ -117,9 +135,14 @@ export class AfxdpDriver implements Driver {
     this.place.refused(index, ENOBUFS);
   }
 
+  /** Sends what was prepared. */
+  dispatch(): void {
+    for (const port of this.ports) this.kick(port);
+  }
+
   /** Sends what was prepared; a batch's chunks are done with, but for those under way. */
   finish(): void {
-    for (const port of this.ports) this.kick(port);
+    this.dispatch();
     for (let index = 0; index < this.batchCount; index++) this.chunks.release(this.batch[index] ?? 0);
     this.batchCount = 0;
     this.refill();
@@ -158,7 +181,7 @@ export class AfxdpDriver implements Driver {
 
   /** True when frames have come, or are still to be sent: then nobody may sleep. */
   hasWork(): boolean {
-    for (const port of this.ports) for (const socket of port.sockets) if (socket.arrived > 0) return true;
+    for (const { socket } of this.sources) if (socket.arrived > 0) return true;
     return false;
   }
 
@@ -177,6 +200,7 @@ export class AfxdpDriver implements Driver {
   close(): void {
     for (const port of this.ports) this.shut(port);
     // The first socket brought the frames: it goes last.
+    this.sources.length = 0;
     for (const port of this.ports.splice(0).reverse()) for (const socket of port.sockets.reverse()) socket.close();
   }
 
@@ -213,6 +237,7 @@ export class AfxdpDriver implements Driver {
     for (let queue = 0; queue < nic.queues; queue++) {
       const socket = this.bind({ name, interfaceIndex: nic.interfaceIndex, queue, namespacePath: nic.namespacePath, isZeroCopy });
       port.sockets.push(socket);
+      this.sources.push({ port, socket });
       setInMap(nic.sockets, wordOf(queue), wordOf(socket.descriptor));
     }
     const how = port.sockets[0]?.isZeroCopy ? "zero-copy" : nic.isDriverMode ? "native" : "generic";

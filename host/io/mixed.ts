@@ -1,7 +1,10 @@
 // NICs by AF_XDP and devices by descriptors in one director: two drivers take turns in the same lists, one sleep waits
 // for both. A port may have both ways: frames then leave by the one that they came by.
+//
+// A flow comes by AF_XDP, or by its descriptor, and may change from the one to the other at any time; but back only after a rest
+// (shortcut.ts). So its order is kept where AF_XDP's frames go first, in both directions: see fill() and flush().
 
-import { BATCH_MAX } from "../../assembly/abi/limits.js";
+import { BATCH_MAX, TRANSMIT_MAX } from "../../assembly/abi/limits.js";
 import type { AfxdpDriver } from "./afxdp.js";
 import type { BulkWatch } from "./bulk.js";
 import { WAIT_MS, type Driver, type Place } from "./driver.js";
@@ -11,13 +14,20 @@ import type { UringDriver } from "./uring.js";
 
 /** While NICs keep a director busy, whatever else comes is looked at so often. */
 const EXCHANGE_MS = 1;
+/** When all flows change at once to AF_XDP, descriptors go first until they were found empty twice, or for so many turns. */
+const EMPTY_TWICE = 2;
+const DRAIN_TURNS_MAX = 100;
 
 export class MixedDriver implements Driver {
   private readonly sleeping: Sleep;
   /** By port. */
   private readonly hasDescriptor: boolean[] = [];
+  /** Entries of the transmit list that leave by descriptors. */
+  private readonly later = new Uint16Array(TRANSMIT_MAX);
   private isIdle = false;
   private exchangedMs = 0;
+  private drainTurns = 0;
+  private emptyTurns = 0;
 
   /** `watch` is for ports with both ways. */
   constructor(
@@ -25,24 +35,51 @@ export class MixedDriver implements Driver {
   ) {
     for (const { index, descriptor } of place.devices) this.hasDescriptor[index] = descriptor >= 0;
     this.sleeping = new Sleep(place.wake, [...nics.descriptors, ...others.descriptors]);
+    if (watch) this.drainOthers();
   }
 
   fill(from = 0): number {
-    // Of one connection a short frame usually comes before a long one: a request's head, then its body.
-    const count = this.others.fill(this.nics.fill(from, BATCH_MAX - this.others.waiting));
+    const count = this.drainTurns > 0 ? this.drain(from) : this.fillBoth(from);
     this.isIdle = count === from;
+    return count;
+  }
+
+  /** What came by descriptors is collected first, and entered when everything was that AF_XDP had by then. */
+  private fillBoth(from: number): number {
+    const { nics, others } = this;
+    if (others.waiting === 0) {
+      others.collect();
+      nics.mark();
+    }
+    const count = nics.fill(from, BATCH_MAX - others.waiting);
+    return others.waiting > 0 && nics.isPastMark ? others.fill(count) : count;
+  }
+
+  /** From now on frames may come by AF_XDP, while older ones of the same flows wait in descriptors. */
+  private drainOthers(): void {
+    this.drainTurns = DRAIN_TURNS_MAX;
+    this.emptyTurns = 0;
+  }
+
+  private drain(from: number): number {
+    const count = this.others.fill(from);
+    this.drainTurns--;
+    if (count === from && ++this.emptyTurns === EMPTY_TWICE) this.drainTurns = 0;
     return count;
   }
 
   flush(count: number): void {
     const { engine } = this.place;
-    let strangers = 0;
+    let laterCount = 0;
     for (let index = 0; index < count; index++) {
       const sent = engine.sent(index);
-      if (this.nics.suits(sent) || this.hasDescriptor[sent.port] !== true) {
-        this.nics.send(sent);
-        continue;
-      }
+      if (this.nics.suits(sent) || this.hasDescriptor[sent.port] !== true) this.nics.send(sent);
+      else this.later[laterCount++] = index;
+    }
+    this.nics.dispatch();
+    let strangers = 0;
+    for (let index = 0; index < laterCount; index++) {
+      const sent = engine.sent(this.later[index] ?? 0);
       this.others.send(sent);
       if (this.nics.holds(sent.frame)) strangers++;
     }
@@ -59,6 +96,7 @@ export class MixedDriver implements Driver {
   wait(longestMs = WAIT_MS): void {
     const nowMs = performance.now();
     this.look(nowMs);
+    if (this.drainTurns > 0) return this.exchange();
     if (this.isIdle) this.nics.check();
     const { nics, others, sleeping } = this;
     if (others instanceof TapDriver) {
@@ -79,7 +117,14 @@ export class MixedDriver implements Driver {
 
   /** Bulk comes by sockets alone, all else by AF_XDP, where ports have both. */
   private look(nowMs: number): void {
-    if (this.watch?.hasChanged(nowMs) === true) this.nics.setShortcuts(!this.watch.isBulk);
+    if (this.watch?.hasChanged(nowMs) !== true) return;
+    this.nics.setShortcuts(!this.watch.isBulk);
+    if (!this.watch.isBulk) this.drainOthers();
+  }
+
+  private exchange(): void {
+    if (this.others instanceof TapDriver) this.others.check();
+    else this.others.exchange();
   }
 
   close(): void {

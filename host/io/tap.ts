@@ -4,7 +4,6 @@
 // them back the same way: one rewrite then stands for forty frames.
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
-import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import type { SentFrame } from "../engine/engine.js";
 import { addressOf, errno, read, write } from "./sys/libc.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
@@ -28,7 +27,11 @@ export class TapDriver implements Driver {
   private readonly memoryAddress: number;
   private readonly deviceOf: (Device | undefined)[] = [];
   private readonly sleeping: Sleep;
-  private filled = 0;
+  /** Frames read and not yet entered: their ports and bytes, by slot. */
+  private readonly readPorts = new Uint8Array(SLOTS);
+  private readonly readBytes = new Uint32Array(SLOTS);
+  private readCount = 0;
+  private hasRead = false;
   private readonly down = new Set<Device>();
 
   constructor(private readonly place: Place) {
@@ -42,23 +45,37 @@ export class TapDriver implements Driver {
     return this.place.devices.map((device) => device.descriptor);
   }
 
-  /** The most frames that the next fill enters. */
+  /** Frames that the next fill enters. */
   get waiting(): number {
-    return SLOTS;
+    return this.readCount;
   }
 
-  fill(from = 0): number {
+  /** Reads what has come, unless there is something already. The slots of the last fill are used again. */
+  collect(): void {
+    if (this.readCount > 0) return;
     const { engine, devices } = this.place;
     let count = 0;
     for (const device of devices) {
-      for (let share = 0; share < SHARE_FRAMES && count < SLOTS && from + count < BATCH_MAX; share++) {
-        const frame = frameOf(engine.arenaBase, count);
-        const bytes = this.receive(device, frame - VNET_HEADER_BYTES);
+      for (let share = 0; share < SHARE_FRAMES && count < SLOTS; share++) {
+        const bytes = this.receive(device, frameOf(engine.arenaBase, count) - VNET_HEADER_BYTES);
         if (bytes === 0) break;
-        engine.enter(from + count++, frame, bytes - VNET_HEADER_BYTES, device.index, FrameFlag.Vnet);
+        this.readPorts[count] = device.index;
+        this.readBytes[count++] = bytes - VNET_HEADER_BYTES;
       }
     }
-    this.filled = count;
+    this.readCount = count;
+    this.hasRead = count > 0;
+  }
+
+  /** Enters what was collected; collects first where nobody has. */
+  fill(from = 0): number {
+    this.collect();
+    const { engine } = this.place;
+    const count = this.readCount;
+    for (let slot = 0; slot < count; slot++) {
+      engine.enter(from + slot, frameOf(engine.arenaBase, slot), this.readBytes[slot] ?? 0, this.readPorts[slot] ?? 0, FrameFlag.Vnet);
+    }
+    this.readCount = 0;
     return from + count;
   }
 
@@ -110,7 +127,7 @@ export class TapDriver implements Driver {
 
   /** True when frames may have come meanwhile: they are found sooner by reading than by asking first. */
   hasWork(): boolean {
-    return this.filled !== 0;
+    return this.hasRead;
   }
 
   close(): void {}

@@ -52,6 +52,8 @@ export class UringDriver implements Driver {
   private readonly arrivedBytes = new Uint32Array(SLOTS);
   private readonly batch = new Uint16Array(SLOTS);
   private arrivedCount = 0;
+  /** How many of them the next fill enters. */
+  private collected = 0;
   private batchCount = 0;
   /** Writes under way, and those of them that come from the engine's own memory. */
   private writes = 0;
@@ -88,9 +90,14 @@ export class UringDriver implements Driver {
     if (this.ports.some((port) => port.errno === EINVAL)) throw new Error("the kernel cannot read a TAP by io_uring (before 6.7)");
   }
 
-  /** The most frames that the next fill enters. */
+  /** Frames that the next fill enters. */
   get waiting(): number {
-    return this.arrivedCount;
+    return this.collected;
+  }
+
+  /** What has come by now is for the next fill, unless something is already. */
+  collect(): void {
+    if (this.collected === 0) this.collected = this.arrivedCount;
   }
 
   /** What ends a wait. */
@@ -99,14 +106,21 @@ export class UringDriver implements Driver {
   }
 
   fill(from = 0): number {
+    this.collect();
     const { engine } = this.place;
-    for (let index = 0; index < this.arrivedCount; index++) {
-      const slot = this.arrivedSlots[index] ?? 0;
+    const { arrivedSlots, arrivedBytes, arrivedCount, collected } = this;
+    for (let index = 0; index < collected; index++) {
+      const slot = arrivedSlots[index] ?? 0;
       this.batch[index] = slot;
-      engine.enter(from + index, frameOf(engine.arenaBase, slot), (this.arrivedBytes[index] ?? 0) - VNET_HEADER_BYTES, this.owner(slot).index, FrameFlag.Vnet);
+      engine.enter(from + index, frameOf(engine.arenaBase, slot), (arrivedBytes[index] ?? 0) - VNET_HEADER_BYTES, this.owner(slot).index, FrameFlag.Vnet);
     }
-    this.batchCount = this.arrivedCount;
-    this.arrivedCount = 0;
+    if (collected < arrivedCount) {
+      arrivedSlots.copyWithin(0, collected, arrivedCount);
+      arrivedBytes.copyWithin(0, collected, arrivedCount);
+    }
+    this.batchCount = collected;
+    this.arrivedCount = arrivedCount - collected;
+    this.collected = 0;
     return from + this.batchCount;
   }
 

@@ -9,6 +9,7 @@ import { readConfig } from "../../host/daemon/config.js";
 import { missingGateways } from "../../host/daemon/gateways.js";
 import { ConfigError } from "../../host/daemon/locator.js";
 import { steeringProgram } from "../../host/io/steering.js";
+import { shortcutProgram } from "../../host/io/shortcut.js";
 import { Assembler } from "../../host/io/sys/assembler.js";
 import { arenaBytesFor, Chunks, chunkBytesFor, NIC_MTU_MAX } from "../../host/io/umem.js";
 import { ARENA_BYTES } from "../../host/io/slots.js";
@@ -34,11 +35,12 @@ describe("the assembler", () => {
     assert.throws(() => new Assembler().label("a").label("a"), /two labels "a"/);
   });
 
-  it("ends every way through the steering program, and only a gateway compares hardware addresses", () => {
+  it("ends every way through the programs, and only a gateway compares hardware addresses", () => {
     const plain = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: undefined });
     const gateway = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: Uint8Array.of(2, 0, 0, 0, 1, 1) });
     assert.equal(gateway.length, plain.length + 8);
-    for (const program of [plain, gateway]) {
+    const shortcut = shortcutProgram(Uint8Array.of(2, 0, 0, 0, 1, 1), 6, 7, 1792);
+    for (const program of [plain, gateway, shortcut]) {
       const jumps = program.flatMap((line, at) => ((line.op & 7) === JUMP && line.op !== CALL && line.op !== EXIT ? [at + 1 + line.offset] : []));
       assert.ok(jumps.every((to) => to > 0 && to < program.length));
       assert.equal(program.at(-1)?.op, EXIT);

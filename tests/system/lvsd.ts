@@ -9,6 +9,7 @@ import type { Namespace } from "../../host/lab/namespace.js";
 import { until } from "./rig.js";
 
 const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
+const WITHOUT_RING = fileURLToPath(new URL("withoutring.js", import.meta.url));
 const START_MS = 10_000;
 const END_MS = 5000;
 const ANSWER_MS = 5000;
@@ -23,9 +24,10 @@ export class Lvsd {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.log += text));
   }
 
-  /** Starts it in a namespace and waits until it is ready or has ended. */
-  static async start(namespace: Namespace, words: readonly string[]): Promise<Lvsd> {
-    const lvsd = new Lvsd(namespace.spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, LVSD, ...words], ["ignore", "pipe", "pipe"]));
+  /** Starts it in a namespace, where io_uring may be forbidden, and waits until it is ready or has ended. */
+  static async start(namespace: Namespace, words: readonly string[], isWithoutRing = false): Promise<Lvsd> {
+    const program = isWithoutRing ? [WITHOUT_RING, LVSD] : [LVSD];
+    const lvsd = new Lvsd(namespace.spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...program, ...words], ["ignore", "pipe", "pipe"]));
     await until(() => lvsd.isReady || lvsd.hasEnded, START_MS);
     return lvsd;
   }

@@ -35,7 +35,7 @@ export function lackingXdp(): string | false {
   }
 }
 
-export interface NicOptions { queues?: number; attach?: "nic" | "xdp"; driver?: string; mode?: string; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
+export interface NicOptions { queues?: number; attach?: "nic" | "xdp"; driver?: string; mode?: string; isWithoutRing?: boolean; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
 
 export class NicRig {
   private constructor(
@@ -55,7 +55,7 @@ export class NicRig {
     const folder = makeFolder(context);
     const [socketPath, configFile] = [join(folder, "lvsd.sock"), join(folder, "lvsd.yaml")];
     writeFileSync(configFile, nicConfig(network, options));
-    const lvsd = await Lvsd.start(director, ["--config", configFile, "--socket", socketPath]);
+    const lvsd = await Lvsd.start(director, ["--config", configFile, "--socket", socketPath], options.isWithoutRing);
     context.after(() => { lvsd.child.kill("SIGTERM"); return ended(lvsd.child); });
     if (!lvsd.isReady) throw new Error(lvsd.log);
     if (options.in === "tap") network.wire.ip([`link set dev lvs-in mtu 1500 txqueuelen 2000 master ${SERVERS} up`]);

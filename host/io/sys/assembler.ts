@@ -13,6 +13,12 @@ const STX_MEM = 0x63;
 const ST_MEM = 0x62;
 const LOAD_64 = 0x18;
 const ADD_64 = 0x07;
+const SUBTRACT_64 = 0x17;
+const MULTIPLY_64 = 0x27;
+const AND_64 = 0x57;
+const LEFT_64 = 0x67;
+const RIGHT_64 = 0x77;
+const XOR_64 = 0xa7;
 const MOVE_64 = 0xb7;
 const FROM_REGISTER = 0x08;
 const JUMP_ALWAYS = 0x05;
@@ -23,6 +29,7 @@ const CALL = 0x85;
 const EXIT = 0x95;
 const SIZE: Record<Width, number> = { 4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18 };
 const MAP_BY_DESCRIPTOR = 1;
+const VALUE_BY_DESCRIPTOR = 2;
 
 export class Assembler {
   private readonly lines: Instruction[] = [];
@@ -64,9 +71,45 @@ export class Assembler {
     return this.add(ADD_64, target, 0, 0, value);
   }
 
+  plus(target: Register, source: Register): this {
+    return this.add(ADD_64 | FROM_REGISTER, target, source, 0, 0);
+  }
+
+  minus(target: Register, source: Register): this {
+    return this.add(SUBTRACT_64 | FROM_REGISTER, target, source, 0, 0);
+  }
+
+  xor(target: Register, source: Register): this {
+    return this.add(XOR_64 | FROM_REGISTER, target, source, 0, 0);
+  }
+
+  /** target &= value, 32 bits with their sign. */
+  and(target: Register, value: number): this {
+    return this.add(AND_64, target, 0, 0, value);
+  }
+
+  /** target *= value, 32 bits with their sign. */
+  multiply(target: Register, value: number): this {
+    return this.add(MULTIPLY_64, target, 0, 0, value);
+  }
+
+  left(target: Register, bits: number): this {
+    return this.add(LEFT_64, target, 0, 0, bits);
+  }
+
+  /** Without sign. */
+  right(target: Register, bits: number): this {
+    return this.add(RIGHT_64, target, 0, 0, bits);
+  }
+
   /** target = a map, of which this program has the descriptor. */
   loadMap(target: Register, descriptor: number): this {
     return this.add(LOAD_64, target, MAP_BY_DESCRIPTOR, 0, descriptor).add(0, 0, 0, 0, 0);
+  }
+
+  /** target = where the only value of an array map begins. */
+  loadMapValue(target: Register, descriptor: number): this {
+    return this.add(LOAD_64, target, VALUE_BY_DESCRIPTOR, 0, descriptor).add(0, 0, 0, 0, 0);
   }
 
   jump(to: string): this {

@@ -110,7 +110,7 @@ export function attachXdp(program: number, interfaceName: string, index: number,
   });
 }
 
-export enum MapKind { Hash = 1, Sockets = 17 }
+export enum MapKind { Hash = 1, Array = 2, Sockets = 17 }
 
 /** Makes a map; its descriptor. Keys and values are so many bytes. */
 export function makeMap(kind: MapKind, keyBytes: number, valueBytes: number, entries: number): number {

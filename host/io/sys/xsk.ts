@@ -91,6 +91,7 @@ export class XdpSocket {
   private readonly fill: Ring;
   private readonly completion: Ring;
   private appended = 0;
+  private marked = 0;
 
   /** Throws a SystemError when the kernel does not. The first socket brings the frames, others share them. */
   constructor(private readonly memory: Uint8Array, private readonly pages: number, private readonly umem: Umem, place: SocketPlace, first?: XdpSocket) {
@@ -121,6 +122,16 @@ export class XdpSocket {
   /** Frames that have come and were not yet taken. */
   get arrived(): number {
     return this.receive.produced - this.receive.consumed | 0;
+  }
+
+  /** Marks the frame that has come last. */
+  mark(): void {
+    this.marked = this.receive.produced;
+  }
+
+  /** True when every frame up to the mark was taken. */
+  get isPastMark(): boolean {
+    return (this.receive.consumed - this.marked | 0) >= 0;
   }
 
   /** Hands over at most so many frames that have come; how many. */
