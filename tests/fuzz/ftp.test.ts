@@ -4,45 +4,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dialog, FOUR, SIX } from "../host/ftp-dialog.js";
+import { mutate } from "./mutate.js";
+import { Random } from "./random.js";
 
 const DIALOGS = 15;
 const ROUNDS = 120;
-const INTERESTING = "0123456789,.|()[]: \r\nPORTpasvEPRT227229\u00ff\u0000-+%";
+const MUTATIONS = { changesMax: 4, runMax: 6, echoMax: 5, characters: "0123456789,.|()[]: \r\nPORTpasvEPRT227229\u00ff\u0000-+%" };
 const REPLIES = ["227 Entering Passive Mode (10,0,2,11,195,80).\r\n", "227 =10,0,2,11,4,1\r\n", "227 (255,255,255,255,255,255)\r\n"];
 const PORTS = ["PORT 10,0,1,50,160,1\r\n", "PORT   10,0,1,50,4,210\r\n"];
 const EXTENDED = ["EPRT |1|10.0.1.50|40961|\r\n", "EPRT !1!10.0.1.50!5282!\r\n"];
 const SIXES = ["EPRT |2|fd00:1::50|40962|\r\n", "EPRT |2|::1|1|\r\n", "EPRT |2|1:2:3:4:5:6:10.0.0.1|6446|\r\n",
   "229 Entering Extended Passive Mode (|||50001|)\r\n", "EPSV\r\n", "EPSV 2\r\n"];
 
-type Random = (below: number) => number;
-
-function generator(seed: number): Random {
-  let state = seed * 2654435761 | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-/** Changes, takes out, repeats or inserts characters; now and then cuts the rest off. */
-function mutate(text: string, random: Random): string {
-  let result = text;
-  for (let count = random(4); count > 0; count--) {
-    const at = random(result.length + 1);
-    const char = INTERESTING[random(INTERESTING.length)] ?? "";
-    const kind = random(5);
-    if (kind === 0) result = result.slice(0, at) + char + result.slice(at + 1);
-    else if (kind === 1) result = result.slice(0, at) + result.slice(at + 1);
-    else if (kind === 2) result = result.slice(0, at) + char.repeat(1 + random(6)) + result.slice(at);
-    else if (kind === 3) result = result.slice(0, at) + result.slice(at, at + 5) + result.slice(at);
-    else if (random(4) === 0) result = result.slice(0, at);
-  }
-  return result;
-}
-
-const pick = (list: string[], random: Random): string => list[random(list.length)] ?? "";
 /** What a number of any length says where there is room for `below` values; one that is left out is 0. */
 const modulo = (digits: string | undefined, below: bigint): number => Number(BigInt(digits ? digits : "0") % below);
 
@@ -73,14 +46,14 @@ function announced(text: string): number | undefined {
 
 for (const seed of [1, 2, 3]) {
   test(`FTP: ${DIALOGS * ROUNDS} mutated texts, seed ${seed}: read as the patterns read them`, async () => {
-    const random = generator(seed);
+    const random = new Random(seed);
     const met = { rewritten: 0, passed: 0, announced: 0, ignored: 0 };
     for (let n = 0; n < DIALOGS; n++) {
       const dialog = await Dialog.open(FOUR);
       dialog.login();
       let [toServer, toClient, delivered] = [1001, 5001, 5001];
       for (let round = 0; round < ROUNDS; round++) {
-        const command = mutate(pick(random(2) ? PORTS : EXTENDED, random), random);
+        const command = mutate(random.pick(random.chance(50) ? PORTS : EXTENDED), random, MUTATIONS);
         const before = dialog.entries().length;
         const port = /pasv\r\n|epsv[ \r]/i.test(command) ? undefined : announced(command);
         assert.equal(dialog.client({ seq: toServer, ack: delivered, text: command }).text, command);
@@ -91,7 +64,7 @@ for (const seed of [1, 2, 3]) {
 
         dialog.client({ seq: toServer, ack: delivered, text: "PASV\r\n" });
         toServer += 6;
-        const reply = mutate(pick(REPLIES, random), random);
+        const reply = mutate(random.pick(REPLIES), random, MUTATIONS);
         const seen = dialog.server({ seq: toClient, ack: toServer, text: reply });
         assert.equal(seen.text, heard(reply), JSON.stringify(reply));
         assert.equal(seen.seq, delivered, "no byte is lost or counted twice");
@@ -105,15 +78,15 @@ for (const seed of [1, 2, 3]) {
   });
 
   test(`FTP over IPv6: ${DIALOGS * ROUNDS} mutated texts, seed ${seed}: nothing changes but how a port is written, everything ends`, async () => {
-    const random = generator(seed + 100);
+    const random = new Random(seed + 100);
     const dialog = await Dialog.open(SIX);
     dialog.login();
     let [toServer, toClient, delivered, most] = [1001, 5001, 5001, 0];
     for (let round = 0; round < DIALOGS * ROUNDS; round++) {
-      const text = mutate(pick(SIXES, random), random);
+      const text = mutate(random.pick(SIXES), random, MUTATIONS);
       assert.equal(dialog.client({ seq: toServer, ack: delivered, text }).text, text);
       toServer += text.length;
-      const reply = mutate(pick(SIXES, random), random);
+      const reply = mutate(random.pick(SIXES), random, MUTATIONS);
       const seen = dialog.server({ seq: toClient, ack: toServer, text: reply });
       assert.equal(plainPort(seen.text), plainPort(reply));
       toClient += reply.length;

@@ -3,9 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildUdp, Exchange } from "../host/exchange.js";
+import { mutate } from "./mutate.js";
+import { Random } from "./random.js";
 
 const ROUNDS = 4000;
-const INTERESTING = "iI:@\r\n\t  Ca-d%\u0000\u00ff\u007f;=<>\"[]{}";
+/** With its headers a datagram fits a frame. */
+const TEXT_MAX = 1400;
+const MUTATIONS = { changesMax: 5, runMax: 300, echoMax: 20, characters: "iI:@\r\n\t  Ca-d%\u0000\u00ff\u007f;=<>\"[]{}" };
 const MESSAGES = [
   "INVITE sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nCall-ID: a84b4c76e66710@pc33.example.net\r\nCSeq: 1 INVITE\r\n\r\n",
   "SIP/2.0 200 OK\r\ni:f81d4fae-7dec-11d0@host\r\nContent-Length: 0\r\n\r\n",
@@ -13,33 +17,6 @@ const MESSAGES = [
   "BYE sip:x SIP/2.0\r\nCALL-ID:\r\n\t!%*_+`'~()<>:\\\"/[]?{}@-.\r\n\r\n",
   "ACK sip:x SIP/2.0\r\nCall-ID: @bad\r\ni: good@one\r\n\r\n",
 ];
-
-function generator(seed: number): (below: number) => number {
-  let state = seed * 2654435761 | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-/** Changes, takes out, repeats or inserts characters; now and then cuts the rest off. */
-function mutate(text: string, random: (below: number) => number): string {
-  let result = text;
-  for (let count = random(5); count > 0; count--) {
-    const at = random(result.length + 1);
-    const char = INTERESTING[random(INTERESTING.length)] ?? "";
-    const kind = random(6);
-    if (kind === 0) result = result.slice(0, at) + char + result.slice(at + 1);
-    else if (kind === 1) result = result.slice(0, at) + result.slice(at + 1);
-    else if (kind === 2) result = result.slice(0, at) + char.repeat(1 + random(6)) + result.slice(at);
-    else if (kind === 3) result = result.slice(0, at) + "x".repeat(random(300)) + result.slice(at);
-    else if (kind === 4) result = result.slice(0, at) + result.slice(at, at + 20) + result.slice(at);
-    else if (random(4) === 0) result = result.slice(0, at);
-  }
-  return result.slice(0, 1400);
-}
 
 const SPACE = "(?:[ \\t]|(?:\\r\\n|\\r|\\n)[ \\t])*";
 const HEADER = new RegExp(`(?<=[\\r\\n])(?:call-id|i)${SPACE}:${SPACE}`, "gi");
@@ -67,12 +44,12 @@ function expected(text: string): string | undefined {
 
 for (const seed of [1, 2, 3]) {
   test(`SIP: ${ROUNDS} mutated messages, seed ${seed}`, async () => {
-    const random = generator(seed);
+    const random = new Random(seed);
     const exchange = await Exchange.begin("ipvsadm -A -u 10.0.1.100:5060 -s rr -p 60 --pe sip -o", "ipvsadm -a -u 10.0.1.100:5060 -r 10.0.2.11:5060 -m");
     const calls = new Set<string>();
     let refused = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const text = mutate(MESSAGES[random(MESSAGES.length)] ?? "", random);
+      const text = mutate(random.pick(MESSAGES), random, MUTATIONS).slice(0, TEXT_MAX);
       const call = expected(text);
       const sent = exchange.fromClient(buildUdp("198.18.0.1", 5060, "10.0.1.100", 5060, Buffer.from(text, "latin1")));
       assert.equal(sent.length, call === undefined ? 0 : 1, JSON.stringify(text));
