@@ -7,9 +7,7 @@ import {
 import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
 import { isWelcome } from "./answer/welcome";
-import { sendIcmpError } from "./answer/icmp";
-import { sendIcmpv6Error } from "./answer/icmpv6";
-import { advance, isNewConnection, isReset, mayBegin } from "./state/advance";
+import { advance, isNewConnection, mayBegin } from "./state/advance";
 import { closeConnection, endRetired, endSoon, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
@@ -25,9 +23,9 @@ import { beginExpress } from "./begin/express";
 import { express } from "./forward/express/road";
 import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
-import { refuseHops, takeHop } from "./forward/hop";
 import { bindHelper } from "./helper/table";
 import { passOdd, routePacket, wayOn } from "./forward/route";
+import { refuseUnasked } from "./forward/unasked";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, isShort, parseRest, readPorts } from "./packet/parse";
 import { scanGroup } from "./packet/scan";
@@ -43,7 +41,7 @@ import { open, refuse } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
 import { findService, isJoining, isServing, isTracking4 } from "./service/service";
-import { isNatServerAt, Server } from "./service/server";
+import { Server } from "./service/server";
 import { countOut, drop } from "./stats";
 import { isPassive } from "./sync/daemon";
 import { receiveSync } from "./sync/import";
@@ -159,7 +157,8 @@ function internet(packet: Packet): void {
     if (!isWelcome(packet)) return;
     if (isOnlyRouted(packet)) return routePacket(packet);
     // Of IPv4, a passing piece that cannot go on goes no further; of IPv6, or when all are tracked, it is put together first.
-    if (packet.family == 4 && !isTracking4() && !isLocal(packet.target) && wayOn(packet) == 0) return;
+    if (packet.family == 4 && isTracking4()) packet.set(PacketFlag.Tracked);
+    else if (packet.family == 4 && !isLocal(packet.target) && wayOn(packet) == 0) return;
     let joining = reassemble(packet, isJoining(packet.family));
     if (joining == Joining.Odd) return passOdd(packet);
     if (joining != Joining.Whole) return;
@@ -289,15 +288,7 @@ function fromServer(packet: Packet): void {
     if (Connection.at(begun).has(ConnectionFlag.OnePacket)) closeConnection(begun);
     return;
   }
-  if (sysctl(Sysctl.NatIcmpSend) != 0 && !isReset(packet) &&
-    isNatServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort)) {
-    // The kernel looks at it on its way out, as a router has already taken its hop: the answer quotes it so.
-    if (packet.timeToLive <= 1) return refuseHops(packet);
-    takeHop(packet);
-    if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
-    else sendIcmpv6Error(packet, 1, 4, 0);
-    return drop(DropReason.NoConnection);
-  }
+  if (refuseUnasked(packet)) return;
   routePacket(packet);
 }
 

@@ -2,10 +2,11 @@
 // service keeps no connections (-o). It leaves with the virtual address, and the client's part of the call
 // will find the server (as the kernel: UDP and NAT only).
 
-import { Forward, Protocol, ServiceFlag, ConnectionFlag } from "../abi/enums";
+import { Protocol, ServiceFlag, ConnectionFlag } from "../abi/enums";
 import { callId } from "../helper/sip";
 import { Packet, standIn } from "../packet/packet";
-import { findServerAt, Server } from "../service/server";
+import { natServerAt } from "../service/ends";
+import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { copyAddress } from "../wire/field";
 import { openTo } from "./open";
@@ -15,12 +16,12 @@ import { lock, unlock } from "../memory";
 /** Opens a connection for a server's packet. Answers its index, 0 when it is not such a packet, or REFUSED. */
 export function openOutward(packet: Packet): u32 {
   if (packet.protocol != <u8>Protocol.Udp) return 0;
-  let speaker = findServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort);
+  let speaker = natServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort);
   if (speaker == 0) return 0;
   let server = Server.at(speaker);
   let service = Service.at(server.service);
   // A mark names no address to leave with, and neither does the service of all ports name a port.
-  if (service.engine == 0 || server.forward != <u8>Forward.Nat || service.fwmark != 0 || service.port == 0) return 0;
+  if (service.engine == 0 || service.fwmark != 0 || service.port == 0) return 0;
   let asked = standIn(packet);
   copyAddress(asked.source, packet.target);
   copyAddress(asked.target, service.address);

@@ -13,7 +13,8 @@ import { routesChanged } from "../link/generation";
 import { scheduleChanged } from "../schedule/table";
 import { nextOrder } from "../service/order";
 import { detach } from "../service/removed";
-import { Server, linkServer, takeServer } from "../service/server";
+import { linkEnd, unlinkEnd } from "../service/ends";
+import { Server, takeServer } from "../service/server";
 import { beginTracking, FTP_CONTROL, Service } from "../service/service";
 import { isBackup, isMaster } from "../sync/daemon";
 import { copyAddress, sameAddress } from "../wire/field";
@@ -64,10 +65,9 @@ export function serverAdd(): i32 {
     fresh.protocol = service.protocol;
     fresh.virtualFamily = service.family;
     fresh.fwmark = service.fwmark;
-    linkServer(at);
   }
   let server = Server.at(at);
-  writeServer(service, server);
+  writeServer(service, at);
   // Added anew, it begins with the weight it has now, though its record may remember another (mh).
   server.lastWeight = server.weight;
   server.flags |= <u32>ServerFlag.Available;
@@ -93,8 +93,12 @@ export function removed(service: Service): u32 {
   return 0;
 }
 
-/** What is prepared for a tunnel is out of date when the tunnel changes. */
-function writeServer(service: Service, server: Server): void {
+/** What is prepared for a tunnel is out of date when the tunnel changes, and where the server is reached with its method or tunnel. */
+function writeServer(service: Service, at: u32): void {
+  let server = Server.at(at);
+  let stays = server.available && server.forward == load<u8>(R, REQUEST_FORWARD) && server.tunnelType == load<u8>(R, REQUEST_TUNNEL_TYPE) &&
+    server.tunnelPort == load<u16>(R, REQUEST_TUNNEL_PORT);
+  if (!stays && server.available) unlinkEnd(at);
   if (!server.available || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
     server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT)) {
     routesChanged();
@@ -111,6 +115,7 @@ function writeServer(service: Service, server: Server): void {
   server.tunnelType = load<u8>(R, REQUEST_TUNNEL_TYPE);
   server.tunnelFlags = load<u8>(R, REQUEST_TUNNEL_FLAGS);
   server.tunnelPort = load<u16>(R, REQUEST_TUNNEL_PORT);
+  if (!stays) linkEnd(at);
 }
 
 export function serverEdit(): i32 {
@@ -121,7 +126,7 @@ export function serverEdit(): i32 {
   if (error < 0) return error;
   let at = listed(service);
   if (at == 0) return <i32>ControlError.NoServer;
-  writeServer(service, Server.at(at));
+  writeServer(service, at);
   scheduleChanged(index);
   return 0;
 }

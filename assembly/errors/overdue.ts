@@ -7,9 +7,8 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
-import { IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt } from "../packet/fragment";
+import { IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt, TRACKED } from "../packet/fragment";
 import { Packet } from "../packet/packet";
-import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { set16 } from "../wire/field";
 
@@ -71,7 +70,7 @@ function tellOverdue(record: usize): void {
   if (packet.family == 6) return sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
   if (!isLocal(packet.target)) {
     // Where all fragments are put together at the door, only the target's own are told of.
-    if (isTracking4()) return;
+    if (load<u32>(record, 4) & TRACKED) return;
     // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
     takeHop(packet);
   }

@@ -19,7 +19,9 @@ import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
 import { hopMtu } from "../link/neighbor";
 import { emit } from "../forward/emit";
-import { hopToClient, hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { wayOn } from "../forward/route";
+import { deliver } from "../forward/toserver";
 import { forwardTunnel } from "../forward/tunnel";
 import { tellClient, tunnelledConnection } from "./tunnelled";
 
@@ -52,7 +54,7 @@ function handleError(packet: Packet): bool {
     if (headerBytes < 20) return false;
     // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
     ports = inner + headerBytes;
-    let tunnelled = tunnelledConnection(packet, inner, source);
+    let tunnelled = tunnelledConnection(packet, inner);
     if (tunnelled != 0) {
       if (isIntact(packet)) tellClient(packet, tunnelled, inner);
       return true;
@@ -140,82 +142,68 @@ function countPassing(packet: Packet, connection: Connection): void {
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
 }
 
+/** About what a client sent through NAT. It leaves as from the virtual address, wherever it goes; to us, too. */
 function errorToClient(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {
   if (!isIntact(packet)) return true;
-  let hop = hopToClient(connection);
-  if (packet.timeToLive <= 1) {
-    refuseHops(packet);
-    return true;
-  }
-  if (hop == 0) {
-    drop(DropReason.NoRoute);
-    return true;
-  }
-  if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) {
-    refuseSize(packet, hopMtu(hop));
-    return true;
-  }
-  if (packet.family == 4) {
-    store<u32>(packet.l3, connection.virtual, 12);
-    store<u32>(inner, connection.virtual, 16);
-  } else {
-    copyAddress(packet.l3 + 8, connection.virtual16);
-    copyAddress(inner + 24, connection.virtual16);
-  }
-  store<u16>(ports, connection.virtualPort, 2);
+  let hop = packet.has(PacketFlag.ToLocal) ? HOP_LOCAL : wayOn(packet);
+  if (hop == 0) return true;
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
-  finish(packet, inner);
-  emit(packet, hop);
+  replaceEnd(packet, inner, true, connection.virtual16);
+  store<u16>(ports, connection.virtualPort, 2);
+  if (hop != HOP_LOCAL) takeHop(packet);
+  sumAnew(packet, inner);
+  sendOn(packet, hop);
   return true;
 }
 
+/** About what a service sent its client: to the server, as the client's packets travel. */
 function errorToServer(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {
   if (!isIntact(packet)) return true;
-  let hop = hopToServer(connection);
-  if (hop == HOP_LOCAL || connection.forward == <u32>Forward.Local) return false;
-  if (packet.timeToLive <= 1) {
-    refuseHops(packet);
-    return true;
-  }
-  if (hop == 0) {
-    drop(DropReason.NoRoute);
-    return true;
+  // One that was only passing has been routed before the connection takes it: that is another hop (recording errors_passing_on).
+  if (!packet.has(PacketFlag.ToLocal)) {
+    if (wayOn(packet) == 0) return true;
+    takeHop(packet);
   }
   countIn(connection.server, Server.at(connection.server).service, packet.ipBytes);
-  if (connection.forward == <u32>Forward.Tunnel) {
+  let hop = connection.forward == <u32>Forward.Local ? HOP_LOCAL : hopToServer(connection);
+  if (hop != HOP_LOCAL && !mayGo(packet, connection, hop)) return true;
+  if (hop != HOP_LOCAL && connection.forward == <u32>Forward.Tunnel) {
     forwardTunnel(packet, connection, hop);
     return true;
   }
-  if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) {
-    takeHop(packet);
-    refuseSize(packet, hopMtu(hop));
-    return true;
+  if (hop != HOP_LOCAL) takeHop(packet);
+  if (connection.forward == <u32>Forward.Nat) {
+    replaceEnd(packet, inner, false, connection.server16);
+    store<u16>(ports, connection.serverPort);
+    sumAnew(packet, inner);
   }
-  if (connection.forward == <u32>Forward.Direct || connection.forward == <u32>Forward.Bypass) {
-    takeHop(packet);
-    emit(packet, hop);
-    return true;
-  }
-  if (packet.family == 4) {
-    store<u32>(packet.l3, connection.serverAddress, 16);
-    store<u32>(inner, connection.serverAddress, 12);
-  } else {
-    copyAddress(packet.l3 + 24, connection.server16);
-    copyAddress(inner + 8, connection.server16);
-  }
-  store<u16>(ports, connection.serverPort);
-  finish(packet, inner);
-  emit(packet, hop);
+  sendOn(packet, hop);
   return true;
 }
 
-/** One hop less, and all three checksums anew: both IP headers' and ICMP's. The inner transport's stays. */
-function finish(packet: Packet, inner: usize): void {
+/** False when an error cannot go on to the server. Nobody is told of it: it is an error itself. */
+function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
+  if (packet.timeToLive <= 1) refuseHops(packet);
+  else if (hop == 0) drop(DropReason.NoRoute);
+  else if (connection.forward != <u32>Forward.Tunnel && packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) refuseSize(packet, hopMtu(hop));
+  else return true;
+  return false;
+}
+
+/** Puts an address in place of that of one end: of the error's sender, or its target, and across from it in what it quotes. */
+function replaceEnd(packet: Packet, inner: usize, isSender: bool, address: usize): void {
+  let bytes: usize = packet.family == 4 ? 4 : 16;
+  let source: usize = packet.family == 4 ? 12 : 8;
+  let target = source + bytes;
+  memory.copy(<usize>packet.l3 + (isSender ? source : target), address + 16 - bytes, bytes);
+  memory.copy(inner + (isSender ? target : source), address + 16 - bytes, bytes);
+}
+/** All three checksums anew: both IP headers' and ICMP's. The inner transport's stays. */
+function sumAnew(packet: Packet, inner: usize): void {
   let icmp = <usize>packet.l4;
   let bytes = packet.end - packet.l4;
   store<u16>(icmp, 0, 2);
   if (packet.family == 6) {
-    store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
     let pseudo = pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
     store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo), 2);
     return;
@@ -223,7 +211,11 @@ function finish(packet: Packet, inner: usize): void {
   store<u16>(inner, 0, 10);
   store<u16>(inner, <u16>checksum(inner, (<u32>load<u8>(inner) & 15) << 2), 10);
   store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
-  store<u8>(packet.l3, load<u8>(packet.l3, 8) - 1, 8);
   store<u16>(packet.l3, 0, 10);
   store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
+}
+
+function sendOn(packet: Packet, hop: u32): void {
+  if (hop == HOP_LOCAL) deliver(packet);
+  else emit(packet, hop);
 }

@@ -1,7 +1,7 @@
 // Datagrams that come in pieces: put together before a connection is looked for. The sizes they came in are
 // kept, so that they can leave so again (as the kernel: recordings udp_icmp, dr).
 //
-// Record:   0 id | 4 family, protocol | 8 created ms | 12 payload bytes so far | 16 source | 32 target
+// Record:   0 id | 4 protocol, family, flags | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
 //          64 largest piece | 68 IPv6: where in the header the next one is named | 72 order of coming
 //          76 IPv4: largest piece that may not be cut | 128 pieces: offset u16, bytes u16, in order of offset
@@ -44,8 +44,9 @@ export function recordAt(index: u32): usize {
   return <usize>REASSEMBLIES_BASE + <usize>index * REASSEMBLY_BYTES;
 }
 
+export const TRACKED: u32 = 0x10000;
 function keyOf(packet: Packet): u32 {
-  return 0x80000000 | (<u32>packet.family << 8) | <u32>packet.protocol;
+  return 0x80000000 | (packet.has(PacketFlag.Tracked) ? TRACKED : 0) | (<u32>packet.family << 8) | <u32>packet.protocol;
 }
 
 /** The record of this packet's datagram, 0 when there is none. */

@@ -31,6 +31,11 @@ export enum PacketFlag {
   Wide = 1024,
   /** Sent to the group that the sync backup listens to. */
   ToBackup = 2048,
+  /**
+   * Looked at while all pieces of IPv4 are put together, whoever they are for. Those that came before are none of the same
+   * datagram (as the kernel: recording tracking_begins).
+   */
+  Tracked = 4096,
 }
 
 @unmanaged

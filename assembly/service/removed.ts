@@ -3,9 +3,10 @@
 import { ServerFlag } from "../abi/enums";
 import { CONTROL_BASE, CONTROL_SERVERS_USED } from "../abi/layout";
 import { abandonConnections } from "../connection/early";
-import { lock, now, since, unlock } from "../memory";
+import { now, since } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
-import { Server, unlinkServer } from "./server";
+import { unlinkEnd } from "./ends";
+import { Server } from "./server";
 import { Service } from "./service";
 
 /** A removed server without connections is forgotten after this long, as in the kernel. */
@@ -16,6 +17,7 @@ export function detach(index: u32, at: u32): void {
   let service = Service.at(index);
   let server = Server.at(at);
   scheduleRemoved(index, at);
+  unlinkEnd(at);
   if (service.servers == at) {
     service.servers = server.next;
   } else {
@@ -41,11 +43,8 @@ export function releaseServers(): void {
     if (server.references != 0) server.idleMs = 0;
     else if (server.idleMs == 0) server.idleMs = now | 1;
     else if (since(server.idleMs) >= REMOVED_MS) {
-      lock();
-      // Whoever walks the chain without the lock must find his way on; takeServer() clears the rest.
-      unlinkServer(at);
+      // takeServer() clears the rest.
       server.family = 0;
-      unlock();
     }
   }
 }

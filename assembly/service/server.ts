@@ -2,13 +2,11 @@
 // so that adding the same server again takes them back (as the kernel: recording limits).
 
 import {
-  CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVERS_HASH, SERVERS_HASH_PLACES, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER, SERVER_PATH_MTU, SERVER_PLACE,
-  SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
+  CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER,
+  SERVER_PATH_MTU, SERVER_PLACE, SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
 } from "../abi/layout";
-import { Forward, ServerFlag } from "../abi/enums";
+import { ServerFlag } from "../abi/enums";
 import { SERVERS_MAX } from "../abi/limits";
-import { foldAddress, mix } from "../base/hash";
-import { sameAddress } from "../wire/field";
 
 @unmanaged
 export class Server {
@@ -84,10 +82,6 @@ if (offsetof<Server>("pathMtu") != SERVER_PATH_MTU) ERROR("pathMtu moved: update
 if (offsetof<Server>("loadPlace") != SERVER_LOAD_PLACE) ERROR("loadPlace moved: update SERVER_LOAD_PLACE");
 if (offsetof<Server>("place") != SERVER_PLACE) ERROR("place moved: update SERVER_PLACE");
 
-function serverHead(protocol: u32, address: usize, port: u32): usize {
-  return SERVERS_HASH + (mix(foldAddress(address), (protocol << 16) | port, 4) & (SERVERS_HASH_PLACES - 1)) * 4;
-}
-
 /** A free record, 0 when all are in use. */
 export function takeServer(): u32 {
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED), 1);
@@ -97,37 +91,4 @@ export function takeServer(): u32 {
   if (index == used) store<u32>(CONTROL_BASE, used + 1, CONTROL_SERVERS_USED);
   memory.fill(changetype<usize>(Server.at(index)), 0, SERVER_BYTES);
   return index;
-}
-
-/** Puts a server where its packets find it, by protocol, address and port. */
-export function linkServer(index: u32): void {
-  let server = Server.at(index);
-  let head = serverHead(server.protocol, server.address, server.port);
-  server.chain = load<u32>(head);
-  store<u32>(head, index);
-}
-
-export function unlinkServer(index: u32): void {
-  let server = Server.at(index);
-  let at = serverHead(server.protocol, server.address, server.port);
-  while (load<u32>(at) != index && load<u32>(at) != 0) at = changetype<usize>(Server.at(load<u32>(at))) + SERVER_CHAIN;
-  if (load<u32>(at) == index) store<u32>(at, server.chain);
-}
-
-/** A listed server with this address and port, of any service; 0 when there is none. */
-export function findServerAt(family: u32, protocol: u32, address: usize, port: u32): u32 {
-  let index = load<u32>(serverHead(protocol, address, port));
-  while (index != 0) {
-    let server = Server.at(index);
-    if (<u32>server.family == family && <u32>server.port == port && <u32>server.protocol == protocol &&
-      server.available && sameAddress(server.address, address)) return index;
-    index = server.chain;
-  }
-  return 0;
-}
-
-/** True when a server behind NAT listens there: of others no answer passes here (as the kernel: recording unasked_direct). */
-export function isNatServerAt(family: u32, protocol: u32, address: usize, port: u32): bool {
-  let index = findServerAt(family, protocol, address, port);
-  return index != 0 && Server.at(index).forward == <u8>Forward.Nat;
 }
