@@ -37,6 +37,12 @@ const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed"
 const TUNNELS = ["", " --tun-type ipip", " --tun-type gre", " --tun-type gre --tun-csum", " --tun-type gue --tun-port 6080", " --tun-type gue --tun-port 6080 --tun-csum"];
 const METHODS = [[6, "m"], [2, "g"], [2, "i"]] as const;
 
+/**
+ * Timeouts of templates. Connections end, for the kernel, at multiples of 15.36 s or two grains later; these, and a minute's rounds
+ * after them, one grain later (../oracle/kernel/grain.ts): of two that are due together only the kernel's lists know which comes first.
+ */
+export const PERSISTENCE_SECONDS = [51, 97, 266] as const;
+
 /** Flags a scheduler takes after `-b`. */
 function schedulerFlags(random: Random, scheduler: string): string {
   if ((scheduler !== "sh" && scheduler !== "mh") || random.chance(40)) return "";
@@ -46,8 +52,7 @@ function schedulerFlags(random: Random, scheduler: string): string {
 /** `-s` and what goes with it, persistence included. */
 export function schedulingWords(random: Random, family: Family, udp: boolean): string {
   const scheduler = random.pick(SCHEDULERS);
-  // Not above 300 s: the kernel's timers are late by more then (../oracle/kernel/grain.ts).
-  const persistence = random.chance(25) ? ` -p ${random.pick([43, 300])}${random.chance(40) ? (family === 4 ? " -M 255.255.255.0" : " -M 64") : ""}` : "";
+  const persistence = random.chance(25) ? ` -p ${random.pick(PERSISTENCE_SECONDS)}${random.chance(40) ? (family === 4 ? " -M 255.255.255.0" : " -M 64") : ""}` : "";
   const onePacket = udp && random.chance(15) ? " -o" : "";
   return `-s ${scheduler}${schedulerFlags(random, scheduler)}${persistence}${onePacket}`;
 }

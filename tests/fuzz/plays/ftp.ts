@@ -96,7 +96,7 @@ const NEARLY_ASKED = ["PORT 1,2,3\r\n", "port 10,0,1,50,9,9\r\n", "EPRT |1|nonse
 /** One or two command connections with several transfers each. */
 export function* dialog(random: Random): Play {
   const place = farm(random.chance(35) ? 6 : 4, "tcp", 21, random.chance(80) ? 21 : 2121);
-  yield* build(place, { words: `-s rr${random.chance(30) ? " -p 100" : ""}`, servers: [1 + random.below(9), 10 + random.below(9)] });
+  yield* build(place, { words: `-s rr${random.chance(30) ? " -p 97" : ""}`, servers: [1 + random.below(9), 10 + random.below(9)] });
   for (let k = 0; k < 2; k++) {
     const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 42000 + k + random.below(900) * 2, { first: random.below(2 ** 31), tracked: true });
     if ((yield* talk.open()) === undefined) return;

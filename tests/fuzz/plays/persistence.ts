@@ -1,10 +1,12 @@
 // Clients that come back: by address, by net, by mark, over all ports, by what SIP calls are named.
 
-import { clientAddress, VIRTUAL, type Family } from "../place.js";
+import { clientAddress, PERSISTENCE_SECONDS, VIRTUAL, type Family } from "../place.js";
 import type { Random } from "../random.js";
 import { ACK, advance, asks, build, command, Conversation, farm, FIN, reached, RST, serverWords, sysctl, tells, type Farm, type Play } from "./talk.js";
 
 const LISTED = ["ipvsadm -Lnc", "ipvsadm -Ln --persistent-conn"] as const;
+
+const [SHORT_SECONDS] = PERSISTENCE_SECONDS;
 
 function netmask(random: Random, family: Family): string {
   if (random.chance(40)) return "";
@@ -65,8 +67,8 @@ function* quieten(random: Random, place: Farm, servers: readonly number[], metho
 export function* allPorts(random: Random): Play {
   const family = random.chance(40) ? 6 : 4;
   const place = { ...farm(family, "tcp", 0), serverPort: 0 };
-  yield* build(place, { words: words(random, family, 100), servers: [1, 2, 3], method: random.pick(["-m", "-g"]) });
-  if (random.chance(50)) yield* build(farm(family, "tcp", 443), { words: "-s rr -p 43", servers: [4, 5] });
+  yield* build(place, { words: words(random, family, SHORT_SECONDS), servers: [1, 2, 3], method: random.pick(["-m", "-g"]) });
+  if (random.chance(50)) yield* build(farm(family, "tcp", 443), { words: `-s rr -p ${SHORT_SECONDS}`, servers: [4, 5] });
   yield* come(random, place, 10, () => random.pick([21, 80, 443, 8000 + random.below(9)]));
   yield* command(...LISTED, "ipvsadm -Ln");
 }
@@ -84,7 +86,7 @@ export function* marks(random: Random): Play {
   const place: Farm = { ...farm(family, "tcp", 80), serverPort: 0, key };
   const method = random.pick(["-m", "-g", "-i"]);
   const persistent = random.chance(60);
-  yield* build(place, { words: persistent ? words(random, family, 60) : `-s ${random.pick(["rr", "wlc", "sh", "dh", "lblc", "lblcr", "mh"])}`, servers: [1, 2, 3], method });
+  yield* build(place, { words: persistent ? words(random, family, SHORT_SECONDS) : `-s ${random.pick(["rr", "wlc", "sh", "dh", "lblc", "lblcr", "mh"])}`, servers: [1, 2, 3], method });
   if (random.chance(40)) yield* build(farm(family, "tcp", 80), { servers: [4] });
   for (let k = 0; k < 12; k++) {
     const client = clientAddress(family, random.below(6));
@@ -104,7 +106,7 @@ const invite = (client: string, call: string, method: string): string =>
 /** Calls by their names, over clients that change. */
 export function* calls(random: Random): Play {
   const place = farm(random.chance(25) ? 6 : 4, "udp", 5060, random.pick([5060, 5062]));
-  yield* build(place, { words: `-s ${random.pick(["rr", "wlc"])} -p ${random.pick([60, 100])} --pe sip${random.chance(50) ? " -o" : ""}`, servers: [1, 2, 3] });
+  yield* build(place, { words: `-s ${random.pick(["rr", "wlc"])} -p ${random.pick(PERSISTENCE_SECONDS)} --pe sip${random.chance(50) ? " -o" : ""}`, servers: [1, 2, 3] });
   for (let k = 0; k < 14; k++) {
     const client = clientAddress(place.family, random.below(8));
     const name = random.pick(["Call-ID: a1@x", "Call-ID: b2@198.18.0.9", "call-id:c3", "Call-ID:   d4@host.example", "i: short", "Call-ID: ", `Call-ID: ${"long".repeat(random.below(20))}`, "Subject: none", "Call-ID: a1@x"]);
