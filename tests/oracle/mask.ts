@@ -81,6 +81,8 @@ function withoutEnded(rows: Row[], others: Row[]): Row[] {
   return rows.filter((row) => row.seconds > 0 || !row.isConnection || living.has(row.rest));
 }
 
+const isTemplate = (rest: string): boolean => /^\w+ +\w+ +\S+:0 /.test(rest);
+
 /**
  * Rows without templates of one side alone whose last round may be going on: whether the timer that gives it another came
  * before or after the end of the connection that the template waits for is a matter of the kernel's grain, too.
@@ -90,14 +92,20 @@ function withoutLastRounds(rows: Row[], others: Row[], slack: Slack): Row[] {
   return rows.filter((row) => !row.isConnection || !isTemplate(row.rest) || row.seconds >= slack.templateSeconds || living.has(row.rest));
 }
 
-/**
- * A template that outlives its time because of its connections is looked at again each minute, by a
- * kernel timer that comes seconds late each time: after some minutes anything below a minute is right.
- */
-const isTemplate = (rest: string): boolean => /^\w+ +\w+ +\S+:0 /.test(rest);
+const ROUND_SECONDS = 60;
+const isFtp = (rest: string): boolean => /^\w+ +\w+ +\S+ +\S+:21 /.test(rest);
 
-/** An FTP command connection in its last minute may be such a one: its data connections keep it. */
-const isKept = (row: Row, other: Row): boolean => isTemplate(row.rest) || (row.seconds <= 60 && other.seconds <= 60 && /^\w+ +\w+ +\S+ +\S+:21 /.test(row.rest));
+/**
+ * A template that outlives its time because of its connections, or an FTP command connection because of its data connections, is looked
+ * at again each minute, by a kernel timer that comes late each time: after some of these rounds the next one has begun on one side alone.
+ */
+function sameTime(row: Row, other: Row, slack: Slack): boolean {
+  const apart = Math.abs(row.seconds - other.seconds);
+  if (apart <= slack.seconds) return true;
+  const inRounds = row.seconds <= ROUND_SECONDS && other.seconds <= ROUND_SECONDS;
+  if (!isTemplate(row.rest) && !(inRounds && isFtp(row.rest))) return false;
+  return (inRounds ? Math.min(apart, ROUND_SECONDS - apart) : apart) <= slack.templateSeconds;
+}
 
 /** How many seconds timers may be apart: the guest's clock has its own grain. */
 export interface Slack { seconds: number; templateSeconds: number }
@@ -110,6 +118,6 @@ export function sameText(kernel: string, engine: string, slack: Slack): boolean 
   const left = withoutLastRounds(withoutEnded(theirs, ours), ours, slack);
   return left.length === right.length && left.every((row, index) => {
     const other = right[index];
-    return row.rest === other?.rest && Math.abs(row.seconds - other.seconds) <= (isKept(row, other) ? slack.templateSeconds : slack.seconds);
+    return row.rest === other?.rest && sameTime(row, other, slack);
   });
 }
