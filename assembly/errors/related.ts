@@ -185,7 +185,11 @@ function errorToServer(packet: Packet, connection: Connection, inner: usize, por
 function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
   if (packet.timeToLive <= 1) refuseHops(packet);
   else if (hop == 0) drop(DropReason.NoRoute);
-  else if (connection.forward != <u32>Forward.Tunnel && packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) refuseSize(packet, hopMtu(hop));
+  else if (connection.forward == <u32>Forward.Tunnel) {
+    // Another director's connection to a server we do not know: neither do we know its kind of tunnel.
+    if (connection.server != 0) return true;
+    drop(DropReason.ServerGone);
+  } else if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) refuseSize(packet, hopMtu(hop));
   else return true;
   return false;
 }

@@ -23,9 +23,14 @@ export function routePacket(packet: Packet): void {
   emit(packet, hop);
 }
 
+/** No router carries these on (RFC 4291 section 2.5.6). */
+function isLinkLocal(address: usize): bool {
+  return (load<u16>(address) & 0xc0ff) == 0x80fe;
+}
+
 /** The neighbour that a passing packet goes to, 0 when it cannot: then its sender has been told. */
 export function wayOn(packet: Packet): u32 {
-  if (packet.family == 6 && (load<u16>(packet.target) & 0xc0ff) == 0x80fe) {
+  if (packet.family == 6 && (isLinkLocal(packet.target) || isLinkLocal(packet.source))) {
     drop(DropReason.NoRoute);
     return 0;
   }

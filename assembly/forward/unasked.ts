@@ -8,17 +8,15 @@ import { natServerAt } from "../service/ends";
 import { isReset } from "../state/advance";
 import { drop } from "../stats";
 import { sysctl } from "../sysctl";
-import { refuseHops, takeHop } from "./hop";
+import { takeHop } from "./hop";
+import { wayOn } from "./route";
 
 /** True when such a packet has been refused. Of other servers no answer passes here (as the kernel: recording unasked_direct). */
 export function refuseUnasked(packet: Packet): bool {
   if (sysctl(Sysctl.NatIcmpSend) == 0 || isReset(packet)) return false;
   if (natServerAt(packet.family, packet.protocol, packet.source, packet.sourcePort) == 0) return false;
-  // The kernel looks at it on its way out, as a router has already taken its hop: the answer quotes it so.
-  if (packet.timeToLive <= 1) {
-    refuseHops(packet);
-    return true;
-  }
+  // The kernel looks at it on its way out, when a router has let it go on and taken its hop: the answer quotes it so.
+  if (wayOn(packet) == 0) return true;
   takeHop(packet);
   if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
   else sendIcmpv6Error(packet, 1, 4, 0);

@@ -28,7 +28,7 @@ const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gr
   "other_ports", "ftp_ports", "ftp_persistent_other_port", "sip_listing", "same_client", "errors_removed_tunnel", "gre_error_router", "gre_error_checksum",
   "tracked_fragments", "tracked_overdue", "odd_pieces", "odd_pieces6", "pieces_uncut", "later_pieces6", "ftp_numbers", "ftp_replies", "ended_together",
   "header_problem", "router_multicast6", "overdue_piece6", "behind_options", "tunnel_quotations", "tunnels_to_one", "errors_passing_on",
-  "tracking_begins"];
+  "tracking_begins", "unasked_unroutable"];
 const SYNC_RECORDINGS = ["sync_master_v1", "sync_backup_v1", "sync_master_states", "sync_master_kinds", "sync_master_full", "sync_master_settings",
   "sync_backup_entries", "sync_backup_only", "sync_texts", "sync_ports"];
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
