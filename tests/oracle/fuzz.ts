@@ -58,5 +58,5 @@ if (values.job !== undefined) {
   const all = jobs === 1 ? [await work(0)] : await Promise.all(Array.from({ length: jobs }, (_, job) => start(job)));
   const figures = all.reduce(addFigures);
   process.stdout.write(figuresText(figures));
-  process.exitCode = figures.differing + figures.reboots === 0 ? 0 : 1;
+  process.exitCode = figures.differing + figures.unsteady === 0 ? 0 : 1;
 }

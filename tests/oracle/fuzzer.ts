@@ -66,27 +66,29 @@ export class Fuzzer {
     this.guest.close();
   }
 
-  /** A guest that no longer answers is told of and replaced, so that one seed does not end a night's run. */
+  /** A guest that no longer answers is told of and replaced, and its seed played again on the new one. */
   async tryOut(seed: number): Promise<void> {
-    try {
-      await this.compareSeed(seed);
-    } catch (error) {
-      if (++this.figures.reboots > REBOOTS_MAX) throw error;
-      tell(`seed ${seed}: the guest was lost: ${(error as Error).message}`);
-      this.guest.close();
-      this.guest = Guest.boot(this.files, recordedConfig());
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        return await this.compareSeed(seed);
+      } catch (error) {
+        if (++this.figures.reboots > REBOOTS_MAX || isAgain) throw error;
+        tell(`seed ${seed}: the guest was lost: ${(error as Error).message}`);
+        this.guest.close();
+        this.guest = Guest.boot(this.files, recordedConfig());
+      }
     }
   }
 
   private async compareSeed(seed: number): Promise<void> {
     const { figures } = this;
+    this.guest.reset();
     const events = this.recordSeed(seed);
+    const found = await firstDifference(events);
+    if (found) await this.keep(seed, events, found);
     figures.scenarios++;
     figures.frames += events.filter((event) => event.ev === "in").length;
     figures.commands += events.filter((event) => event.ev === "cmd").length;
-    const found = await firstDifference(events);
-    if (found) await this.keep(seed, events, found);
-    this.guest.reset();
   }
 
   /** The scenario of a seed on the kernel, which also tells the generator what came out. */
@@ -123,7 +125,6 @@ export class Fuzzer {
       this.save(`seed${seed}-once`, events);
       return tell(`seed ${seed}: not again: ${describeDifference(found)}`);
     }
-    this.figures.differing++;
     const shows = async (left: Step[]): Promise<boolean> => {
       const one = await this.differenceOf(left);
       return one !== undefined && isAlike(one, found);
@@ -134,6 +135,7 @@ export class Fuzzer {
     const again = record(this.guest, small, THOROUGH);
     const shown = await firstDifference(again);
     const file = this.save(`seed${seed}`, again);
+    this.figures.differing++;
     const commands = small.map((step) => (step.ev === "cmd" ? step.cmd : step.ev === "in" ? `${step.if} ${step.hex}` : `advance ${step.s}`));
     tell(`seed ${seed}: ${small.length} steps, ${file}\n${commands.map((line) => `    ${shortened(line)}`).join("\n")}`);
     tell(`  ${shown ? describeDifference(shown) : `gone when played slowly, was: ${describeDifference(found)}`}`);
