@@ -18,6 +18,7 @@ import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, w
 import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./service/removed";
+import { Server } from "./service/server";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
 import { syncTick } from "./sync/tick";
@@ -82,14 +83,19 @@ function endOrphans(): void {
   }
 }
 
-/** Exponential averages with the kernel's scaling: connections and packets << 10, bytes << 5. */
+/**
+ * Sums of the counters, which are what listings show, and exponential averages with the kernel's scaling: connections and
+ * packets << 10, bytes << 5. A removed server's stand still, as its record does.
+ */
 function estimate(): void {
   let workers = load<u32>(CONTROL_BASE, CONTROL_WORKERS);
   for (let place: u32 = 0; place < max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVICES_USED), 1); place++) {
     estimatePlace(place, workers);
   }
   let servers = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
-  for (let server: u32 = 1; server < servers; server++) estimatePlace(SERVICES_MAX + server, workers);
+  for (let server: u32 = 1; server < servers; server++) {
+    if (Server.at(server).service != 0) estimatePlace(SERVICES_MAX + server, workers);
+  }
 }
 
 function estimatePlace(place: u32, workers: u32): void {

@@ -291,7 +291,7 @@ export const COUNTERS_PLACES: u32 = SERVICES_MAX + SERVERS_MAX;
 export const COUNTERS_BASE: u32 = MEMBERS_BASE + MEMBERS_MAX * MEMBER_BYTES;
 export const COUNTERS_WORKER_BYTES: u32 = COUNTERS_PLACES * COUNTER_BYTES;
 
-// Estimators, by the same places (worker independent): the counters' last sums, rates, and what -Z subtracts, each as above
+// Estimators, by the same places (worker independent): the counters' last sums, which are listed, rates, and what -Z subtracts, each as above
 export const RATE_BYTES: u32 = 128;
 export const RATE_LAST: u32 = 0;
 export const RATE_VALUE: u32 = RATE_LAST + COUNTERS_END; //              scaled: packets and connections << 10, bytes << 5

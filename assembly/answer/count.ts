@@ -5,6 +5,7 @@ import { Forward } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, lookup } from "../connection/table";
+import { isOwn } from "../link/local";
 import { lookAt, since } from "../memory";
 import { isLaterPiece, Packet } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
@@ -28,6 +29,8 @@ export function countError(packet: Packet, bytes: u32): void {
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;
-  if (connection.forward == <u32>Forward.Nat || connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
+  // Behind NAT it is no server's, unless the director is that server itself.
+  if (connection.forward == <u32>Forward.Nat && !isOwn(connection.server16)) return;
+  if (connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
   countOut(connection.server, Server.at(connection.server).service, bytes);
 }

@@ -4,14 +4,15 @@ import { DropReason, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
 import { isFragment, Packet } from "../packet/packet";
+import { Server } from "../service/server";
 import { advanceReset } from "../state/advance";
-import { drop } from "../stats";
+import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
 import { answerEcho } from "./echo";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
 import { refuseOddPiece } from "./oddpiece";
-import { isIntact, sendReset } from "./reset";
+import { isIntact, resetBytes, sendReset } from "./reset";
 
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
@@ -50,9 +51,12 @@ function refuseProtocol(packet: Packet): void {
   drop(DropReason.LocalConsumed);
 }
 
-/** A segment nobody here listens for. When a service sent it here, its connection has been refused. */
+/** A segment nobody here listens for. When a service sent it here, its connection has been refused: the answer is the server's. */
 function resetLocal(packet: Packet): void {
   if (!sendReset(packet) || isPassive()) return;
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
-  if (index != 0) advanceReset(Connection.at(index));
+  if (index == 0) return;
+  let connection = Connection.at(index);
+  countOut(connection.server, Server.at(connection.server).service, resetBytes(packet.family));
+  advanceReset(connection);
 }

@@ -28,6 +28,11 @@ export function isIntact(packet: Packet): bool {
   return packet.has(PacketFlag.Partial) || fold64(sum(packet.l4, bytes) + pseudoOf(packet, bytes)) == 0xffff;
 }
 
+/** Of a whole RST, which has no options. */
+export function resetBytes(family: u32): u32 {
+  return family == 4 ? 40 : 60;
+}
+
 /** True when a RST went out: not for a RST, nor for what is broken. */
 export function sendReset(packet: Packet): bool {
   let tcp = <usize>packet.l4;
@@ -40,11 +45,12 @@ export function sendReset(packet: Packet): bool {
   let frame = hop == 0 ? 0 : ownFrame();
   if (frame == 0) return false;
   let ip = <usize>frame + 14;
-  let ipBytes: u32 = packet.family == 4 ? 20 : 40;
+  let bytes = resetBytes(packet.family);
+  let ipBytes = bytes - 20;
   if (packet.family == 4) {
     store<u16>(frame, 0x0008, 12);
     // The segment's service, but for the congestion bits.
-    header4(ip, load<u8>(packet.l3, 1) & 0xfc, 40, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+    header4(ip, load<u8>(packet.l3, 1) & 0xfc, bytes, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
     store<u32>(ip, 0x00400000, 4); // identification 0, don't fragment
     store<u16>(ip, 0, 10);
     store<u16>(ip, <u16>~fold64(sum(ip, 20)), 10);
@@ -72,7 +78,7 @@ export function sendReset(packet: Packet): bool {
     ? pseudo4(load<u32>(ip, 12), load<u32>(ip, 16), <u32>Protocol.Tcp, 20)
     : pseudo6(ip + 8, ip + 24, <u32>Protocol.Tcp, 20);
   store<u16>(reset, <u16>~fold64(sum(reset, 20) + pseudo), 16);
-  sendOwn(hop, frame, 14 + ipBytes + 20);
+  sendOwn(hop, frame, 14 + bytes);
   return true;
 }
 

@@ -2,7 +2,7 @@
 
 import {
   CONTROL_BASE, CONTROL_SERVICES_USED, CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_END, COUNTERS_WORKER_BYTES, COUNTER_BYTES,
-  RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, REQUEST_BASE, REQUEST_PROTOCOL,
+  RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE, RATE_ZERO, REQUEST_BASE, REQUEST_PROTOCOL,
 } from "../abi/layout";
 import { ControlError } from "../abi/enums";
 import { SERVICES_MAX } from "../abi/limits";
@@ -13,14 +13,6 @@ import { Service } from "../service/service";
 
 const R: usize = REQUEST_BASE;
 
-function counterSum(place: u32, counter: usize): u64 {
-  let sum: u64 = 0;
-  for (let worker: u32 = 0; worker < load<u32>(CONTROL_BASE, CONTROL_WORKERS); worker++) {
-    sum += load<u64>(<usize>COUNTERS_BASE + <usize>worker * COUNTERS_WORKER_BYTES + <usize>place * COUNTER_BYTES + counter);
-  }
-  return sum;
-}
-
 /** A record is used anew: its counters begin at zero. */
 export function clearCounters(place: u32): void {
   for (let worker: u32 = 0; worker < load<u32>(CONTROL_BASE, CONTROL_WORKERS); worker++) {
@@ -29,11 +21,14 @@ export function clearCounters(place: u32): void {
   memory.fill(<usize>RATES_BASE + <usize>place * RATE_BYTES, 0, RATE_BYTES);
 }
 
-/** -Z: what has been counted so far is subtracted from now on. */
-function zeroPlace(place: u32): void {
+/**
+ * -Z: the last sums are subtracted from now on. What was counted since is in the next ones, and so is listed after all
+ * (as the kernel: recording figures_zeroed).
+ */
+export function zeroPlace(place: u32): void {
   let rate = <usize>RATES_BASE + <usize>place * RATE_BYTES;
   for (let counter: usize = 0; counter < COUNTERS_END; counter += 8) {
-    store<u64>(rate + counter, counterSum(place, counter), RATE_ZERO);
+    store<u64>(rate + counter, load<u64>(rate + counter, RATE_LAST), RATE_ZERO);
     store<u64>(rate + counter, 0, RATE_VALUE);
   }
 }

@@ -7,7 +7,7 @@ import {
 } from "../abi/layout";
 import { ControlError, Forward, ServerFlag } from "../abi/enums";
 import { SERVICES_MAX } from "../abi/limits";
-import { clearCounters } from "./counters";
+import { clearCounters, zeroPlace } from "./counters";
 import { family, isFamily, isUnicast, requested } from "./request";
 import { routesChanged } from "../link/generation";
 import { scheduleChanged } from "../schedule/table";
@@ -65,6 +65,9 @@ export function serverAdd(): i32 {
     fresh.protocol = service.protocol;
     fresh.virtualFamily = service.family;
     fresh.fwmark = service.fwmark;
+  } else if (Server.at(at).order < service.order) {
+    // It was another service's, an earlier one with this name (as the kernel: recording figures_readded).
+    zeroPlace(SERVICES_MAX + at);
   }
   let server = Server.at(at);
   writeServer(service, at);

@@ -5,10 +5,10 @@ import {
   CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_SYNCED, SYNCED_BY_OTHERS,
   CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
-  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_BYTES, COUNTER_CONNECTIONS,
+  CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_CONNECTIONS,
   COUNTER_IN_BYTES, COUNTER_IN_PACKETS, COUNTER_OUT_BYTES, COUNTER_OUT_PACKETS, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
   EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
-  NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
+  NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
   SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
   SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT, SERVICES_BASE,
   SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_ENGINE, SERVICE_FAMILY, SERVICE_FLAGS, SERVICE_FWMARK, SERVICE_ORDER, SERVICE_PORT,
@@ -123,21 +123,18 @@ export class Records {
     };
   }
 
+  /** The estimator's last sums of all workers, up to two seconds old, less what -Z took. */
   private counters(place: number): Counters {
-    const sum = (counter: number): string => {
-      let total = -this.view.getBigUint64(RATES_BASE + place * RATE_BYTES + RATE_ZERO + counter, true);
-      for (let worker = 0; worker < this.workers; worker++) {
-        total += this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + place * COUNTER_BYTES + counter, true);
-      }
-      return BigInt.asUintN(64, total).toString();
-    };
+    const rate = RATES_BASE + place * RATE_BYTES;
+    const sum = (counter: number): string =>
+      BigInt.asUintN(64, this.view.getBigUint64(rate + RATE_LAST + counter, true) - this.view.getBigUint64(rate + RATE_ZERO + counter, true)).toString();
     return {
       connections: sum(COUNTER_CONNECTIONS), inPackets: sum(COUNTER_IN_PACKETS), outPackets: sum(COUNTER_OUT_PACKETS),
       inBytes: sum(COUNTER_IN_BYTES), outBytes: sum(COUNTER_OUT_BYTES),
     };
   }
 
-  /** The total of each worker; -Z does not change it, as the kernel's file of the processors. */
+  /** The total of each worker as it is now; -Z does not change it, as the kernel's file of the processors. */
   private perWorker(): Counters[] {
     return Array.from({ length: this.workers }, (_, worker) => {
       const sum = (counter: number): string => this.view.getBigUint64(COUNTERS_BASE + worker * COUNTERS_WORKER_BYTES + counter, true).toString();

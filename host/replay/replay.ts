@@ -21,6 +21,8 @@ const HANDED_BATCHES_MAX = 64;
 export interface EmittedFrame { port: string; bytes: Uint8Array }
 
 export interface ReplayOptions {
+  /** When the director begins, by the scenario's clock; its first input's time unless told. */
+  startMs?: number;
   arenaBytes?: number;
   workers?: number;
   /** The worker that a frame reaches, whoever it belongs to. */
@@ -30,6 +32,7 @@ export interface ReplayOptions {
 /** A director in this process whose time and traffic the caller gives it. */
 export class Replay {
   private nowMs = 0;
+  private hasBegun = false;
   /** The first of the workers, who also takes the requests. */
   readonly engine: Engine;
 
@@ -55,6 +58,7 @@ export class Replay {
     const replay = new Replay(engines, director, config, chooseWorker);
     await applyNetwork(engine, config);
     await applyRules(director, config.rules);
+    if (options.startMs !== undefined) replay.beginAt(options.startMs);
     return replay;
   }
 
@@ -80,6 +84,13 @@ export class Replay {
       frames.push(...this.taken(next));
     }
     return frames;
+  }
+
+  /** What a director does every few seconds it does from its beginning on, not from the clock's. */
+  private beginAt(startMs: number): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.nowMs = Math.max(this.nowMs, startMs);
   }
 
   /** Moves the clock on; it never goes back. Answers what time alone caused to be sent. */
@@ -133,6 +144,7 @@ export class Replay {
     // Who begins again is another director.
     if (input.kind === "reload") throw new RangeError("a reload is the session's");
     const { fields, atSeconds } = input.line;
+    if (atSeconds !== undefined) this.beginAt(Math.floor(atSeconds * 1000));
     const frames = atSeconds === undefined ? [] : this.advanceTo(Math.floor(atSeconds * 1000));
     let echo: object = fields;
     if (input.kind === "advance") frames.push(...this.advance(input.seconds));

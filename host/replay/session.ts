@@ -2,7 +2,7 @@
 
 import type { Config } from "../daemon/config.js";
 import { Replay } from "./replay.js";
-import type { Input } from "./scenario.js";
+import type { Input, Line } from "./scenario.js";
 import type { Script } from "./shell.js";
 
 /** True when a script changes nothing of IPVS: marks, routes and links outlive its module. */
@@ -19,13 +19,13 @@ export class Session {
 
   /** Does one input and answers the lines that tell about it. */
   async play(input: Input): Promise<object[]> {
-    if (input.kind === "reload") return this.reload(input.line.fields);
+    if (input.kind === "reload") return this.reload(input.line);
     if (input.kind === "command" && isNetwork(input.script)) this.network.push(input.script);
     return this.replay.play(input);
   }
 
-  private async reload(fields: Record<string, unknown>): Promise<object[]> {
-    this.replay = await Replay.create(this.module, this.config);
+  private async reload({ fields, atSeconds }: Line): Promise<object[]> {
+    this.replay = await Replay.create(this.module, this.config, atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) });
     for (const script of this.network) await this.replay.command(script);
     return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];
   }

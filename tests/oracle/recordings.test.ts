@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { compareEvents, describeDifference, type Difference } from "./compare.js";
 import { Random } from "../../bench/lib/random.js";
 import type { ReplayOptions } from "../../host/replay/replay.js";
-import { playRecordings, readRecording } from "./recording.js";
+import { readRecording, recordingsIn } from "./recording.js";
 
 /**
  * Where the engine does what is right for the user and this kernel does not, by recording and event.
@@ -18,19 +18,8 @@ function isWanted(name: string, { index, kernel, engine }: Difference): boolean 
   return WANTED[name]?.includes(index) === true && kernel.length === 0 && engine.length === 1;
 }
 
-const RECORDINGS = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ipv6_nat", "tun_gre", "tun_gue", "sctp", "limits", "ftp", "sysctls", "timeouts",
-  "defense", "persistence", "answers", "errors_about_tunnels", "own_errors",
-  "pieces_tunnelled", "pieces_recut", "reuse_at_threshold", "errors_passing", "ip_options",
-  "removed_server", "reset_unread", "passing_short", "tun_mixed", "nat_tcp_conntrack", "removed_at_once",
-  "old_connection", "igmp_fragment", "no_service", "pieces_overdue", "own_source", "unread_headers",
-  "errors_quoted", "errors_quoted6", "path_mtu_pieces", "pieces_6in4", "short_known", "short_direct", "short_answer",
-  "scheduled_error", "scheduled_short", "unasked_direct", "forsaken", "refused_anew", "quoted_version",
-  "other_ports", "ftp_ports", "ftp_persistent_other_port", "sip_listing", "same_client", "errors_removed_tunnel", "gre_error_router", "gre_error_checksum",
-  "tracked_fragments", "tracked_overdue", "odd_pieces", "odd_pieces6", "pieces_uncut", "later_pieces6", "ftp_numbers", "ftp_replies", "ended_together",
-  "header_problem", "router_multicast6", "overdue_piece6", "behind_options", "tunnel_quotations", "tunnels_to_one", "errors_passing_on",
-  "tracking_begins", "unasked_unroutable"];
-const SYNC_RECORDINGS = ["sync_master_v1", "sync_backup_v1", "sync_master_states", "sync_master_kinds", "sync_master_full", "sync_master_settings",
-  "sync_backup_entries", "sync_backup_only", "sync_texts", "sync_ports"];
+/** Everything in the folder but rates, which are compared period by period (rates.test.ts). */
+const RECORDINGS = [...recordingsIn(""), ...recordingsIn("plays/")].filter((name) => name !== "rates");
 const asked = process.env["LVS_RECORDINGS"]?.split(",");
 
 /** Two workers of one memory; a frame reaches either, whoever it belongs to. */
@@ -42,7 +31,7 @@ function twoWorkers(seed: number): ReplayOptions {
 /** Each worker fills sync messages of its own: what they say is compared in syncworkers.test.ts. */
 const MESSAGES_APART = new Set(["sync_master_v1", "sync_master_full", "sync_master_settings"]);
 
-for (const name of asked ?? [...RECORDINGS, ...SYNC_RECORDINGS, ...playRecordings()]) {
+for (const name of asked ?? RECORDINGS) {
   for (const seed of MESSAGES_APART.has(name) ? [] : [1, 2]) {
     test(`recording ${name}: the same from two workers, frames at random (seed ${seed})`, async () => {
       const differences = (await compareEvents(readRecording(name), undefined, twoWorkers(seed))).filter((one) => !isWanted(name, one));
