@@ -1,7 +1,7 @@
 // Random scenarios: services, servers, clients that walk through their connections, errors, fragments and
 // frames nobody should send. The generator sees what came out, so that servers answer what reached them.
 
-import { GRAIN_SECONDS } from "../oracle/kernel/grain.js";
+import { STEP_SECONDS } from "../oracle/kernel/grain.js";
 import type { Step } from "../oracle/kernel/recorder.js";
 import { clientMac, MAC_IN, MAC_OUT, makeService, schedulingWords, serverMac, serverWords, SERVERS_MAX, type Service } from "./place.js";
 import { ethernet } from "./packets.js";
@@ -17,14 +17,13 @@ export type Side = "out" | "in";
 export interface Emitted { port: string; bytes: Uint8Array }
 
 /**
- * Times to let pass: multiples of the kernel's grain, three of them at least, so that a minute with its grain is a multiple, too
- * (../oracle/kernel/grain.ts). Timers of more than five minutes have a longer grain: no sum falls between 900 s and that much later.
+ * Times to let pass, in steps of ../oracle/kernel/grain.ts (grain.test.ts says why these). Timers of more than five minutes have a
+ * longer grain: no sum falls between 900 s and that much later.
  */
-const SMALL_SECONDS = 3 * GRAIN_SECONDS;
 const SMALL_MAX = 12;
-const MIDDLE_SECONDS = 13 * SMALL_SECONDS;
+const MIDDLE_SECONDS = 13 * STEP_SECONDS;
 const MIDDLE_MAX = 2;
-const LONG_SECONDS = 72 * SMALL_SECONDS;
+const LONG_SECONDS = 72 * STEP_SECONDS;
 
 const SYSCTLS = [
   "expire_nodest_conn=1", "expire_quiescent_template=1", "nat_icmp_send=1", "sloppy_tcp=1", "schedule_icmp=1",
@@ -194,7 +193,7 @@ export class Generator {
       this.waiting.push({ ev: "advance", s: MIDDLE_SECONDS });
       this.middle++;
     } else if (this.small < SMALL_MAX) {
-      this.waiting.push({ ev: "advance", s: SMALL_SECONDS });
+      this.waiting.push({ ev: "advance", s: STEP_SECONDS });
       this.small++;
       if (this.random.chance(50)) this.command(STATISTICS);
     }

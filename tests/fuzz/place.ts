@@ -38,8 +38,8 @@ const TUNNELS = ["", " --tun-type ipip", " --tun-type gre", " --tun-type gre --t
 const METHODS = [[6, "m"], [2, "g"], [2, "i"]] as const;
 
 /**
- * Timeouts of templates. Connections end, for the kernel, at multiples of 15.36 s or two grains later; these, and a minute's rounds
- * after them, one grain later (../oracle/kernel/grain.ts): of two that are due together only the kernel's lists know which comes first.
+ * Timeouts of templates: due, for the kernel, when no connection's timer is (grain.test.ts). Of two that are due together only its
+ * lists know which comes first, and a template goes on for another minute when its last connection comes second.
  */
 export const PERSISTENCE_SECONDS = [51, 97, 266] as const;
 

@@ -11,6 +11,17 @@ const GRAIN_TICKS = 512n;
 const LONG_GRAIN_TICKS = 8n * GRAIN_TICKS;
 
 export const GRAIN_SECONDS = Number(GRAIN_TICKS * TICK_NS) / NS_PER_SECOND;
+/** What time passes in: a minute and what it is late are four of these. */
+export const STEP_SECONDS = 3 * GRAIN_SECONDS;
+
+const SHORT_GRAIN_SECONDS = GRAIN_SECONDS / 8;
+const SHORT_SECONDS = 63 * SHORT_GRAIN_SECONDS;
+
+/** When a timer goes off that is set at the beginning of a grain, for at most five minutes. */
+export function lateSeconds(seconds: number): number {
+  const grain = seconds < SHORT_SECONDS ? SHORT_GRAIN_SECONDS : GRAIN_SECONDS;
+  return (Math.floor(seconds / grain) + 1) * grain;
+}
 
 /** What tells the kernel's clock, and its count of ticks. */
 export const TICKS_PROGRAM = ["cat", "/proc/timer_list"];
