@@ -161,7 +161,7 @@ function internet(packet: Packet): void {
     else if (packet.family == 4 && !isLocal(packet.target) && wayOn(packet) == 0) return;
     let joining = reassemble(packet, isJoining(packet.family));
     if (joining == Joining.Odd) return passOdd(packet);
-    if (joining != Joining.Whole) return;
+    if (joining == Joining.Waits) return;
   }
   whole(packet);
 }

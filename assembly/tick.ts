@@ -14,6 +14,7 @@ import { endIfOver, sweepConnections } from "./connection/expiry";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/neighbor";
+import { sweepPaths } from "./link/path";
 import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, worker } from "./memory";
 import { sweepReassemblies } from "./errors/overdue";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
@@ -48,6 +49,7 @@ function keepHouse(): void {
   if (shared) sweepCommons();
   defend();
   sweepNeighbors();
+  sweepPaths();
   releaseServers();
   lock();
   sweepSchedules();

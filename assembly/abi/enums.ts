@@ -4,6 +4,7 @@
 export enum Protocol {
   HopByHop = 0,
   Icmp = 1,
+  Igmp = 2,
   IpIp = 4,
   Tcp = 6,
   Udp = 17,

@@ -4,7 +4,7 @@
 
 import {
   BATCH_MAX, CACHE_MAX, CONNECTIONS_PER_BUCKET, EXTRAS_MAX, GROUP_MAX, LOCALS_MAX, MARKS_MAX, MEMBERS_MAX, NEIGHBORS_MAX, OWN_SLOTS_MAX,
-  PENDING_MAX, PORTS_MAX, REASSEMBLIES_MAX, ROUTES_MAX, SERVERS_MAX, SERVICES_MAX, SLABS_MAX,
+  PATHS_MAX, PENDING_MAX, PORTS_MAX, REASSEMBLIES_MAX, ROUTES_MAX, SERVERS_MAX, SERVICES_MAX, SLABS_MAX,
   TRANSMIT_MAX, WORKERS_MAX,
 } from "./limits";
 
@@ -48,6 +48,7 @@ export const CONTROL_SERVING: u32 = 200; //        u32 services of IPv4, u32 of 
 export const CONTROL_JOINING6: u32 = 208; //       u32 1 once there was a service of IPv6: its fragments are put together from then on
 export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request and every setting changed: what was prepared is out of date
 export const CONTROL_TRACKING4: u32 = 216; //      u32 services of IPv4 whose packets the kernel would track: all fragments are put together
+export const CONTROL_PATHS: u32 = 220; //          u32 paths known to be narrower than their first hop
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 // what several workers share, each word on a line of its own: see base/lock.ts
@@ -169,11 +170,21 @@ export const NEIGHBOR_PENDING: u32 = 46; //        u16 frames waiting
 export const NEIGHBOR_NEXT: u32 = 48; //           u32 hash chain
 export const NEIGHBOR_MTU: u32 = 52; //            u32 of the port
 export const NEIGHBOR_CHANNEL: u32 = 56; //        u32 PortFlag of the port
+export const NEIGHBOR_NARROWEST: u32 = 60; //      u32 the least that any known path through it carries: the express road's measure
 export const NEIGHBORS_HASH: u32 = NEIGHBORS_BASE + NEIGHBORS_MAX * NEIGHBOR_BYTES; // u32 heads
 export const NEIGHBORS_HASH_PLACES: u32 = 4096;
 
+// ------------------------------------------------- paths narrower than their first hop, 32 B, four to a bucket
+export const PATHS_BASE: u32 = NEIGHBORS_HASH + NEIGHBORS_HASH_PLACES * 4;
+export const PATH_BYTES: u32 = 32;
+export const PATH_TARGET: u32 = 0; //              16 B
+export const PATH_MTU: u32 = 16; //                u32 as a router has told; 0 free
+export const PATH_TOLD_MS: u32 = 20; //            u32 when it did
+export const PATH_FORCED: u32 = 24; //             u32 1: told less than IPv4's least, so that what is only routed is bound by it, too
+export const PATHS_PER_BUCKET: u32 = 4;
+
 // ---------------------------------------------------------- frames waiting for a neighbour, 2176 B
-export const PENDING_BASE: u32 = NEIGHBORS_HASH + NEIGHBORS_HASH_PLACES * 4;
+export const PENDING_BASE: u32 = PATHS_BASE + PATHS_MAX * PATH_BYTES;
 export const PENDING_BYTES: u32 = 2176;
 export const PENDING_NEIGHBOR: u32 = 0; //         u32, 0 free
 export const PENDING_FRAME_BYTES: u32 = 4; //      u32
@@ -253,8 +264,6 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
-export const SERVER_PATH_MTU: u32 = 116; //        u32 to a tunnel's end, as a router has told; 0 unknown
-export const SERVER_PATH_MTU_MS: u32 = 120; //     u32 when it did
 export const SERVER_LOAD_PLACE: u32 = 124; //      u32 among its service's loads, from 1; 0 none (schedule/loads.ts)
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;

@@ -18,6 +18,8 @@ export const LOCALS_MAX: u32 = 2048;
 export const ROUTES_MAX: u32 = 256;
 /** Neighbours (ARP and ND); the oldest unused one makes room. */
 export const NEIGHBORS_MAX: u32 = 4096;
+/** Targets whose way is known to be narrower than its first hop; a multiple of four, the oldest of which makes room. */
+export const PATHS_MAX: u32 = 1024;
 /** Frames that wait for a neighbour's answer, in all. */
 export const PENDING_MAX: u32 = 256;
 /** Frames that wait for one neighbour's answer; the oldest goes, as a router's queue does. */

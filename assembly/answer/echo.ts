@@ -4,6 +4,8 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { emit } from "../forward/emit";
+import { hopMtu } from "../link/neighbor";
+import { pathMtu } from "../link/path";
 import { nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
@@ -16,15 +18,21 @@ const TYPE4_DELTA: u32 = 0xfff7;
 const TYPE6_DELTA: u32 = 0x0001;
 
 export function answerEcho(packet: Packet): void {
+  if (!isIcmpIntact(packet)) return drop(DropReason.IcmpBad);
   let bytes = packet.end - packet.l4;
-  let pseudo = packet.family == 4 ? 0 : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
-  if (fold64(sum(packet.l4, bytes) + pseudo) != 0xffff) return drop(DropReason.IcmpBad);
   let hop = nextHop(packet.family, packet.source);
   if (hop == 0) return drop(DropReason.NoRoute);
   if (packet.family == 4) writeReply4(packet, bytes);
   else writeReply6(packet, bytes);
   packet.flags &= ~(<u32>PacketFlag.Reassembled | <u32>PacketFlag.Options);
-  emit(packet, hop);
+  emit(packet, hop, pathMtu(packet.source, hopMtu(hop)));
+}
+
+/** True when the checksum of an ICMP or ICMPv6 message is right. */
+export function isIcmpIntact(packet: Packet): bool {
+  let bytes = packet.end - packet.l4;
+  let pseudo = packet.family == 4 ? 0 : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
+  return fold64(sum(packet.l4, bytes) + pseudo) == 0xffff;
 }
 
 function writeReply4(packet: Packet, bytes: u32): void {

@@ -5,7 +5,8 @@ import { DropReason, Protocol } from "../abi/enums";
 import { WORKERS_MAX } from "../abi/limits";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
-import { transmit } from "../link/neighbor";
+import { hopMtu, transmit } from "../link/neighbor";
+import { pathMtu } from "../link/path";
 import { Packet, PacketFlag } from "../packet/packet";
 import { ownFrame, portFlags } from "../packet/slot";
 import { PortFlag, FrameFlag } from "../abi/enums";
@@ -19,6 +20,8 @@ import { countError } from "./count";
 const ERROR_BYTES_MAX: u32 = 576;
 /** A byte of the header makes no sense; the message says which. */
 export const PARAMETER_PROBLEM: u32 = 12;
+/** What the director's own packets begin with. */
+export const HOPS: u32 = 64;
 const IDENTIFICATION_BITS: u32 = 29;
 const IDENTIFICATION_MASK: u32 = (1 << IDENTIFICATION_BITS) - 1;
 if (WORKERS_MAX > 1 << (32 - IDENTIFICATION_BITS)) ERROR("a worker's number no longer fits before an identification");
@@ -56,11 +59,21 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
     return drop(DropReason.ErrorSilenced);
   }
   let hop = nextHop(4, packet.source);
-  let frame = hop == 0 ? 0 : ownFrame();
-  if (frame == 0) return;
+  if (hop == 0) return;
   let source = isLocal(packet.target) ? packet.target : sourceFor(4, hopPort(hop), packet.source);
-  if (source == 0) return;
-  let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 28);
+  let bytes = source == 0 ? 0 : sendIcmpErrorFrom(packet, type, code, extra, source, HOPS);
+  // A problem with the header is nobody's answer (as the kernel: recording header_problem); of IPv6 it is.
+  if (bytes != 0 && type != PARAMETER_PROBLEM) countError(packet, bytes);
+}
+
+/** The same from a given address (16 bytes), with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */
+export function sendIcmpErrorFrom(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
+  let hop = nextHop(4, packet.source);
+  let frame = hop == 0 ? 0 : ownFrame();
+  if (frame == 0) return 0;
+  // It needs no fragments on the way that is known (as the kernel: recording path_mtu4).
+  let room = min<u32>(ERROR_BYTES_MAX, pathMtu(packet.source, hopMtu(hop)));
+  let embedded = min<u32>(packet.end - packet.l3, room - 28);
   let ip = <usize>frame + 14;
   store<u16>(frame, 0x0008, 12);
   // The precedence of internetwork control, the rest as the packet's (RFC 1812 section 4.3.2.5).
@@ -71,9 +84,13 @@ export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32):
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
-  // A problem with the header is nobody's answer (as the kernel: recording header_problem); of IPv6 it is.
-  if (type != PARAMETER_PROBLEM) countError(packet, 28 + embedded);
+  if (hops != HOPS) {
+    store<u8>(ip, <u8>hops, 8);
+    store<u16>(ip, 0, 10);
+    store<u16>(ip, <u16>checksum(ip, 20), 10);
+  }
   sendOwn(hop, frame, 14 + 28 + embedded);
+  return 28 + embedded;
 }
 
 /** An IPv4 header of the director's own. */
@@ -83,7 +100,7 @@ export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, sour
   set16(ip + 2, bytes);
   set16(ip + 4, nextIdentification());
   store<u16>(ip, 0, 6);
-  store<u8>(ip, 64, 8);
+  store<u8>(ip, <u8>HOPS, 8);
   store<u8>(ip, <u8>protocol, 9);
   store<u16>(ip, 0, 10);
   store<u32>(ip, source, 12);

@@ -9,7 +9,7 @@ import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, set16, set32 } from "../wire/field";
 import { countError } from "./count";
-import { sendOwn } from "./icmp";
+import { HOPS, sendOwn } from "./icmp";
 
 /** An error message fits the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
 const ERROR_BYTES_MAX: u32 = 1280;
@@ -19,20 +19,28 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
     return drop(DropReason.ErrorSilenced);
   }
   let hop = nextHop(6, packet.source);
-  let frame = hop == 0 ? 0 : ownFrame();
-  if (frame == 0) return;
+  if (hop == 0) return;
   let source = isLocal(packet.target) ? packet.target : sourceFor(6, hopPort(hop), packet.source);
-  if (source == 0) return;
+  let bytes = source == 0 ? 0 : sendIcmpv6ErrorFrom(packet, type, code, extra, source, HOPS);
+  if (bytes != 0) countError(packet, bytes);
+}
+
+/** The same from a given address, with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */
+export function sendIcmpv6ErrorFrom(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
+  let hop = nextHop(6, packet.source);
+  let frame = hop == 0 ? 0 : ownFrame();
+  if (frame == 0) return 0;
   let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
   let ip = <usize>frame + 14;
   header6(frame, 8 + embedded, <u32>Protocol.Icmpv6, source, packet.source);
+  store<u8>(ip, <u8>hops, 7);
   let icmp = ip + 40;
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   finish(ip, 8 + embedded);
-  countError(packet, 48 + embedded);
   sendOwn(hop, frame, 14 + 48 + embedded);
+  return 48 + embedded;
 }
 
 export function header6(frame: usize, bytes: u32, protocol: u32, source: usize, target: usize): void {
@@ -41,7 +49,7 @@ export function header6(frame: usize, bytes: u32, protocol: u32, source: usize, 
   store<u32>(ip, 0x60);
   set16(ip + 4, bytes);
   store<u8>(ip, <u8>protocol, 6);
-  store<u8>(ip, 64, 7);
+  store<u8>(ip, <u8>HOPS, 7);
   copyAddress(ip + 8, source);
   copyAddress(ip + 24, target);
 }

@@ -8,11 +8,12 @@ import { Server } from "../service/server";
 import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
-import { answerEcho } from "./echo";
+import { answerEcho, isIcmpIntact } from "./echo";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
 import { refuseOddPiece } from "./oddpiece";
 import { isIntact, resetBytes, sendReset } from "./reset";
+import { heedTooBig } from "./toobig";
 
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
@@ -23,26 +24,33 @@ export function answerLocal(packet: Packet): void {
     case Protocol.Icmp:
       if (packet.family != 4) return refuseProtocol(packet);
       if (packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO) return answerEcho(packet);
-      return drop(DropReason.LocalConsumed);
+      return hear(packet);
     case Protocol.Icmpv6:
       if (packet.family != 6) return refuseProtocol(packet);
       if (packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return answerEcho(packet);
-      return drop(DropReason.LocalConsumed);
+      return hear(packet);
     case Protocol.Tcp: return resetLocal(packet);
     case Protocol.Udp:
       if (load<u16>(packet.l4, 6) != 0 && !isIntact(packet)) return drop(DropReason.TransportChecksum);
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
       else sendIcmpv6Error(packet, 1, 4, 0);
       return drop(DropReason.LocalConsumed);
-    // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), routers' multicast of IPv4 (of
-    // IPv6 it does not: recording router_multicast6), and UDP's other kind, whose sums are of its own.
+    // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), multicast's membership and
+    // routers of IPv4 (of IPv6 it does not: recording router_multicast6), and UDP's other kind, whose sums are of its own.
     case Protocol.NoNext:
       return packet.family == 6 ? drop(DropReason.LocalConsumed) : refuseProtocol(packet);
+    case Protocol.Igmp:
     case Protocol.Pim:
       return packet.family == 4 ? drop(DropReason.LocalConsumed) : refuseProtocol(packet);
     case Protocol.UdpLite: return drop(DropReason.LocalConsumed);
     default: return refuseProtocol(packet);
   }
+}
+
+/** An ICMP message that asks for no answer. */
+function hear(packet: Packet): void {
+  if (packet.l4 + 8 <= packet.end && isIcmpIntact(packet)) heedTooBig(packet);
+  drop(DropReason.LocalConsumed);
 }
 
 function refuseProtocol(packet: Packet): void {

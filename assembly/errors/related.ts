@@ -19,7 +19,7 @@ import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
 import { hopMtu } from "../link/neighbor";
 import { emit } from "../forward/emit";
-import { hopToServer, HOP_LOCAL, mayNotFragment, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { hopToServer, HOP_LOCAL, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop } from "../forward/hop";
 import { wayOn } from "../forward/route";
 import { deliver } from "../forward/toserver";
 import { forwardTunnel } from "../forward/tunnel";
@@ -152,7 +152,7 @@ function errorToClient(packet: Packet, connection: Connection, inner: usize, por
   store<u16>(ports, connection.virtualPort, 2);
   if (hop != HOP_LOCAL) takeHop(packet);
   sumAnew(packet, inner);
-  sendOn(packet, hop);
+  sendOn(packet, hop, hopMtu(hop));
   return true;
 }
 
@@ -177,7 +177,7 @@ function errorToServer(packet: Packet, connection: Connection, inner: usize, por
     store<u16>(ports, connection.serverPort);
     sumAnew(packet, inner);
   }
-  sendOn(packet, hop);
+  sendOn(packet, hop, mtuToServer(connection, hop));
   return true;
 }
 
@@ -189,7 +189,7 @@ function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
     // Another director's connection to a server we do not know: neither do we know its kind of tunnel.
     if (connection.server != 0) return true;
     drop(DropReason.ServerGone);
-  } else if (packet.ipBytes > hopMtu(hop) && mayNotFragment(packet)) refuseSize(packet, hopMtu(hop));
+  } else if (packet.ipBytes > mtuToServer(connection, hop) && mayNotFragment(packet)) refuseSize(packet, mtuToServer(connection, hop));
   else return true;
   return false;
 }
@@ -219,7 +219,7 @@ function sumAnew(packet: Packet, inner: usize): void {
   store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
 }
 
-function sendOn(packet: Packet, hop: u32): void {
+function sendOn(packet: Packet, hop: u32, mtu: u32): void {
   if (hop == HOP_LOCAL) deliver(packet);
-  else emit(packet, hop);
+  else emit(packet, hop, mtu);
 }

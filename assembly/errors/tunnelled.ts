@@ -6,7 +6,7 @@ import { DropReason, Protocol, TunnelType } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
-import { rememberPathMtu } from "../forward/pathmtu";
+import { rememberPath4 } from "../answer/toobig";
 import { state } from "../memory";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
@@ -108,11 +108,10 @@ export function tellClient(packet: Packet, index: u32, outer: usize): void {
   let code = <u32>load<u8>(packet.l4, 1);
   let extra = bswap<u32>(load<u32>(packet.l4, 4));
   if (type == UNREACHABLE && code == FRAGMENTATION_NEEDED) {
-    let end = Server.at(tunnelOf(outer, packet.end));
-    rememberPathMtu(end, get16(packet.l4 + 6));
+    let mtu = rememberPath4(outer, get16(packet.l4 + 6));
     if ((load<u8>(inner, 6) & 0x40) == 0) return drop(DropReason.LocalConsumed);
     let overhead = <u32>(inner - outer);
-    extra = end.pathMtu > IPV4_MTU_MIN + overhead ? end.pathMtu - overhead : end.pathMtu;
+    extra = mtu > IPV4_MTU_MIN + overhead ? mtu - overhead : mtu;
   }
   let told = standIn(packet);
   told.fragmentOffset = offsetOf(inner);

@@ -5,7 +5,6 @@ import { DropReason, Sysctl, TunnelType } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { hopPort } from "../link/route";
 import { sourceFor } from "../link/local";
-import { hopMtu } from "../link/neighbor";
 import { firstPieceRoom6, forgetPieces, growPieces } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
@@ -15,8 +14,7 @@ import { copyAddress, set16 } from "../wire/field";
 import { state } from "../memory";
 import { sysctl } from "../sysctl";
 import { prepareOuter } from "./express/outer";
-import { wireBytes } from "./hop";
-import { pathMtu } from "./pathmtu";
+import { mtuToServer, wireBytes } from "./hop";
 import { completeChecksum, send } from "./send";
 import { outerProtocol, outerService, shimBytes, writeGre, writeGue } from "./shim";
 
@@ -60,8 +58,8 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   packet.protocol = <u8>protocol;
   store<u16>(packet.frame, server.family == 4 ? 0x0008 : 0xdd86, 12);
   packet.flags &= ~<u32>PacketFlag.Options;
-  let mtu = pathMtu(server, hopMtu(hop));
-  if (packet.has(PacketFlag.Reassembled)) wrapPieces(packet, inner, innerBytes + shim, whole, mtu);
+  let mtu = mtuToServer(connection, hop);
+  if (packet.has(PacketFlag.Reassembled)) wrapPieces(packet, inner, innerBytes + shim, mtu);
   send(packet, hop, mtu);
 }
 
@@ -70,10 +68,10 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
  * more. Around IPv6 the first takes the outer header; but what fits as a whole in IPv4 goes as a whole, and what the first
  * cannot take is cut anew (as the kernel: recordings pieces_tunnelled, pieces_6in4).
  */
-function wrapPieces(packet: Packet, inner: u32, moreBytes: u32, whole: bool, mtu: u32): void {
+function wrapPieces(packet: Packet, inner: u32, moreBytes: u32, mtu: u32): void {
   if (packet.family == 6 && inner == 6) {
     if (!growPieces(packet, moreBytes, firstPieceRoom6(packet))) forgetPieces(packet);
-  } else if (packet.family == 4 && inner == 4 && !whole) {
+  } else if (packet.family == 4 && inner == 4) {
     forgetPieces(packet);
   } else if (packet.family != 4 || inner != 6 || wireBytes(packet) <= mtu || !growPieces(packet, moreBytes, mtu - IPV4_BYTES)) {
     packet.flags &= ~<u32>PacketFlag.Reassembled;

@@ -6,7 +6,8 @@ import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
 import { isOwn } from "../link/local";
-import { nextHop } from "../link/route";
+import { hopMtu } from "../link/neighbor";
+import { pathMtu, wayTo } from "../link/path";
 import { largestPiece } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
@@ -18,18 +19,23 @@ export const HOP_LOCAL: u32 = 0xffff;
 export function hopToServer(connection: Connection): u32 {
   refresh(connection);
   if (connection.hopIn == 0 && connection.forward == <u32>Forward.Bypass) {
-    connection.hopIn = <u16>nextHop(connection.family, connection.virtual16);
+    connection.hopIn = <u16>wayTo(connection.family, connection.virtual16);
   } else if (connection.hopIn == 0) {
     let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
-    connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : nextHop(family, connection.server16));
+    connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : wayTo(family, connection.server16));
   }
   return connection.hopIn;
 }
 
 export function hopToClient(connection: Connection): u32 {
   refresh(connection);
-  if (connection.hopOut == 0) connection.hopOut = <u16>nextHop(connection.family, connection.client16);
+  if (connection.hopOut == 0) connection.hopOut = <u16>wayTo(connection.family, connection.client16);
   return connection.hopOut;
+}
+
+/** Bytes that the way to a connection's server carries; to the target itself, where no server is. */
+export function mtuToServer(connection: Connection, hop: u32): u32 {
+  return pathMtu(connection.forward == <u32>Forward.Bypass ? connection.virtual16 : connection.server16, hopMtu(hop));
 }
 
 function refresh(connection: Connection): void {

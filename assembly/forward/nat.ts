@@ -11,6 +11,9 @@ import { copyAddress } from "../wire/field";
 import { refreshCrc } from "../wire/sctp";
 import { helpToClient } from "../helper/table";
 import { hopMtu } from "../link/neighbor";
+import { pathMtu, routedMtu4 } from "../link/path";
+import { refuseRewritten } from "../answer/rewritten";
+import { isTracking4 } from "../service/service";
 import { emit } from "./emit";
 import { hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./hop";
 import { sendInSegments } from "./segment";
@@ -95,8 +98,8 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
     drop(DropReason.NoRoute);
     return false;
   }
-  let mtu = hopMtu(hop);
-  if (wireBytes(packet) > mtu && mayNotFragment(packet)) {
+  let mtu = routedMtu(packet, connection, hop);
+  if (wireBytes(packet) > mtu && mayNotFragment(packet) && !isUncut4(packet)) {
     packet.fillAddresses();
     refuseSize(packet, mtu);
     return false;
@@ -108,7 +111,19 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
   if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) return false;
   rewriteToClient(packet, connection);
   // A helper may have made the packet longer than fits; the server, who did not, cannot be blamed.
-  if (wireBytes(packet) > mtu && mayNotFragment(packet)) sendInSegments(packet, hop, mtu);
-  else emit(packet, hop);
+  let leastMtu = packet.family == 6 ? pathMtu(connection.client16, mtu) : mtu;
+  if (isUncut4(packet) || (packet.family == 6 && leastMtu < mtu && wireBytes(packet) > leastMtu)) refuseRewritten(packet, connection, leastMtu);
+  else if (wireBytes(packet) > mtu && mayNotFragment(packet)) sendInSegments(packet, hop, mtu);
+  else emit(packet, hop, leastMtu);
   return true;
+}
+
+/** What a router measures a packet to a client by: IPv6 asks the path only when the packet leaves. */
+function routedMtu(packet: Packet, connection: Connection, hop: u32): u32 {
+  return packet.family == 4 ? routedMtu4(connection.client16, hopMtu(hop)) : hopMtu(hop);
+}
+
+/** Pieces of IPv4 that may not be cut were put together after their sizes were looked at, and are not cut again. */
+function isUncut4(packet: Packet): bool {
+  return packet.family == 4 && packet.has(PacketFlag.Reassembled) && mayNotFragment(packet) && !isTracking4();
 }

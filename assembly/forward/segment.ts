@@ -11,7 +11,6 @@ import { drop } from "../stats";
 import { checksum, fold64, sum } from "../wire/checksum";
 import { get16, get32, set16, set32 } from "../wire/field";
 import { pseudoOf } from "../answer/reset";
-import { hopMtu } from "../link/neighbor";
 import { encapsulate } from "./encapsulate";
 import { send } from "./send";
 
@@ -19,22 +18,23 @@ const FIN_PSH: u8 = 0x09;
 const CWR: u8 = 0x80;
 
 /** Cuts a super-frame and sends each segment to a neighbour. */
-export function sendSegments(packet: Packet, hop: u32): void {
-  cut(packet, null, hop);
+export function sendSegments(packet: Packet, hop: u32, mtu: u32): void {
+  cut(packet, null, hop, mtu);
 }
 
 /** Cuts a TCP packet that grew beyond what its hop takes. */
 export function sendInSegments(packet: Packet, hop: u32, mtu: u32): void {
   packet.segmentBytes = <u16>(mtu - (packet.l4 - packet.l3) - ((<u32>load<u8>(packet.l4, 12) >> 4) << 2));
-  cut(packet, null, hop);
+  cut(packet, null, hop, mtu);
 }
 
 /** Cuts a super-frame and sends each segment through a tunnel. */
 export function tunnelSegments(packet: Packet, connection: Connection, hop: u32): void {
-  cut(packet, connection, hop);
+  cut(packet, connection, hop, 0);
 }
 
-function cut(packet: Packet, connection: Connection | null, hop: u32): void {
+/** `mtu` is for segments that go into no tunnel: a tunnel looks for itself. */
+function cut(packet: Packet, connection: Connection | null, hop: u32, mtu: u32): void {
   let tcp = packet.protocol == <u8>Protocol.Tcp;
   let headerEnd = packet.l4 + (tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8);
   let segmentBytes = <u32>packet.segmentBytes;
@@ -58,7 +58,7 @@ function cut(packet: Packet, connection: Connection | null, hop: u32): void {
     segment.flags &= ~(<u32>PacketFlag.Segments | <u32>PacketFlag.Partial | <u32>PacketFlag.Reassembled);
     writeHeaders(segment, packet, offset, offset + bytes == total, count);
     if (connection) encapsulate(segment, connection, hop);
-    else send(segment, hop, hopMtu(hop));
+    else send(segment, hop, mtu);
     count++;
   }
 }

@@ -10,9 +10,8 @@ import { isShort } from "../packet/parse";
 import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
-import { hopMtu } from "../link/neighbor";
 import { emit } from "./emit";
-import { HOP_LOCAL, hopToServer, mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { HOP_LOCAL, hopToServer, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { completeChecksum, writeVirtio } from "./send";
 import { rewriteToServer } from "./nat";
 import { forwardTunnel } from "./tunnel";
@@ -42,7 +41,7 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
     return forwardTunnel(packet, connection, hop);
   }
 
-  let mtu = hopMtu(hop);
+  let mtu = mtuToServer(connection, hop);
   if (wireBytes(packet) > mtu && mayNotFragment(packet)) {
     packet.fillAddresses();
     takeHop(packet);
@@ -52,7 +51,7 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
   if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
   else takeHop(packet);
-  emit(packet, hop);
+  emit(packet, hop, mtu);
 }
 
 /** To the director itself: to its kernel where a port leads there, else answered here. */

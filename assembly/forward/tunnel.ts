@@ -1,23 +1,29 @@
 // VS-TUN: the client's packet travels inside another one.
 
-import { Sysctl } from "../abi/enums";
 import { Connection } from "../connection/connection";
-import { hopMtu } from "../link/neighbor";
+import { MTU6_MIN } from "../link/path";
+import { DropReason, Sysctl } from "../abi/enums";
 import { Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
+import { drop } from "../stats";
 import { sysctl } from "../sysctl";
 import { encapsulate } from "./encapsulate";
-import { refuseSize, takeHop, wireBytes } from "./hop";
-import { pathMtu } from "./pathmtu";
+import { mtuToServer, refuseSize, takeHop, wireBytes } from "./hop";
 import { tunnelSegments } from "./segment";
 import { shimBytes } from "./shim";
+
+/** The least any IPv4 path carries (RFC 791 section 3.2). */
+const MTU4_MIN: u32 = 68;
 
 /** Encapsulates and sends. Too large a packet that may not be cut is refused with the inner MTU. */
 export function forwardTunnel(packet: Packet, connection: Connection, hop: u32): void {
   let server = Server.at(connection.server);
   let family = <u32>server.family;
   let overhead = shimBytes(server) + (family == 4 ? 20 : 40);
-  let mtu = pathMtu(server, hopMtu(hop)) - overhead;
+  let pathMtu = mtuToServer(connection, hop);
+  // A tunnel that carries less than any path of its family must carries nothing (as the kernel: recording path_mtu6).
+  if (pathMtu < overhead + (family == 4 ? MTU4_MIN : MTU6_MIN)) return drop(DropReason.TooBig);
+  let mtu = pathMtu - overhead;
   let whole = mayNotCut(packet);
   takeHop(packet);
   if (wireBytes(packet) > mtu && whole) {

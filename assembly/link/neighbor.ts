@@ -2,7 +2,7 @@
 
 import {
   CONTROL_BASE, CONTROL_NEIGHBORS_USED, CONTROL_PENDING_ORDER, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
-  NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NEXT,
+  NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NARROWEST, NEIGHBOR_NEXT,
   NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_BASE,
   PENDING_BYTES, PENDING_FLAGS, PENDING_FRAME, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PENDING_ORDER, PORT_FLAGS, PORT_MAC,
   PORT_MTU, SLOT_HEADROOM,
@@ -82,6 +82,7 @@ function copyPort(neighbor: usize, port: u32): void {
   let record = portAt(port);
   memory.copy(neighbor + NEIGHBOR_MACS + 6, record + PORT_MAC, 6);
   store<u32>(neighbor, load<u32>(record, PORT_MTU), NEIGHBOR_MTU);
+  store<u32>(neighbor, load<u32>(record, PORT_MTU), NEIGHBOR_NARROWEST);
   store<u32>(neighbor, load<u32>(record, PORT_FLAGS), NEIGHBOR_CHANNEL);
 }
 
@@ -282,6 +283,18 @@ export function sweepNeighbors(): void {
 /** The MTU of the port a neighbour is reached by. */
 export function hopMtu(hop: u32): u32 {
   return load<u32>(<usize>NEIGHBORS_BASE + <usize>hop * NEIGHBOR_BYTES, NEIGHBOR_MTU);
+}
+
+/** A path through a neighbour carries less than the first hop. */
+export function narrow(hop: u32, mtu: u32): void {
+  let neighbor = neighborAt(hop);
+  if (mtu < load<u32>(neighbor, NEIGHBOR_NARROWEST)) store<u32>(neighbor, mtu, NEIGHBOR_NARROWEST);
+}
+
+/** No path through any neighbour is known to be narrow, until it is looked up again. */
+export function widenAll(): void {
+  let used = load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED);
+  for (let index: u32 = 1; index < used; index++) store<u32>(neighborAt(index), hopMtu(index), NEIGHBOR_NARROWEST);
 }
 
 /** What that port can do: PortFlag. */

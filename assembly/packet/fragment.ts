@@ -34,6 +34,8 @@ export enum Joining {
   Whole = 1,
   /** It can be no part of a datagram: an IPv6 one that goes on as it is (recording odd_pieces6). */
   Odd = 2,
+  /** An IPv6 first piece of an odd length: IPVS serves it as if it were whole (recording odd_first_piece6). */
+  First = 3,
 }
 /** Instead of family and protocol: the datagram is whole, and a worker (its number plus one) still needs the record. */
 export const IN_USE: u32 = 0x40000000;
@@ -111,13 +113,12 @@ export function reachesTooFar(packet: Packet): bool {
   return packet.fragmentOffset + (packet.end - packet.l4) > REACH_MAX;
 }
 
-/** True for an IPv6 piece that is none. */
-function isOdd(packet: Packet, joinsAll: bool): bool {
-  if (packet.fragmentOffset == 0 && !holdsHeader(packet)) return true;
-  if (reachesTooFar(packet)) return true;
-  if (packet.moreFragments == 0 || ((packet.end - packet.l4) & 7) == 0) return false;
+/** What an IPv6 piece is that can be no part of a datagram; Waits for one that can. */
+function oddity(packet: Packet, joinsAll: bool): Joining {
+  if (reachesTooFar(packet) || (packet.fragmentOffset == 0 && !holdsHeader(packet))) return Joining.Odd;
+  if (packet.moreFragments == 0 || ((packet.end - packet.l4) & 7) == 0) return Joining.Waits;
   if (joinsAll) spoil(known(packet));
-  return true;
+  return packet.fragmentOffset == 0 ? Joining.First : Joining.Odd;
 }
 
 /** Nothing comes of this datagram any more. */
@@ -126,7 +127,8 @@ function spoil(record: usize): void {
 }
 
 function takeIn(packet: Packet, joinsAll: bool): Joining {
-  if (packet.family == 6 && isOdd(packet, joinsAll)) return Joining.Odd;
+  let odd = packet.family == 6 ? oddity(packet, joinsAll) : Joining.Waits;
+  if (odd != Joining.Waits) return odd;
   let offset = packet.fragmentOffset;
   let payloadAt = packet.l4;
   let bytes = packet.end - payloadAt;
@@ -290,7 +292,7 @@ export function cameAsIpv4(packet: Packet): bool {
   return load<u64>(packet.reassembly, 16) == 0 && load<u32>(packet.reassembly, 24) == 0xffff0000;
 }
 
-/** How a reassembled packet came: so many pieces, each with its offset and bytes of payload. */
+/** How a reassembled packet came: so many pieces, each with offset and bytes. */
 export function pieceCount(packet: Packet): u32 {
   return load<u32>(packet.reassembly, 52);
 }

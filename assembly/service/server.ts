@@ -3,7 +3,7 @@
 
 import {
   CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER,
-  SERVER_PATH_MTU, SERVER_PLACE, SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
+  SERVER_PLACE, SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
 } from "../abi/layout";
 import { ServerFlag } from "../abi/enums";
 import { SERVERS_MAX } from "../abi/limits";
@@ -41,8 +41,8 @@ export class Server {
   place: u32; //          104  mh: only while its table is filled
   step: u32; //           108
   turns: u32; //          112
-  pathMtu: u32; //        116  a tunnel's, as a router has told; 0 unknown
-  pathMtuMs: u32; //      120  when it did
+  spare0: u32; //         116
+  spare1: u32; //         120
   loadPlace: u32; //      124
 
   static at(index: u32): Server {
@@ -78,7 +78,6 @@ if (offsetof<Server>("references") != SERVER_REFERENCES) ERROR("references moved
 if (offsetof<Server>("tunnelPort") != SERVER_TUNNEL_PORT) ERROR("tunnelPort moved: update SERVER_TUNNEL_PORT");
 if (offsetof<Server>("chain") != SERVER_CHAIN) ERROR("chain moved: update SERVER_CHAIN");
 if (offsetof<Server>("order") != SERVER_ORDER) ERROR("order moved: update SERVER_ORDER");
-if (offsetof<Server>("pathMtu") != SERVER_PATH_MTU) ERROR("pathMtu moved: update SERVER_PATH_MTU");
 if (offsetof<Server>("loadPlace") != SERVER_LOAD_PLACE) ERROR("loadPlace moved: update SERVER_LOAD_PLACE");
 if (offsetof<Server>("place") != SERVER_PLACE) ERROR("place moved: update SERVER_PLACE");
 

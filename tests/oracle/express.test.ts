@@ -5,9 +5,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Operation, PortFlag, Sysctl } from "../../assembly/abi/enums.js";
 import {
-  CONTROL_BASE, CONTROL_LONG_ROAD, CONTROL_TABLE_BASE, COUNTERS_BASE, SERVERS_BASE, SERVER_BYTES, SERVER_PATH_MTU,
-  SERVER_PATH_MTU_MS, SLABS_BASE, WORKERS_BASE,
+  CONTROL_BASE, CONTROL_LONG_ROAD, CONTROL_TABLE_BASE, COUNTERS_BASE, PATHS_BASE, PATH_BYTES, PATH_MTU, PATH_TOLD_MS, SERVERS_BASE,
+  SLABS_BASE, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
+import { PATHS_MAX } from "../../assembly/abi/limits.js";
 import { Random } from "../../bench/lib/random.js";
 import { TCP, UDP, wireAddress } from "../../bench/path/frames.js";
 import { GUE_PORT, INSIDE, INSIDE_MAC, OUTSIDE, serverMac, VIRTUAL_PORT, World, type WorldPlan } from "../../bench/path/world.js";
@@ -15,6 +16,7 @@ import { parseMac } from "../../host/engine/address.js";
 import { addLocal, addNeighbor, addRoute, deleteNeighbor, deleteServer, setPort, setServer, setSysctl } from "../../host/engine/requests.js";
 import { loadEngine } from "../../host/load.js";
 import type { ServiceKey, TunnelName } from "../../host/protocol.js";
+import { ethernet, ICMP, ICMP6, icmpMessage, ipPacket } from "../fuzz/packets.js";
 import { enterFrame, enterRandom, hexOf, MTU_BYTES, sentFrame } from "./traffic.js";
 
 const module = await loadEngine();
@@ -73,6 +75,20 @@ function answerArp(world: World): void {
   world.engine.receive(1, world.nowMs);
 }
 
+/** A router quotes what the director said to a server, and tells what the way there carries: for ten seconds more. */
+function tellPath(world: World, server: string): void {
+  const { engine } = world;
+  const six = server.includes(":");
+  const [own, router] = six ? ["fd00:2::1", "fd00:2::77"] : ["10.2.0.1", "10.2.0.77"];
+  const said = ipPacket({ source: own, target: server, protocol: six ? ICMP6 : ICMP, payload: icmpMessage(own, server, six ? 129 : 0, 0, 1, Buffer.alloc(8)) });
+  const tooBig = six ? icmpMessage(router, own, 2, 0, MTU_BYTES - 20, said) : icmpMessage(router, own, 3, 4, MTU_BYTES - 20, said);
+  enterFrame(world, 0, ethernet(INSIDE_MAC, "02:00:00:02:00:77", ipPacket({ source: router, target: own, protocol: six ? ICMP6 : ICMP, payload: tooBig })), INSIDE);
+  assert.equal(engine.receive(1, world.nowMs), 0, "an error asks for no answer");
+  const path = Array.from({ length: PATHS_MAX }, (_, index) => PATHS_BASE + index * PATH_BYTES).find((at) => engine.view.getUint32(at + PATH_MTU, true) === MTU_BYTES - 20);
+  assert.ok(path !== undefined, "the path is known");
+  engine.view.setUint32(path + PATH_TOLD_MS, world.nowMs - 590_000, true);
+}
+
 /** What happens in the middle of it all, by the number of the batch. */
 function disturb(world: World, batch: number, tunnel: Tunnel | undefined): void {
   const { addresses, engine, plan } = world;
@@ -81,12 +97,7 @@ function disturb(world: World, batch: number, tunnel: Tunnel | undefined): void 
     case 30: return ok(deleteNeighbor(engine, INSIDE, address(1)));
     case 34: return address(1) === addresses.server(1) && plan.family === 4 ? answerArp(world) : ok(addNeighbor(engine, INSIDE, address(1), serverMac(1)));
     case 60: return ok(addRoute(engine, OUTSIDE, "192.0.2.0/24", world.plan.family === 4 ? addresses.gateway : undefined));
-    // A router has told what the way to a tunnel's end carries, for a time.
-    case 70: {
-      const record = SERVERS_BASE + 3 * SERVER_BYTES;
-      engine.view.setUint32(record + SERVER_PATH_MTU, MTU_BYTES - 20, true);
-      return engine.view.setUint32(record + SERVER_PATH_MTU_MS, world.nowMs - 590_000, true);
-    }
+    case 70: return tellPath(world, address(3));
     case 80: {
       const family = tunnel?.mixed ? (plan.family === 4 ? 6 : 4) : plan.family;
       return ok(deleteServer(engine, serviceOf(world), { family, address: address(3), port: world.serverPort }));

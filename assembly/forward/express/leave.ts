@@ -2,7 +2,7 @@
 
 import {
   ENTRY_BYTES, ENTRY_CAUSE, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, NEIGHBORS_BASE, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS,
-  NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_PORT, NEIGHBOR_STATE,
+  NEIGHBOR_MACS, NEIGHBOR_NARROWEST, NEIGHBOR_PORT, NEIGHBOR_STATE,
 } from "../../abi/layout";
 import { FrameFlag, NeighborState, PortFlag } from "../../abi/enums";
 import { FRESH_MS } from "../../link/neighbor";
@@ -15,10 +15,10 @@ export function isFresh(neighbor: usize, nowMs: u32): bool {
   return <bool>(<u32>reachable & <u32>fresh);
 }
 
-/** True when a neighbour's port takes a packet of so many bytes, and it may leave at once. */
+/** True when every path through a neighbour carries a packet of so many bytes, and it may leave at once. */
 @inline
 export function carries(neighbor: usize, bytes: u32, nowMs: u32): bool {
-  if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_MTU)) return false;
+  if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_NARROWEST)) return false;
   if (load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) == <u8>NeighborState.Permanent) return true;
   return isFresh(neighbor, nowMs);
 }

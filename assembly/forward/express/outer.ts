@@ -43,17 +43,12 @@ export function prepareOuter(index: u32, source: usize, inner: u32): void {
   store<u32>(outer, fold64(addresses + VERSION4 + (protocol << 8)), TUNNEL_SUM);
 }
 
-/**
- * Bytes of a packet of `bytes` bytes inside a server's tunnel; more than any port takes when its header is not prepared,
- * or when the way to the tunnel's end is known to be too narrow.
- */
+/** Bytes of a packet of `bytes` bytes inside a server's tunnel; more than any port takes when its header is not prepared. */
 @inline
 export function wrappedBytes(server: u32, bytes: u32, generation: u32): u32 {
   let outer = outerOf(server);
   if (load<u32>(outer, TUNNEL_GENERATION) != generation) return u32.MAX_VALUE;
-  let whole = bytes + load<u32>(outer, TUNNEL_OUTER_BYTES);
-  let pathMtu = Server.at(server).pathMtu;
-  return pathMtu != 0 && whole > pathMtu ? u32.MAX_VALUE : whole;
+  return bytes + load<u32>(outer, TUNNEL_OUTER_BYTES);
 }
 
 /**
