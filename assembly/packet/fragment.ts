@@ -294,9 +294,8 @@ export function cameAsIpv4(packet: Packet): bool {
 
 /** How a reassembled packet came: so many pieces, each with offset and bytes. */
 export function pieceCount(packet: Packet): u32 {
-  return load<u32>(packet.reassembly, 52);
+  return load<u32>(packet.reassembly, RECORD_PIECES);
 }
-
 export function pieceOffset(packet: Packet, piece: u32): u32 {
   return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2));
 }
