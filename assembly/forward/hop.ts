@@ -8,8 +8,8 @@ import { Connection } from "../connection/connection";
 import { isOwn } from "../link/local";
 import { hopMtu } from "../link/neighbor";
 import { pathMtu, wayTo } from "../link/path";
-import { largestPiece } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
+import { largestPiece } from "../packet/sizes";
 import { drop } from "../stats";
 
 /** Instead of a neighbour: the target is the director itself. */

@@ -3,8 +3,8 @@
 import { DropReason } from "../abi/enums";
 import { nextIdentification6, sendOwn } from "../answer/icmp";
 import { isLocal } from "../link/local";
-import { cameAsIpv4, largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/fragment";
 import { Packet, PacketFlag } from "../packet/packet";
+import { cameAsIpv4, largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/sizes";
 import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
 import { isTracking4 } from "../service/service";
 import { drop } from "../stats";

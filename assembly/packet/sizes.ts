@@ -1,0 +1,60 @@
+// The sizes that a datagram's pieces came in, as long as it is to leave in pieces again.
+
+import { PIECES, RECORD_LARGEST, RECORD_PIECES } from "./fragment";
+import { Packet, PacketFlag } from "./packet";
+
+/** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
+export function forgetPieces(packet: Packet): void {
+  if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
+}
+
+/** Every IPv6 path carries so much; smaller pieces need not be (RFC 8200 section 5). */
+const IPV6_MTU_MIN: u32 = 1280;
+const PIECE_HEADERS6_BYTES: u32 = 48;
+
+/** The pieces' MTU when they are cut anew: that of the longest they came in, or what every path carries. */
+export function recutMtu(packet: Packet): u32 {
+  return packet.family == 6 ? max(largestPiece(packet), IPV6_MTU_MIN) : largestPiece(packet);
+}
+
+/** Bytes that the first piece of an IPv6 packet may have. */
+export function firstPieceRoom6(packet: Packet): u32 {
+  return recutMtu(packet) - PIECE_HEADERS6_BYTES;
+}
+
+/** A packet has got so many more bytes before its payload. The first piece takes them; false when it has no room for them. */
+export function growPieces(packet: Packet, bytes: u32, roomBytes: u32): bool {
+  let pieces = <usize>packet.reassembly + PIECES;
+  let count = pieceCount(packet);
+  let first = <u32>load<u16>(pieces, 2) + bytes;
+  if (count == 1 || (bytes & 7) != 0 || first > roomBytes) return false;
+  store<u16>(pieces, <u16>first, 2);
+  for (let piece: u32 = 1; piece < count; piece++) {
+    let at = pieces + (<usize>piece << 2);
+    store<u16>(at, <u16>(<u32>load<u16>(at) + bytes));
+  }
+  return true;
+}
+
+/** True when the pieces were of IPv4, whatever they travel in now. */
+export function cameAsIpv4(packet: Packet): bool {
+  return load<u64>(packet.reassembly, 16) == 0 && load<u32>(packet.reassembly, 24) == 0xffff0000;
+}
+
+/** How a reassembled packet came: so many pieces, each with offset and bytes. */
+export function pieceCount(packet: Packet): u32 {
+  return load<u32>(packet.reassembly, RECORD_PIECES);
+}
+
+export function pieceOffset(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2));
+}
+
+export function pieceBytes(packet: Packet, piece: u32): u32 {
+  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2), 2);
+}
+
+/** Bytes of the largest packet it came in. */
+export function largestPiece(packet: Packet): u32 {
+  return load<u32>(packet.reassembly, RECORD_LARGEST);
+}
