@@ -12,6 +12,7 @@ import { close } from "./sys/libc.js";
 import { XdpSocket, type SocketPlace } from "./sys/xsk.js";
 import { deviceGone, DriverError, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import type { NicPlace } from "./nic.js";
+import { Patience } from "./patience.js";
 import { openShortcut } from "./shortcut.js";
 import { Sleep } from "./sleep.js";
 import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf, SOCKETS_MAX } from "./umem.js";
@@ -46,6 +47,8 @@ export class AfxdpDriver implements Driver {
   private batchCount = 0;
   private readonly halves: Uint16Array;
   private readonly sleeping: Sleep;
+  private readonly patience = new Patience();
+  private readonly asksWork = (): boolean => this.hasWork();
   private readonly onSent = (frame: number): void => this.chunks.release(this.chunks.of(frame));
   private readonly nextChunk = (): number => this.chunks.take();
 
@@ -175,8 +178,9 @@ export class AfxdpDriver implements Driver {
   settle(): void {}
 
   wait(longestMs = WAIT_MS): void {
-    if (this.hasWork()) return;
+    if (this.hasWork() || this.patience.look(this.asksWork)) return;
     if (!this.sleeping.sleep(longestMs)) this.check();
+    this.patience.end();
   }
 
   /** True when frames have come, or are still to be sent: then nobody may sleep. */

@@ -8,12 +8,11 @@ import { BATCH_MAX, TRANSMIT_MAX } from "../../assembly/abi/limits.js";
 import type { AfxdpDriver } from "./afxdp.js";
 import type { BulkWatch } from "./bulk.js";
 import { WAIT_MS, type Driver, type Place } from "./driver.js";
+import { Patience } from "./patience.js";
 import { Sleep } from "./sleep.js";
 import { TapDriver } from "./tap.js";
 import type { UringDriver } from "./uring.js";
 
-/** While NICs keep a director busy, whatever else comes is looked at so often. */
-const EXCHANGE_MS = 1;
 /** When all flows change at once to AF_XDP, descriptors go first until they were found empty twice, or for so many turns. */
 const EMPTY_TWICE = 2;
 const DRAIN_TURNS_MAX = 100;
@@ -25,7 +24,8 @@ export class MixedDriver implements Driver {
   /** Entries of the transmit list that leave by descriptors. */
   private readonly later = new Uint16Array(TRANSMIT_MAX);
   private isIdle = false;
-  private exchangedMs = 0;
+  private readonly patience = new Patience();
+  private readonly hasNews: () => boolean;
   private drainTurns = 0;
   private emptyTurns = 0;
 
@@ -35,6 +35,7 @@ export class MixedDriver implements Driver {
   ) {
     for (const { index, descriptor } of place.devices) this.hasDescriptor[index] = descriptor >= 0;
     this.sleeping = new Sleep(place.wake, [...nics.descriptors, ...others.descriptors]);
+    this.hasNews = () => nics.hasWork() || (others instanceof TapDriver ? others.hasWork() : others.hasNews);
     if (watch) this.drainOthers();
   }
 
@@ -98,21 +99,27 @@ export class MixedDriver implements Driver {
     this.look(nowMs);
     if (this.drainTurns > 0) return this.exchange();
     if (this.isIdle) this.nics.check();
-    const { nics, others, sleeping } = this;
+    const { nics, others, patience } = this;
     if (others instanceof TapDriver) {
       others.check();
-      if (!nics.hasWork() && !others.hasWork()) sleeping.sleep(longestMs);
+      if (!this.hasNews()) this.sleeping.sleep(longestMs);
       return;
     }
-    // A sleep costs less outside of the ring as long as little comes by it. With bulk nothing else comes.
-    if (this.watch?.isBulk === true && !nics.hasWork()) return others.wait(longestMs);
-    if (others.hasWork || (nics.hasWork() && nowMs - this.exchangedMs >= EXCHANGE_MS)) {
-      others.exchange();
-      this.exchangedMs = nowMs;
-    }
+    if (others.hasWork || others.hasNews) others.exchange();
     if (others.hasWork || nics.hasWork()) return;
-    sleeping.sleep(longestMs);
-    if (sleeping.wasEndedBy(nics.descriptors.length)) others.exchange();
+    if (patience.look(this.hasNews)) {
+      if (others.hasNews) others.exchange();
+      return;
+    }
+    this.sleep(others, longestMs);
+    patience.end();
+  }
+
+  /** A sleep costs less outside of the ring as long as little comes by it. With bulk nothing else comes. */
+  private sleep(ring: UringDriver, longestMs: number): void {
+    if (this.watch?.isBulk === true) return ring.sleep(longestMs);
+    this.sleeping.sleep(longestMs);
+    if (this.sleeping.wasEndedBy(this.nics.descriptors.length)) ring.exchange();
   }
 
   /** Bulk comes by sockets alone, all else by AF_XDP, where ports have both. */

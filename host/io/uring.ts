@@ -9,6 +9,7 @@ import { Ring } from "./sys/uring.js";
 import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { Patience } from "./patience.js";
 import { SlotPool } from "./slotpool.js";
 import { frameOf, nextRing, SLOTS, SLOT_BYTES, SLOT_ROOM_BYTES } from "./slots.js";
 
@@ -60,6 +61,8 @@ export class UringDriver implements Driver {
   private ownWrites = 0;
   private isWakeRead = false;
   private isClosing = false;
+  private readonly patience = new Patience();
+  private readonly asksNews = (): boolean => this.ring.hasNews;
   private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
     this.complete(tag, detail, result, buffer, more);
 
@@ -160,27 +163,37 @@ export class UringDriver implements Driver {
   }
 
   wait(longestMs = WAIT_MS): void {
-    const isPaused = this.check();
+    this.exchange();
+    if (this.hasWork) return;
+    if (this.patience.look(this.asksNews)) return this.submit(0);
+    this.sleep(longestMs);
+    this.patience.end();
+  }
+
+  /** Sleeps in the kernel. */
+  sleep(longestMs: number): void {
+    const isPaused = this.ports.some((port) => port.pauseTurns > 0);
     const isReading = this.read();
     // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
     // port whose slots all went on in writes cannot read before these are over: then any completion will do.
-    this.submit(this.arrivedCount > 0 ? 0 : isReading ? this.writes + 1 : 1, isPaused ? Math.min(longestMs, WAIT_MS) : longestMs);
+    this.submit(isReading ? this.writes + 1 : 1, isPaused ? Math.min(longestMs, WAIT_MS) : longestMs);
   }
 
-  /** True when a port cannot be read just now; throws when one never will be again. */
-  private check(): boolean {
-    let isPaused = false;
+  /** True when `exchange` would find something. */
+  get hasNews(): boolean {
+    return this.ring.hasNews;
+  }
+
+  /** Throws when a port will never be read again. */
+  private check(): void {
     for (const port of this.ports) {
       // A socket's device goes down before it goes for good, and only the first of the two is told.
       if (port.errno === ENETDOWN && hasLostDevice(port.descriptor)) throw deviceGone(port.name, ENETDOWN);
-      if (port.pauseTurns === 0) continue;
-      port.pauseTurns--;
-      isPaused = true;
+      if (port.pauseTurns > 0) port.pauseTurns--;
     }
-    return isPaused;
   }
 
-  /** What a wait does, without the sleep. */
+  /** What a wait does, without the look and the sleep. */
   exchange(): void {
     this.check();
     this.read();

@@ -18,6 +18,8 @@ export const write: (fd: number, address: number, bytes: number) => number =
 /** Waits on `count` records of 8 bytes: i32 fd, u16 events, u16 answered. */
 export const poll: (address: number, count: number, timeoutMs: number) => number =
   libc.func("poll", "int", ["uintptr_t", "unsigned long", "int"]);
+/** Lets others run who want to. */
+export const schedYield: () => number = libc.func("sched_yield", "int", []);
 export const ioctl: (fd: number, request: number, argument: number) => number =
   libc.func("ioctl", "int", ["int", "unsigned long", "uintptr_t"]);
 export const eventfd: (initial: number, flags: number) => number =

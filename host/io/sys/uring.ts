@@ -3,7 +3,8 @@
 //   pages | submissions 16 KiB | both queues' heads, then completions 16 KiB | scratch 4 KiB | buffers, 4 KiB a group |
 //
 // Everything happens in the one thread that made the ring, inside its calls (DEFER_TASKRUN): between two
-// calls the kernel touches no page, so plain loads and stores are enough.
+// calls the kernel touches one word only, by which it says that a call would find something (TASKRUN_FLAG). So plain
+// loads and stores are enough for all others.
 
 import { addressOf, checked, close, errno, syscall } from "./libc.js";
 import { SystemError } from "./error.js";
@@ -13,8 +14,9 @@ const SETUP = 425;
 const ENTER = 426;
 const REGISTER = 427;
 
-// CQSIZE 8, SUBMIT_ALL 128, SINGLE_ISSUER 4096, DEFER_TASKRUN 8192, NO_MMAP 16384, NO_SQARRAY 65536
-const SETUP_FLAGS = 8 | 128 | 4096 | 8192 | 16384 | 65536;
+// CQSIZE 8, SUBMIT_ALL 128, TASKRUN_FLAG 512, SINGLE_ISSUER 4096, DEFER_TASKRUN 8192, NO_MMAP 16384, NO_SQARRAY 65536
+const SETUP_FLAGS = 8 | 128 | 512 | 4096 | 8192 | 16384 | 65536;
+const QUEUE_TASKRUN = 4;
 const ENTER_GETEVENTS = 1;
 const ENTER_EXT_ARG = 8;
 const REGISTER_BUFFERS = 22;
@@ -79,6 +81,7 @@ export class Ring {
   private readonly submissions: number;
   private readonly completions: number;
   private readonly tail: number;
+  private readonly flags: number;
   private readonly completedHead: number;
   private readonly completedTail: number;
   private readonly tails = new Uint16Array(GROUPS_MAX);
@@ -100,6 +103,7 @@ export class Ring {
     const place = (word: number): number => (base + QUEUES_AT + this.word(parameters + word)) >>> 2;
     this.submissions = base >>> 2;
     this.tail = place(11);
+    this.flags = place(14);
     this.completedHead = place(20);
     this.completedTail = place(21);
     this.completions = place(25);
@@ -109,6 +113,11 @@ export class Ring {
   /** Submissions not yet given to the kernel. */
   get waiting(): number {
     return this.prepared;
+  }
+
+  /** True when a call would find something that has happened. */
+  get hasNews(): boolean {
+    return (Atomics.load(this.words, this.flags) & QUEUE_TASKRUN) !== 0;
   }
 
   /** True when another submission has to wait for `enter`. */
