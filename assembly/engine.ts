@@ -168,8 +168,8 @@ function internet(packet: Packet): void {
 
 /** A packet that is all there. What is another worker's goes there, before anything is done with it. */
 function whole(packet: Packet): void {
-  if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) return receiveNdp(packet);
   if (isLocal(packet.target)) packet.set(PacketFlag.ToLocal);
+  if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) return receiveNdp(packet);
   if (!isWelcome(packet)) return;
   if (packet.has(PacketFlag.ToBackup)) return receiveSync(packet);
   packet.mark = 0;

@@ -108,9 +108,10 @@ export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, sour
   store<u16>(ip, <u16>checksum(ip, 20), 10);
 }
 
+/** Whatever is no question, nor an answer to one, may be an error: echo, timestamp, information, address mask are (as the kernel: recording silenced). */
 function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmp) return false;
   if (packet.l4 + 8 > packet.end) return true;
   let type = <u32>load<u8>(packet.l4);
-  return type == 3 || type == 4 || type == 5 || type == 11 || type == PARAMETER_PROBLEM;
+  return type != 0 && type != 8 && (type < 13 || type > 18);
 }

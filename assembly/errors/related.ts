@@ -9,6 +9,7 @@ import { lock, state, unlock } from "../memory";
 import { markOf } from "../packet/mark";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced, readQuoted6 } from "../packet/parse";
+import { forgetPieces, pieceBytes } from "../packet/sizes";
 import { isFtpData, open } from "../begin/choose";
 import { REFUSED } from "../begin/open";
 import { Server } from "../service/server";
@@ -148,7 +149,7 @@ function errorToClient(packet: Packet, connection: Connection, inner: usize, por
   let hop = packet.has(PacketFlag.ToLocal) ? HOP_LOCAL : wayOn(packet);
   if (hop == 0) return true;
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
-  replaceEnd(packet, inner, true, connection.virtual16);
+  replaceEnd(packet, inner, ports, true, connection.virtual16);
   store<u16>(ports, connection.virtualPort, 2);
   if (hop != HOP_LOCAL) takeHop(packet);
   sumAnew(packet, inner);
@@ -158,7 +159,8 @@ function errorToClient(packet: Packet, connection: Connection, inner: usize, por
 
 /** About what a service sent its client: to the server, as the client's packets travel. */
 function errorToServer(packet: Packet, connection: Connection, inner: usize, ports: usize): bool {
-  if (!isIntact(packet)) return true;
+  // Of IPv6 the sum is the server's to look at, where no new one would make it good.
+  if ((packet.family == 4 || connection.forward == <u32>Forward.Nat) && !isIntact(packet)) return true;
   // One that was only passing has been routed before the connection takes it: that is another hop (recording errors_passing_on).
   if (!packet.has(PacketFlag.ToLocal)) {
     if (wayOn(packet) == 0) return true;
@@ -173,7 +175,7 @@ function errorToServer(packet: Packet, connection: Connection, inner: usize, por
   }
   if (hop != HOP_LOCAL) takeHop(packet);
   if (connection.forward == <u32>Forward.Nat) {
-    replaceEnd(packet, inner, false, connection.server16);
+    replaceEnd(packet, inner, ports, false, connection.server16);
     store<u16>(ports, connection.serverPort);
     sumAnew(packet, inner);
   }
@@ -195,12 +197,14 @@ function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
 }
 
 /** Puts an address in place of that of one end: of the error's sender, or its target, and across from it in what it quotes. */
-function replaceEnd(packet: Packet, inner: usize, isSender: bool, address: usize): void {
+function replaceEnd(packet: Packet, inner: usize, ports: usize, isSender: bool, address: usize): void {
   let bytes: usize = packet.family == 4 ? 4 : 16;
   let source: usize = packet.family == 4 ? 12 : 8;
   let target = source + bytes;
   memory.copy(<usize>packet.l3 + (isSender ? source : target), address + 16 - bytes, bytes);
   memory.copy(inner + (isSender ? target : source), address + 16 - bytes, bytes);
+  // What is written beyond its first piece ends an IPv6 datagram's old pieces (as the kernel: recording errors_in_pieces).
+  if (packet.family == 6 && packet.has(PacketFlag.Reassembled) && ports + 4 > <usize>packet.l4 + pieceBytes(packet, 0)) forgetPieces(packet);
 }
 /** All three checksums anew: both IP headers' and ICMP's. The inner transport's stays. */
 function sumAnew(packet: Packet, inner: usize): void {

@@ -10,9 +10,19 @@ import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { get16, set16 } from "../wire/field";
+import { wireBytes } from "./hop";
 
 /** Where an IPv6 header has the source. */
 const SOURCE6: u32 = 8;
+
+/**
+ * True when a packet leaves in pieces: it is too large as a whole, or came so. Of IPv6 it has become whole when that is no larger
+ * than a piece was, which had a header more (as the kernel: recording pieces_outgrown6).
+ */
+export function needsPieces(packet: Packet, mtu: u32): bool {
+  if (wireBytes(packet) > mtu) return true;
+  return packet.has(PacketFlag.Reassembled) && (packet.family == 4 || packet.ipBytes > largestPiece(packet));
+}
 
 /** Sends a packet in pieces: those it came in when they fit, else as large as the way allows. */
 export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
@@ -43,9 +53,7 @@ function isMerged(packet: Packet): bool {
 }
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
-  // A datagram that came as its own only piece (RFC 6946) goes on without a fragment header; but in a tunnel with one.
-  let whole = bytes == total && packet.has(PacketFlag.Reassembled) && pieceCount(packet) == 1;
-  let extra: u32 = packet.family == 6 && !whole ? 8 : 0;
+  let extra: u32 = packet.family == 6 ? 8 : 0;
   if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
   let frame = ownFrame();
   if (frame == 0) return;
@@ -53,7 +61,6 @@ function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, byte
   memory.copy(frame, packet.frame, 14 + headerBytes);
   memory.copy(l3 + headerBytes + extra, packet.l3 + headerBytes + offset, bytes);
   if (packet.family == 4) writePiece4(packet, l3, headerBytes, offset, bytes, offset + bytes < total);
-  else if (whole) set16(l3 + 4, bytes);
   else writePiece6(packet, l3, offset, bytes, offset + bytes < total);
   sendOwn(hop, frame, 14 + headerBytes + extra + bytes);
 }

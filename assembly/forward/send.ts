@@ -4,14 +4,13 @@ import { FrameFlag, PortFlag, Protocol } from "../abi/enums";
 import { hopChannel, transmit } from "../link/neighbor";
 import { Packet, PacketFlag } from "../packet/packet";
 import { fold64, sum } from "../wire/checksum";
-import { wireBytes } from "./hop";
-import { sendPieces } from "./pieces";
+import { needsPieces, sendPieces } from "./pieces";
 
 /** Sends a packet that needs no cutting into segments; pieces it may need, of `mtu` bytes. */
 export function send(packet: Packet, hop: u32, mtu: u32): void {
   let channel = hopChannel(hop);
   if (packet.has(PacketFlag.Partial) && (channel & <u32>PortFlag.Vnet) == 0) completeChecksum(packet);
-  if (packet.has(PacketFlag.Reassembled) || wireBytes(packet) > mtu) return sendPieces(packet, hop, mtu);
+  if (needsPieces(packet, mtu)) return sendPieces(packet, hop, mtu);
   if (channel & <u32>PortFlag.Vnet) {
     writeVirtio(packet);
     transmit(hop, packet.frame, packet.end - packet.frame, <u32>FrameFlag.Vnet);

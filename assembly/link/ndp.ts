@@ -1,7 +1,7 @@
 // Neighbour discovery (RFC 4861): solicitations and advertisements, the same for IPv6 as ARP for IPv4.
 
 import { DropReason, Protocol } from "../abi/enums";
-import { Packet } from "../packet/packet";
+import { Packet, PacketFlag } from "../packet/packet";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
@@ -10,11 +10,12 @@ import { ADVERTISEMENT, allNodes, beginNdp, finishNdp, multicastMac, SOLICITATIO
 import { findLocal } from "./local";
 import { findNeighbor, learn } from "./neighbor";
 
-/** ICMPv6 of the link: router and neighbour discovery, multicast listener reports. */
+/** ICMPv6 of the link, to us or a group: router and neighbour discovery, multicast listener reports. To others it only passes. */
 export function isNdp(packet: Packet): bool {
-  if (packet.l4 + 8 > packet.end) return load<u8>(packet.l3, 24) == 0xff;
+  if (load<u8>(packet.l3, 24) == 0xff) return true;
+  if (!packet.has(PacketFlag.ToLocal) || packet.l4 + 8 > packet.end) return false;
   let type = <u32>load<u8>(packet.l4);
-  return (type >= 130 && type <= 137) || type == 143 || load<u8>(packet.l3, 24) == 0xff;
+  return (type >= 130 && type <= 137) || type == 143;
 }
 
 export function receiveNdp(packet: Packet): void {
