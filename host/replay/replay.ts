@@ -1,12 +1,13 @@
 // Recorded inputs through the engine, deterministic: no devices, no clock but the scenario's.
 
-import type { Config } from "../daemon/config.js";
+import type { Config, PortConfig } from "../daemon/config.js";
 import { applyNetwork, applyRules } from "../daemon/apply.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
-import { addLocalSubnet, setPort } from "../engine/requests.js";
+import { addLocal, addLocalSubnet, addNeighbor, addRoute, clearMarks, setPort } from "../engine/requests.js";
 import type { CommandResult } from "../cli/context.js";
+import type { NetworkChanges } from "./context.js";
 import { runScript, type Script } from "./shell.js";
 import type { Input } from "./scenario.js";
 
@@ -23,6 +24,8 @@ export interface EmittedFrame { port: string; bytes: Uint8Array }
 export interface ReplayOptions {
   /** When the director begins, by the scenario's clock; its first input's time unless told. */
   startMs?: number;
+  /** Texts that commands have written before, by name. */
+  files?: Map<string, string>;
   arenaBytes?: number;
   workers?: number;
   /** The worker that a frame reaches, whoever it belongs to. */
@@ -38,7 +41,7 @@ export class Replay {
 
   private constructor(
     private readonly engines: readonly Engine[], readonly director: EngineDirector, private readonly config: Config,
-    private readonly chooseWorker: () => number,
+    private readonly chooseWorker: () => number, readonly files: Map<string, string>,
   ) {
     this.engine = engines[0] as Engine;
   }
@@ -55,7 +58,7 @@ export class Replay {
         up: true, addresses: port.addresses, refusedFrames: 0, refusedError: "", queues: [],
       }))],
     });
-    const replay = new Replay(engines, director, config, chooseWorker);
+    const replay = new Replay(engines, director, config, chooseWorker, options.files ?? new Map<string, string>());
     await applyNetwork(engine, config);
     await applyRules(director, config.rules);
     if (options.startMs !== undefined) replay.beginAt(options.startMs);
@@ -91,6 +94,7 @@ export class Replay {
     if (this.hasBegun) return;
     this.hasBegun = true;
     this.nowMs = Math.max(this.nowMs, startMs);
+    for (const engine of this.engines) engine.tick(this.nowMs);
   }
 
   /** Moves the clock on; it never goes back. Answers what time alone caused to be sent. */
@@ -121,21 +125,31 @@ export class Replay {
     return [...this.taken(engine), ...this.settle()];
   }
 
-  private async setMtu(name: string, mtuBytes: number): Promise<boolean> {
-    const port = this.config.ports.find((one) => one.name === name);
-    if (!port) return false;
-    port.mtu = mtuBytes;
-    return setPort(this.engine, port.index, port.mac, mtuBytes, PORT_UP) >= 0;
+  /** What `ip` and iptables change. */
+  private get network(): NetworkChanges {
+    const { engine, config } = this;
+    const withPort = async (name: string, change: (port: PortConfig) => number | Promise<number>): Promise<boolean> => {
+      const port = config.ports.find((one) => one.name === name);
+      return port !== undefined && (await change(port)) >= 0;
+    };
+    return {
+      setMtu: (name, mtuBytes) => withPort(name, (port) => {
+        port.mtu = mtuBytes;
+        return setPort(engine, port.index, port.mac, mtuBytes, PORT_UP);
+      }),
+      addAddress: (name, prefix) => withPort(name, (port) => addLocal(engine, port.index, prefix)),
+      addNeighbor: (name, address, mac) => withPort(name, (port) => addNeighbor(engine, port.index, address, mac)),
+      addRoute: (name, prefix, gateway) => withPort(name, (port) => addRoute(engine, port.index, prefix, gateway)),
+      addLocalSubnet: async (prefix, kind) => addLocalSubnet(engine, 0, prefix, kind) >= 0,
+      clearMarks: async () => void clearMarks(engine),
+    };
   }
 
   /** Runs commands; answers what they said and what was sent because of them. */
   async command(script: Script): Promise<{ result: CommandResult; frames: EmittedFrame[] }> {
     // What the last input sent is still listed; a listing command would not clear it.
     this.engine.receive(0, this.nowMs);
-    const result = await runScript(script, {
-      director: this.director, setMtu: (port, mtu) => this.setMtu(port, mtu),
-      addLocalSubnet: async (prefix, kind) => addLocalSubnet(this.engine, 0, prefix, kind) >= 0,
-    });
+    const result = await runScript(script, { director: this.director, files: this.files, network: this.network });
     return { result, frames: this.taken() };
   }
 

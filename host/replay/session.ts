@@ -5,8 +5,10 @@ import { Replay } from "./replay.js";
 import type { Input, Line } from "./scenario.js";
 import type { Script } from "./shell.js";
 
+const NETWORK = /^(ip|ip6?tables(-legacy)?)$/;
+
 /** True when a script changes nothing of IPVS: marks, routes and links outlive its module. */
-const isNetwork = (script: Script): boolean => script.commands.every((words) => /^(ip|ip6?tables(-legacy)?)$/.test(words[0] ?? ""));
+const isNetwork = (script: Script): boolean => script.pipelines.every(({ programs }) => programs.every(({ words }) => NETWORK.test(words[0] ?? "")));
 
 export class Session {
   private readonly network: Script[] = [];
@@ -25,7 +27,8 @@ export class Session {
   }
 
   private async reload({ fields, atSeconds }: Line): Promise<object[]> {
-    this.replay = await Replay.create(this.module, this.config, atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) });
+    const { files } = this.replay;
+    this.replay = await Replay.create(this.module, this.config, { files, ...(atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) }) });
     for (const script of this.network) await this.replay.command(script);
     return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];
   }

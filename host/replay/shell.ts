@@ -1,155 +1,102 @@
-// The commands a scenario may hold: ipvsadm, sysctl, MARK rules of iptables, a link's MTU, local subnets. No shell.
+// The commands a scenario may hold: pipelines of ipvsadm, /proc, sysctl, MARK rules of iptables, links and local subnets, and
+// of what picks lines of their texts. Files are the scenario's own and lie in memory. No shell.
 
-import { LocalKind } from "../../assembly/abi/enums.js";
-import type { Director, MarkRule } from "../protocol.js";
-import { NO_NAMES, type CommandContext, type CommandResult } from "../cli/context.js";
-import { runIpvsadm } from "../cli/ipvsadm.js";
-import { MarkError, readMarkWords } from "../cli/marks.js";
-import { runVerb } from "../cli/verbs.js";
-import { splitWords } from "../cli/words.js";
-import { filtered, isFilter, procNames, said } from "./pipes.js";
-import { isSysctl, runSysctl } from "./sysctl.js";
-
-export interface ShellContext {
-  director: Director;
-  /** Changes a port's MTU; false when there is no such port. */
-  setMtu(port: string, mtuBytes: number): Promise<boolean>;
-  /** Takes in a whole subnet: the director's own, or others'. */
-  addLocalSubnet(prefix: string, kind: LocalKind.Whole | LocalKind.Transparent): Promise<boolean>;
-}
+import type { CommandResult } from "../cli/context.js";
+import type { ShellContext } from "./context.js";
+import { FILTERS } from "./filters.js";
+import { PROGRAMS } from "./programs.js";
+import { readPipelines, type Pipeline, type Program } from "./syntax.js";
+import { isReadable, isWritable, readFile, writeFile } from "./files.js";
 
 /** A command text that is understood completely, or an error before anything of it was done. */
-export interface Script { commands: string[][]; stopsAtError: boolean }
+export interface Script { pipelines: Pipeline[]; stopsAtError: boolean }
 
-/** A link's MTU; a subnet made local; the same in a table of its own that only marked packets look into, and the rule for that. */
-const IP_COMMANDS = [
-  /^ip link set [\w.-]+ mtu \d+$/, /^ip route add local [\w.:]+\/\d+ dev lo( table \d+)?$/, /^ip rule add fwmark \d+ (lookup|table) \d+$/,
-];
-const MODULES = /^ip_vs(_\w+)?$/;
-
-/** Splits at ";" and newlines outside quotation marks. */
-function splitCommands(text: string): string[] {
-  const parts = [""];
-  let quote = "";
-  for (const letter of text) {
-    if (quote === "" && (letter === ";" || letter === "\n")) {
-      parts.push("");
-      continue;
-    }
-    if (quote === letter) quote = "";
-    else if (quote === "" && (letter === "'" || letter === '"')) quote = letter;
-    parts[parts.length - 1] += letter;
-  }
-  return parts.map((part) => part.trim()).filter((part) => part !== "");
-}
+const STOPS = "set -e";
 
 /** Reads a command text. Throws a RangeError that says what is not understood. */
 export function readScript(text: string): Script {
-  const script: Script = { commands: [], stopsAtError: false };
-  for (const part of splitCommands(text)) {
-    const words = splitWords(part);
-    if (words.join(" ") === "set -e") script.stopsAtError = true;
-    else if (isKnown(words)) script.commands.push(words);
-    else throw new RangeError(`only ipvsadm, /proc/net/ip_vs*, sysctl, iptables MARK rules, "ip link set PORT mtu N" and "ip route add local NET dev lo" can be replayed, not "${part}"`);
-  }
-  return script;
+  const all = readPipelines(text);
+  const isStop = ({ programs: [first] }: Pipeline): boolean => first?.words.join(" ") === STOPS;
+  const pipelines = all.filter((one) => !isStop(one));
+  for (const { programs } of pipelines) programs.forEach((program, place) => requireKnown(program, place > 0));
+  return { pipelines, stopsAtError: all.some(isStop) };
 }
 
-function splitFilter(all: readonly string[]): { words: string[]; filter: string[] } {
-  const bar = all.indexOf("|");
-  return bar < 0 ? { words: [...all], filter: [] } : { words: all.slice(0, bar), filter: all.slice(bar + 1) };
+function requireKnown(program: Program, isPiped: boolean): void {
+  const { words, reads, writes } = program;
+  const known = isKnown(words, isPiped || reads !== undefined) && (reads === undefined || isReadable(reads)) && (!writes || isWritable(writes.file));
+  if (known) return;
+  throw new RangeError("only ipvsadm, /proc/net/ip_vs*, sysctl, iptables MARK rules, ip (link mtu, addr, neigh, route), " +
+    `what picks lines of texts, and files in /tmp can be replayed, not "${[...words, ...(reads === undefined ? [] : ["<", reads]), ...(writes ? [">", writes.file] : [])].join(" ")}"`);
 }
 
-function isKnown(all: readonly string[]): boolean {
-  const { words, filter } = splitFilter(all);
-  const piped = said(words) !== undefined && filter[0] === "ipvsadm" && !filter.includes("|");
-  if (piped) return true;
-  if (!isFilter(filter) || words.some((word) => word === "&&" || word === "||" || word.startsWith(">"))) return false;
-  switch (words[0]) {
-    case "ipvsadm": return true;
-    case "cat": case "head": return procNames(words) !== undefined;
-    // Time is the scenario's.
-    case "sleep": return /^[\d.]+$/.test(words[1] ?? "");
-    case "sysctl": return isSysctl(words.slice(1));
-    case "iptables": case "iptables-legacy": case "ip6tables": case "ip6tables-legacy": return readMark(words) !== undefined;
-    case "ip": return IP_COMMANDS.some((form) => form.test(words.join(" ")));
-    // Helpers and schedulers are kernel modules there; here they are always in.
-    case "modprobe": return words.slice(1).every((word) => word === "-a" || MODULES.test(word));
-    default: return false;
-  }
+function isKnown([name = "", ...words]: readonly string[], hasInput: boolean): boolean {
+  if (PROGRAMS[name]?.takes(words) === true) return true;
+  const { options, files } = operands(words);
+  return FILTERS[name]?.(filterWords(name, options, files)) !== undefined && (hasInput || fileOperands(name, files).length > 0) && fileOperands(name, files).every(isReadable);
 }
 
-/** The MARK rules of an iptables command; undefined when it is anything else. */
-function readMark(words: readonly string[]): MarkRule[] | undefined {
-  try {
-    return readMarkWords(words);
-  } catch (error) {
-    if (error instanceof MarkError) return undefined;
-    throw error;
-  }
+/** Words that are no options; "-" is standard input, a number after -n belongs to it. */
+function operands(words: readonly string[]): { options: string[]; files: string[] } {
+  const options: string[] = [];
+  const files: string[] = [];
+  words.forEach((word, at) => {
+    const isOption = (word.startsWith("-") && word !== "-") || (words[at - 1] === "-n" && /^\+?\d+$/.test(word));
+    (isOption ? options : files).push(word);
+  });
+  return { options, files };
 }
 
-/** Runs a script; with `set -e` it stops at the first failure. */
+/** Of grep the first operand is what it looks for. */
+const filterWords = (name: string, options: readonly string[], files: readonly string[]): string[] => (name === "grep" ? [...options, ...files.slice(0, 1)] : [...options]);
+const fileOperands = (name: string, files: readonly string[]): string[] => (name === "grep" ? files.slice(1) : [...files]).filter((one) => one !== "-");
+
+/** Runs a script; with `set -e` it stops at the first failure that nothing waits for. */
 export async function runScript(script: Script, context: ShellContext): Promise<CommandResult> {
   const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
-  for (const command of script.commands) {
-    const { words, filter } = splitFilter(command);
-    const text = said(words);
-    const one = text === undefined ? await runWords(words, context) : await runIpvsadm(filter.slice(1), commandContext(context, text));
+  for (const [at, pipeline] of script.pipelines.entries()) {
+    if ((pipeline.when === "success" && total.exitCode !== 0) || (pipeline.when === "failure" && total.exitCode === 0)) continue;
+    const one = await runPipeline(pipeline, context);
     total.exitCode = one.exitCode;
-    total.stdout += text === undefined ? filtered(one.stdout, filter) : one.stdout;
-    total.stderr += one.stderr;
-    if (one.exitCode !== 0 && script.stopsAtError) break;
-  }
-  return total;
-}
-
-function commandContext(context: ShellContext, input: string): CommandContext {
-  return { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => input };
-}
-
-async function runProc(words: readonly string[], context: ShellContext): Promise<CommandResult> {
-  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
-  // Nothing is tracked for netfilter here: those tables are empty.
-  for (const name of (procNames(words) ?? []).filter((one) => one.startsWith("ip_vs"))) {
-    const one = await runVerb(["proc", name], commandContext(context, ""), () => {});
     total.stdout += one.stdout;
     total.stderr += one.stderr;
-    total.exitCode ||= one.exitCode;
+    const isAwaited = (script.pipelines[at + 1]?.when ?? "always") !== "always";
+    if (one.exitCode !== 0 && script.stopsAtError && !isAwaited) break;
   }
-  if (words[0] === "head") total.stdout = filtered(total.stdout, words.slice(0, 2));
   return total;
 }
 
-async function runWords(words: readonly string[], context: ShellContext): Promise<CommandResult> {
-  switch (words[0]) {
-    case "ipvsadm": return runIpvsadm(words.slice(1), commandContext(context, ""));
-    case "cat": case "head": return runProc(words, context);
-    case "sysctl": return runSysctl(words.slice(1), context.director);
-    case "ip": return runIp(words, context);
-    case "modprobe": case "sleep": return { exitCode: 0, stdout: "", stderr: "" };
-    default: return runMark(readMark(words) ?? [], context.director);
+async function runPipeline({ programs }: Pipeline, context: ShellContext): Promise<CommandResult> {
+  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
+  for (const [place, program] of programs.entries()) {
+    const input = program.reads === undefined ? total.stdout : (await readFile(program.reads, context)).stdout;
+    const one = await runProgram(program, input, place > 0 || program.reads !== undefined, context);
+    const said = program.errors === "mixed" ? one.stdout + one.stderr : one.stdout;
+    if (program.errors === "shown") total.stderr += one.stderr;
+    total.exitCode = one.exitCode;
+    total.stdout = program.writes ? "" : said;
+    if (!program.writes) continue;
+    const written = await writeFile(program.writes.file, program.writes.appends, said, context);
+    total.stderr += written.stderr;
+    total.exitCode ||= written.exitCode;
   }
+  return total;
 }
 
-async function runIp(words: readonly string[], context: ShellContext): Promise<CommandResult> {
-  if (words[1] === "link") return setMtu(words[3] ?? "", Number(words[5]), context);
-  // Which marks look into the table is for the services to say: only a mark's service serves such a packet.
-  if (words[1] === "rule") return { exitCode: 0, stdout: "", stderr: "" };
-  const kind = words.includes("table") ? LocalKind.Transparent : LocalKind.Whole;
-  if (await context.addLocalSubnet(words[4] ?? "", kind)) return { exitCode: 0, stdout: "", stderr: "" };
-  return { exitCode: 2, stdout: "", stderr: "RTNETLINK answers: Invalid argument\n" };
-}
-
-async function setMtu(port: string, mtuBytes: number, context: ShellContext): Promise<CommandResult> {
-  if (await context.setMtu(port, mtuBytes)) return { exitCode: 0, stdout: "", stderr: "" };
-  return { exitCode: 1, stdout: "", stderr: `Cannot find device "${port}"\n` };
-}
-
-async function runMark(rules: readonly MarkRule[], director: Director): Promise<CommandResult> {
-  for (const rule of rules) {
-    const reply = await director.request({ do: "mark-add", rule });
-    if (!reply.ok) return { exitCode: 1, stdout: "", stderr: `iptables: ${reply.detail ?? reply.error}\n` };
+async function runProgram({ words: [name = "", ...words] }: Program, input: string, hasInput: boolean, context: ShellContext): Promise<CommandResult> {
+  const program = PROGRAMS[name];
+  if (program?.takes(words) === true) return program.run(words, context, input);
+  const { options, files } = operands(words);
+  const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
+  let text = hasInput ? input : "";
+  const named = fileOperands(name, files);
+  if (named.length > 0) text = "";
+  for (const file of named) {
+    const one = await readFile(file, context);
+    text += one.stdout;
+    total.stderr += one.stderr === "" ? "" : `${name}: ${one.stderr}`;
+    total.exitCode ||= one.exitCode;
   }
-  return { exitCode: 0, stdout: "", stderr: "" };
+  const done = FILTERS[name]?.(filterWords(name, options, files))?.(text);
+  return { exitCode: total.exitCode || (done?.exitCode ?? 0), stdout: done?.stdout ?? "", stderr: total.stderr };
 }
