@@ -12,6 +12,7 @@ export enum Protocol {
   Routing = 43,
   Fragment = 44,
   Gre = 47,
+  Authentication = 51,
   Icmpv6 = 58,
   NoNext = 59,
   DestinationOptions = 60,

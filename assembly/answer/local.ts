@@ -3,12 +3,14 @@
 import { DropReason, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
-import { isFragment, Packet } from "../packet/packet";
+import { isShort } from "../packet/parse";
+import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
 import { answerEcho, isIcmpIntact } from "./echo";
+import { readHeaders6 } from "./headers6";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
 import { refuseOddPiece } from "./oddpiece";
@@ -19,6 +21,7 @@ const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
 
 export function answerLocal(packet: Packet): void {
+  if (packet.family == 6 && packet.has(PacketFlag.Options) && !readHeaders6(packet)) return;
   if (packet.family == 6 && (isFragment(packet) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
   switch (<i32>packet.protocol) {
     case Protocol.Icmp:
@@ -31,7 +34,8 @@ export function answerLocal(packet: Packet): void {
       return hear(packet);
     case Protocol.Tcp: return resetLocal(packet);
     case Protocol.Udp:
-      if (load<u16>(packet.l4, 6) != 0 && !isIntact(packet)) return drop(DropReason.TransportChecksum);
+      if (isShort(packet)) return drop(DropReason.Truncated);
+      if (!isDatagramIntact(packet)) return drop(DropReason.TransportChecksum);
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
       else sendIcmpv6Error(packet, 1, 4, 0);
       return drop(DropReason.LocalConsumed);
@@ -45,6 +49,11 @@ export function answerLocal(packet: Packet): void {
     case Protocol.UdpLite: return drop(DropReason.LocalConsumed);
     default: return refuseProtocol(packet);
   }
+}
+
+/** A datagram of IPv4 may have no checksum (RFC 768), one of IPv6 may not (RFC 8200 section 8.1). */
+function isDatagramIntact(packet: Packet): bool {
+  return load<u16>(packet.l4, 6) == 0 ? packet.family == 4 : isIntact(packet);
 }
 
 /** An ICMP message that asks for no answer. */

@@ -6,6 +6,7 @@ import { badOption, clearBehindEnd, hasSourceRoute } from "../packet/options";
 import { Packet, PacketFlag } from "../packet/packet";
 import { portFlags } from "../packet/slot";
 import { drop } from "../stats";
+import { readHopByHop } from "./headers6";
 import { PARAMETER_PROBLEM, sendIcmpError } from "./icmp";
 
 /** False, and counted, when the sender's address is ours, or the header's options make no sense or choose the way. */
@@ -15,7 +16,8 @@ export function isWelcome(packet: Packet): bool {
     drop(DropReason.Martian);
     return false;
   }
-  if (packet.family == 6 || !packet.has(PacketFlag.Options)) return true;
+  if (!packet.has(PacketFlag.Options)) return true;
+  if (packet.family == 6) return readHopByHop(packet);
   let headerBytes = packet.l4 - packet.l3;
   let at = badOption(packet.l3, headerBytes);
   if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) {

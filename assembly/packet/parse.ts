@@ -2,7 +2,6 @@
 
 import { PORT_BYTES, PORT_FLAGS, PORT_MAC, PORTS_BASE } from "../abi/layout";
 import { DropReason, PortFlag, Protocol } from "../abi/enums";
-import { isLocal6 } from "../link/local";
 import { isForBackup } from "../sync/daemon";
 import { fold64, sum } from "../wire/checksum";
 import { get16 } from "../wire/field";
@@ -112,13 +111,24 @@ const EXTENSIONS_MAX: u32 = 8;
 
 /**
  * Headers that only the target reads and that do not fit: a router passes the packet on all the same (recording
- * unread_headers). Nobody balances it, as its protocol is that of the header. False when it is for us.
+ * unread_headers). Nobody balances it, as its protocol is that of the header.
  */
 function passUnread(packet: Packet, header: u32): bool {
-  if (isLocal6(packet.l3 + 24)) return false;
   packet.protocol = <u8>header;
   packet.l4 = packet.end;
   return true;
+}
+
+/** True for headers that IPVS looks behind; hop-by-hop options wherever they stand, and those that authenticate. */
+function isExtension(next: u32): bool {
+  return next == <u32>Protocol.HopByHop || next == <u32>Protocol.Routing || next == <u32>Protocol.DestinationOptions ||
+    next == <u32>Protocol.Authentication;
+}
+
+/** Bytes of an extension header; one that authenticates counts in words, all others in eights (RFC 4302 section 2.2). */
+function extensionBytes(next: u32, at: usize): u32 {
+  let count = <u32>load<u8>(at, 1);
+  return next == <u32>Protocol.Authentication ? (count + 2) << 2 : (count + 1) << 3;
 }
 
 /** Walks the extension headers to the upper protocol (RFC 8200 section 4). False when they do not fit. */
@@ -146,17 +156,22 @@ export function findUpper6(packet: Packet): bool {
       packet.l4 = <u32>at + 8;
       return true;
     }
-    if (next != <u32>Protocol.HopByHop && next != <u32>Protocol.Routing && next != <u32>Protocol.DestinationOptions) {
+    if (!isExtension(next)) {
       packet.protocol = <u8>next;
       packet.l4 = <u32>at;
       return true;
     }
-    let bytes = at + 8 > end ? 8 : (<u32>load<u8>(at, 1) + 1) << 3;
-    if (at + bytes > end) return next != <u32>Protocol.HopByHop && passUnread(packet, next);
     packet.set(PacketFlag.Options);
+    let behind = at + (at + 8 > end ? 8 : extensionBytes(next, at));
+    if (behind > end) {
+      // Hop-by-hop options that come first, as they should, are read by every router. Where the header that authenticates
+      // ends IPVS does not ask: what is behind it has no bytes then (recording options6).
+      if (at + 8 > end || next != <u32>Protocol.Authentication) return (next != <u32>Protocol.HopByHop || count != 0) && passUnread(packet, next);
+      behind = end;
+    }
     packet.previousNext = <u32>at;
     next = load<u8>(at);
-    at += bytes;
+    at = behind;
   }
   return false;
 }
