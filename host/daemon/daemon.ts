@@ -67,6 +67,11 @@ export class Daemon {
         module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
         ports: ports.devices, queues: ports.queues,
         onTrap: ({ stack, image, worker }) => log.error({ stack, image, worker }, "the engine trapped; its thread starts again over the same memory"),
+        onLack: (index, problem) => {
+          const port = config.ports.find((one) => one.index === index)?.name;
+          if (problem === "") log.warn({ port }, "AF_XDP is back");
+          else log.warn({ port, problem }, "the port does without AF_XDP; every second it is tried again");
+        },
       });
       const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump, ports) };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
@@ -125,7 +130,7 @@ function portRows(config: Config, pump: Pump, ports: Ports): (PortRow | undefine
     const refused = pump.refused(port.index);
     const driver = pump.drivers.find((one) => one.port === port.index);
     return {
-      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver?.why ?? "not started",
+      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver ? `${driver.why}${driver.lacks ? `; just now without AF_XDP: ${driver.lacks}` : ""}` : "not started",
       steering: ports.steeringOf(port.index),
       up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
       queues: driver?.sockets.flatMap((socket) => socketStatistics(socket) ?? []) ?? [],

@@ -27,8 +27,8 @@ const FILL_CHUNKS = 2048;
 const BUSY_TURNS_MAX = 100;
 const BUSY_PAUSE_MS = 10;
 
-/** A port: its NIC, a socket for each queue, and the link of its shortcut while that is open. */
-interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string; link: number }
+/** A port: its NIC, a socket for each queue, and the link of its shortcut while that is open, or why it could not be opened. */
+interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string; link: number; problem: string }
 
 /** Where frames come from. */
 interface Source { port: Port; socket: XdpSocket }
@@ -235,7 +235,7 @@ export class AfxdpDriver implements Driver {
   }
 
   private open({ nic, name, index }: Device & { nic: NicPlace }, isZeroCopy: boolean): void {
-    const port: Port = { index, name, nic, sockets: [], why: "", link: -1 };
+    const port: Port = { index, name, nic, sockets: [], why: "", link: -1, problem: "" };
     this.ports.push(port);
     this.portOf[index] = port;
     for (let queue = 0; queue < nic.queues; queue++) {
@@ -250,23 +250,29 @@ export class AfxdpDriver implements Driver {
   }
 
   /**
-   * Shuts the shortcuts of ports that have a packet socket beside, or opens them again; where that fails the socket serves on.
+   * Shuts the shortcuts of ports that have a packet socket beside, or opens them again; where that fails the socket serves on,
+   * and somebody should try again. True when a shortcut was opened.
    * In a card's driver the program stays: taking it off may restart the card's queues.
    */
-  setShortcuts(isOpen: boolean): void {
-    for (const port of this.ports) {
-      if (!port.nic.shortcut || port.nic.isDriverMode || isOpen === port.link >= 0) continue;
+  setShortcuts(isOpen: boolean): boolean {
+    const ports = this.ports.filter(({ nic, link }) => nic.shortcut && !nic.isDriverMode && isOpen !== link >= 0);
+    for (const port of ports) {
       if (isOpen) this.tryOpen(port);
       else this.shut(port);
     }
+    return isOpen && ports.some(({ link }) => link >= 0);
   }
 
   private tryOpen(port: Port): void {
+    let problem = "";
     try {
       port.link = openShortcut(port.nic);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
+      problem = error.message;
     }
+    if (problem !== port.problem) this.place.lacks?.(port.index, problem);
+    port.problem = problem;
   }
 
   private shut(port: Port): void {

@@ -11,8 +11,11 @@ import { UringDriver } from "./uring.js";
 /** A port with both ways has both names. */
 export type DriverName = "tap" | "uring" | "afxdp" | "tap, afxdp" | "uring, afxdp";
 
-/** How a port's frames go, and in words why so; sockets by descriptor, whose statistics anybody may ask for. */
-export interface PortDriver { port: number; name: DriverName; why: string; sockets: number[] }
+/**
+ * How a port's frames go, and in words why so, and what it lacks at the moment; sockets by descriptor, whose statistics anybody
+ * may ask for.
+ */
+export interface PortDriver { port: number; name: DriverName; why: string; lacks?: string; sockets: number[] }
 
 /** A driver that runs, and what it does for each port. */
 export interface Chosen { driver: Driver; ports: PortDriver[] }

@@ -41,6 +41,8 @@ export interface Place {
   wake: number;
   /** A device would not take a frame. */
   refused(port: number, errno: number): void;
+  /** A port with both ways has to do without AF_XDP, and why; "" when it has both again. */
+  lacks?(port: number, problem: string): void;
 }
 
 /** No new start would help: a device is gone for good, or the driver asked for is not to be had. */

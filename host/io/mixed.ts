@@ -17,6 +17,9 @@ import type { UringDriver } from "./uring.js";
 const EMPTY_TWICE = 2;
 const DRAIN_TURNS_MAX = 100;
 
+/** A shortcut that could not be opened is tried again so often. */
+const RETRY_MS = 1000;
+
 export class MixedDriver implements Driver {
   private readonly sleeping: Sleep;
   /** By port. */
@@ -26,6 +29,7 @@ export class MixedDriver implements Driver {
   private isIdle = false;
   private readonly patience = new Patience();
   private readonly hasNews: () => boolean;
+  private triedMs = 0;
   private drainTurns = 0;
   private emptyTurns = 0;
 
@@ -124,9 +128,10 @@ export class MixedDriver implements Driver {
 
   /** Bulk comes by sockets alone, all else by AF_XDP, where ports have both. */
   private look(nowMs: number): void {
-    if (this.watch?.hasChanged(nowMs) !== true) return;
-    this.nics.setShortcuts(!this.watch.isBulk);
-    if (!this.watch.isBulk) this.drainOthers();
+    const { watch } = this;
+    if (!watch || (!watch.hasChanged(nowMs) && nowMs - this.triedMs < RETRY_MS)) return;
+    this.triedMs = nowMs;
+    if (this.nics.setShortcuts(!watch.isBulk)) this.drainOthers();
   }
 
   private exchange(): void {

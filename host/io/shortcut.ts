@@ -35,8 +35,8 @@ const IPV4_PIECE = 0xff3f;
 const IPV6 = { addresses: [22, 30, 38, 46], ports: 54 };
 const PORTS_BYTES = 4;
 
-/** So long a flow rests before its short frames are taken again: longer than a frame waits in the packet socket. */
-const REST_NANOS = 100_000_000;
+/** So long a flow rests before its short frames are taken again: longer than a frame waits in the packet socket, even when others hold the pump up. */
+const REST_NANOS = 1_000_000_000;
 /** Flows are told apart by so many bits; those of one value share their luck. */
 const FLOW_BITS = 13;
 const STAMP_BYTES = 8;

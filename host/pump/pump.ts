@@ -28,6 +28,8 @@ export interface PumpOptions {
   /** Where memory images of traps go: this path, then ".1", ".2", ... */
   imagePath: string;
   onTrap(report: { stack: string; image: string; worker: number }): void;
+  /** A port has to do without AF_XDP, or has it again (""). */
+  onLack?(port: number, problem: string): void;
   /** A thread trapped too often or cannot start: the director cannot go on. */
   onFailure(reason: string): void;
 }
@@ -92,10 +94,17 @@ export class Pump implements Performer<Promise<number>> {
             return reject(new Error(report.reason));
           case "done": return this.settle(report.id, (one) => one.resolve(report.code));
           case "refused": return this.settle(report.id, (one) => one.reject(new Error(report.reason)));
+          case "lacks": return this.noteLack(report.port, report.problem);
           case "trap": return void this.recover(worker, report.stack);
         }
       });
     });
+  }
+
+  private noteLack(port: number, problem: string): void {
+    const driver = this.drivers.find((one) => one.port === port);
+    if (driver) driver.lacks = problem;
+    this.options.onLack?.(port, problem);
   }
 
   /** Frames that a port's device would not take, and the error number of the last of them. */

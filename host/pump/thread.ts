@@ -120,7 +120,8 @@ function openDriver(engine: Engine, start: PumpStart, words: Int32Array): Chosen
     Atomics.add(words, WORD_REFUSED + port, 1);
     Atomics.store(words, WORD_ERRNOS + port, errno);
   };
-  return chooseDriver(start.driver, { engine, devices: start.ports, wake: start.wakes[start.worker] ?? -1, refused });
+  const lacks = (port: number, problem: string): void => report({ kind: "lacks", port, problem });
+  return chooseDriver(start.driver, { engine, devices: start.ports, wake: start.wakes[start.worker] ?? -1, refused, lacks });
 }
 
 async function main(start: PumpStart): Promise<void> {

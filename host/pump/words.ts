@@ -41,6 +41,8 @@ export type PumpReport =
   | { kind: "done"; id: number; code: number }
   /** A request that could not be tried. */
   | { kind: "refused"; id: number; reason: string }
+  /** A port has to do without AF_XDP, or has it again (""). */
+  | { kind: "lacks"; port: number; problem: string }
   | { kind: "trap"; stack: string };
 
 /** The engine's clock: the machine's monotonic one in milliseconds, the same for every thread. */

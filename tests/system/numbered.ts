@@ -28,10 +28,11 @@ const BURST = [1, 1, SEGMENTS, 1, SEGMENTS, 1, 1];
 /** The last number, sent until somebody has certainly heard it. */
 const END = 0xffffffff;
 const ENDINGS = 20;
+const ENDING_PAUSE_MS = 60;
 const BURST_PAUSE_MS = 1;
 /** Between groups of bursts a flow rests longer than the director remembers that it had long frames. */
-const GROUP_BURSTS = 50;
-const GROUP_PAUSE_MS = 120;
+const GROUP_BURSTS = 100;
+const GROUP_PAUSE_MS = 1100;
 const RECEIVE_BYTES = 4 << 20;
 
 const connect: (fd: number, address: number, bytes: number) => number = koffi.load(null).func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
@@ -84,7 +85,7 @@ async function send(host: string, port: number, fromPort: number, rounds: number
   }
   bytes.writeUInt32BE(END);
   for (let ending = 0; ending < ENDINGS; ending++) {
-    await pause(GROUP_PAUSE_MS / 2);
+    await pause(ENDING_PAUSE_MS);
     write(fd, addressOf(bytes), SHORT_BYTES);
   }
   process.stdout.write(`${number}\n`);

@@ -5,6 +5,10 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { it, type TestContext } from "node:test";
 import { SocketDirector } from "../../host/cli/client.js";
+import { Assembler } from "../../host/io/sys/assembler.js";
+import { attachXdp, loadXdp, XdpPlace } from "../../host/io/sys/bpf.js";
+import { close, interfaceIndex } from "../../host/io/sys/libc.js";
+import { inNamespace } from "../../host/io/sys/netns.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import type { PortRow } from "../../host/protocol.js";
 import { inNamespaces, lacking } from "./inside.js";
@@ -18,6 +22,7 @@ const LACKS_XDP = lackingXdp();
 const LACKS_RING = ringProblem() ?? false;
 const LONG_BYTES = 64 << 20;
 const CALM_MS = 1000;
+const XDP_PASS = 2;
 
 const start = (context: TestContext, method: "nat" | "dr" | "tun", options: NicOptions = {}): Promise<NicRig> =>
   NicRig.start(context, method, { attach: "nic", ...options });
@@ -43,6 +48,29 @@ async function changes(context: TestContext): Promise<void> {
     assert.ok(await until(() => isOpen(rig, NIC_IN), 20 * CALM_MS), "AF_XDP is not taken again");
     await proveTraffic(rig);
   }
+}
+
+/** Somebody else hangs a program on the NIC while the director's own is away. */
+async function occupied(context: TestContext): Promise<void> {
+  const rig = await start(context, "nat");
+  const { path } = rig.network.director;
+  const reason = async (): Promise<string> => (await ports(rig))[1]?.driverReason ?? "";
+  const bulk = rig.client.request({ url: `${SERVICE_URL}/bytes/${LONG_BYTES}` });
+  assert.ok(await until(() => !isOpen(rig, NIC_IN), 10_000), "the program is still in bulk's way");
+  const program = loadXdp(new Assembler().set(0, XDP_PASS).exit().finish());
+  const link = inNamespace(path, () => attachXdp(program, NIC_IN, interfaceIndex(NIC_IN), XdpPlace.Generic));
+  try {
+    assert.deepEqual((await bulk).failures, {});
+    assert.ok(await until(async () => (await reason()).includes("just now without AF_XDP: "), 20 * CALM_MS), "status does not say it");
+    assert.match(rig.lvsd.log, /does without AF_XDP/);
+    assert.deepEqual((await rig.client.request({ url: SERVICE_URL, count: 100, concurrency: 4 })).failures, {});
+  } finally {
+    [link, program].forEach((descriptor) => close(descriptor));
+  }
+  assert.ok(await until(() => isOpen(rig, NIC_IN), 20 * CALM_MS), "AF_XDP is not taken again");
+  assert.ok(await until(async () => !(await reason()).includes("just now"), 2000));
+  assert.match(rig.lvsd.log, /AF_XDP is back/);
+  await proveTraffic(rig);
 }
 
 async function endings(context: TestContext): Promise<void> {
@@ -91,6 +119,7 @@ inNamespaces("NICs shared with the kernel", import.meta.url, () => {
   });
 
   test("the program leaves while there is bulk and comes back, and not one request is lost", LACKS_XDP, changes);
+  test("a NIC that somebody else's program has taken meanwhile goes by its socket, which is said, until it is free", LACKS_XDP, occupied);
   test("the kernel's own traffic is undisturbed under load", lacking("ping"), undisturbed);
   test("a killed director leaves no program behind", LACKS_XDP, endings);
   test("a NIC that is taken away ends the director with one clear word", false, takenAway);
