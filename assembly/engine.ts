@@ -280,8 +280,7 @@ function fromServer(packet: Packet): void {
     advance(packet, connection, FROM_SERVER);
     return routePacket(packet);
   }
-  if (isShort(packet)) return routePacket(packet);
-  let begun = openOutward(packet);
+  let begun = isShort(packet) ? 0 : openOutward(packet);
   if (begun == REFUSED) return;
   if (begun != 0) {
     toClient(packet, Connection.at(begun));
