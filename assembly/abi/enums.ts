@@ -75,8 +75,8 @@ export enum ConnectionFlag {
   /** Leaves the fast road: sequence deltas, helper, persistence engine. */
   Helped = 512,
   Hashed = 1024,
-  /** The server's address is of the other family than the client's (tunnels only). */
-  MixedFamily = 2048,
+  /** Something is kept in its details: an address of IPv6, a mark, what hangs on it. */
+  Detailed = 2048,
   /** Its client began anew: it ends at the next tick, and until then its server is still heard. */
   Retired = 4096,
   /** Three bits: which goodbye was last told to others, see sync/needed.ts. */

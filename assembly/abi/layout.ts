@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 2;
+export const LAYOUT_VERSION: u32 = 3;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB
@@ -425,6 +425,7 @@ export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: 
 export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
 export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of the packet inside an ICMP error
 export const STATE_SYNC_TOLD: u32 = 704; //        104 B: what an entry of a sync message says
+export const STATE_WRITTEN: u32 = 832; //          48 B: client, virtual and server address of a connection without details, in their long form
 export const STATE_ENDING: u32 = 3072; //          u32 x 256: connections the sweep has picked
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
@@ -445,7 +446,7 @@ export const BUCKET_PLACES: u32 = 8;
 export const BUCKET_INDICES: u32 = 16;
 export const BUCKET_OVERFLOW: u32 = 52; //         u32 entries that had to go to a later bucket
 
-// Connection, 128 bytes. The first line is all that an IPv4 packet touches.
+// Connection, 128 bytes. The first line is all there is of an IPv4 connection on which nothing else hangs.
 //
 //    0 | client address | virtual address |          IPv6: 32-bit folds of both
 //    8 | client, virtual port | protocol | state | flags, u16 |
@@ -481,8 +482,8 @@ export const CONNECTION_HOME: u32 = 52;
 export const CONNECTION_HOP_IN: u32 = 56;
 export const CONNECTION_HOP_OUT: u32 = 58;
 export const CONNECTION_GENERATION: u32 = 60;
-// second line: what few packets need
-export const CONNECTION_CLIENT16: u32 = 64; //     16 B
+// The second line, its details: of a connection that has the flag Detailed. Of any other it is not written, and means nothing.
+export const CONNECTION_CLIENT16: u32 = 64; //     16 B the addresses in their long form
 export const CONNECTION_VIRTUAL16: u32 = 80; //    16 B
 export const CONNECTION_SERVER16: u32 = 96; //     16 B
 export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling connection

@@ -193,10 +193,12 @@ function open(prepared: usize, packet: Packet, server: u32, source: v128, target
   store<u16>(record, clientPort, CONNECTION_CLIENT_PORT);
   store<u16>(record, clientPort, CONNECTION_CLIENT_PORT_AGAIN);
   store<u32>(record, now, CONNECTION_LAST_MS);
-  v128.store(record, source, CONNECTION_CLIENT16);
-  v128.store(record, target, CONNECTION_VIRTUAL16);
-  v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
-  v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
+  if (family == 6 || changetype<Connection>(record).has(ConnectionFlag.Detailed)) {
+    v128.store(record, source, CONNECTION_CLIENT16);
+    v128.store(record, target, CONNECTION_VIRTUAL16);
+    v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
+    v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
+  }
   enter(packet.bucket, tagOf(packet.hash), index, record);
   return record;
 }

@@ -10,9 +10,9 @@ import { Connection } from "../connection/connection";
 import { HOP_LOCAL } from "../forward/hop";
 import { prepared } from "../memory";
 
-/** Nothing else hangs on a connection that is only this. */
+/** Nothing else hangs on a connection that is only this; in its details are long addresses. */
 const PLAIN_FLAGS: u32 = <u32>ConnectionFlag.ForwardMask | <u32>ConnectionFlag.Ipv6 | <u32>ConnectionFlag.Inactive |
-  <u32>ConnectionFlag.NoOutput | <u32>ConnectionFlag.Hashed | <u32>ConnectionFlag.MixedFamily;
+  <u32>ConnectionFlag.NoOutput | <u32>ConnectionFlag.Hashed | <u32>ConnectionFlag.Detailed;
 
 /** Where a server's lies. */
 @inline

@@ -2,13 +2,15 @@
 // it is found by the client, and the client is what NAT leaves unchanged.
 
 import {
-  CONNECTION_BYTES, CONNECTION_CLIENT16, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME,
-  CONNECTION_HOP_IN, CONNECTION_LAST_MS, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SYNCED,
-  CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16,
+  CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CONTROL, CONNECTION_EXTRA, CONNECTION_FLAGS, CONNECTION_FWMARK,
+  CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS, CONNECTION_SERVER, CONNECTION_SERVER16, CONNECTION_SYNCED,
+  CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, STATE_WRITTEN,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX } from "../abi/limits";
-import { connections, now, recordsOf, shard, since } from "../memory";
+import { foldAddress } from "../base/hash";
+import { connections, now, recordsOf, shard, since, state } from "../memory";
+import { copyAddress, isMapped, mapAddress, sameAddress } from "../wire/field";
 
 /** A connection's number: its shard, and its index there. */
 const INDEX_BITS: u32 = 24;
@@ -41,16 +43,6 @@ export class Connection {
   hopIn: u16; //            56
   hopOut: u16; //           58
   generation: u32; //       60
-  client16High: u64; //     64
-  client16Low: u64; //      72
-  virtual16High: u64; //    80
-  virtual16Low: u64; //     88
-  server16High: u64; //     96
-  server16Low: u64; //     104
-  control: u32; //         112  the number of the connection that controls this one; 0 none
-  children: u32; //        116
-  extra: u32; //           120
-  fwmark: u32; //          124
 
   static at(index: u32): Connection {
     return changetype<Connection>(connections + <usize>index * CONNECTION_BYTES);
@@ -70,14 +62,95 @@ export class Connection {
   get index(): u32 {
     return <u32>((changetype<usize>(this) - connections) / CONNECTION_BYTES);
   }
+  /**
+   * Its addresses in their long form, to be read. Of a connection without details they are written for who asks, and
+   * stay until somebody asks for the same one of another.
+   */
   get client16(): usize {
-    return changetype<usize>(this) + CONNECTION_CLIENT16;
+    return this.has(ConnectionFlag.Detailed) ? this.place(CONNECTION_CLIENT16) : written(this.client, CONNECTION_CLIENT16);
   }
   get virtual16(): usize {
-    return changetype<usize>(this) + CONNECTION_VIRTUAL16;
+    return this.has(ConnectionFlag.Detailed) ? this.place(CONNECTION_VIRTUAL16) : written(this.virtual, CONNECTION_VIRTUAL16);
   }
   get server16(): usize {
-    return changetype<usize>(this) + CONNECTION_SERVER16;
+    return this.has(ConnectionFlag.Detailed) ? this.place(CONNECTION_SERVER16) : written(this.serverAddress, CONNECTION_SERVER16);
+  }
+  /** True when an address in its long form is the client's; of a connection of the same family. */
+  clientIs(address: usize): bool {
+    return this.client == foldAddress(address) && this.isWhole(CONNECTION_CLIENT16, address);
+  }
+  virtualIs(address: usize): bool {
+    return this.virtual == foldAddress(address) && this.isWhole(CONNECTION_VIRTUAL16, address);
+  }
+  serverIs(address: usize): bool {
+    return this.serverAddress == foldAddress(address) && this.isWhole(CONNECTION_SERVER16, address);
+  }
+  private isWhole(place: u32, address: usize): bool {
+    return !this.has(ConnectionFlag.Detailed) || sameAddress(this.place(place), address);
+  }
+  /** Sets addresses from their long forms; of IPv6 only a fold fits into the record. */
+  setClient(address: usize): void {
+    this.client = this.clientAgain = this.set16(CONNECTION_CLIENT16, address);
+  }
+  setVirtual(address: usize): void {
+    this.virtual = this.set16(CONNECTION_VIRTUAL16, address);
+  }
+  setServer(address: usize): void {
+    this.serverAddress = this.set16(CONNECTION_SERVER16, address);
+  }
+  private set16(place: u32, address: usize): u32 {
+    if (!isMapped(address)) this.takeDetails();
+    if (this.has(ConnectionFlag.Detailed)) copyAddress(this.place(place), address);
+    return foldAddress(address);
+  }
+  /** The server's family: behind a tunnel it may be another than the client's. */
+  get serverFamily(): u32 {
+    return !this.has(ConnectionFlag.Detailed) || isMapped(this.place(CONNECTION_SERVER16)) ? 4 : 6;
+  }
+  /** From here on its details are in use. */
+  takeDetails(): void {
+    if (this.has(ConnectionFlag.Detailed)) return;
+    this.set(ConnectionFlag.Detailed);
+    mapAddress(this.place(CONNECTION_CLIENT16), this.client);
+    mapAddress(this.place(CONNECTION_VIRTUAL16), this.virtual);
+    mapAddress(this.place(CONNECTION_SERVER16), this.serverAddress);
+    v128.store(this.place(CONNECTION_CONTROL), i64x2.splat(0));
+  }
+  /** The number of the connection that controls this one; 0 none. */
+  get control(): u32 {
+    return this.detail(CONNECTION_CONTROL);
+  }
+  set control(number: u32) {
+    this.setDetail(CONNECTION_CONTROL, number);
+  }
+  /** How many this one controls. */
+  get children(): u32 {
+    return this.detail(CONNECTION_CHILDREN);
+  }
+  set children(count: u32) {
+    this.setDetail(CONNECTION_CHILDREN, count);
+  }
+  get extra(): u32 {
+    return this.detail(CONNECTION_EXTRA);
+  }
+  set extra(index: u32) {
+    this.setDetail(CONNECTION_EXTRA, index);
+  }
+  get fwmark(): u32 {
+    return this.detail(CONNECTION_FWMARK);
+  }
+  set fwmark(mark: u32) {
+    this.setDetail(CONNECTION_FWMARK, mark);
+  }
+  private detail(place: u32): u32 {
+    return this.has(ConnectionFlag.Detailed) ? load<u32>(this.place(place)) : 0;
+  }
+  private setDetail(place: u32, value: u32): void {
+    if (value != 0) this.takeDetails();
+    if (this.has(ConnectionFlag.Detailed)) store<u32>(this.place(place), value);
+  }
+  private place(offset: u32): usize {
+    return changetype<usize>(this) + offset;
   }
   has(flag: ConnectionFlag): bool {
     return (<u32>this.flags & <u32>flag) != 0;
@@ -119,7 +192,7 @@ export class Connection {
     this.timeoutMs = CONTROL_RETRY_MS;
   }
 }
-if (offsetof<Connection>() != CONNECTION_BYTES) ERROR("Connection no longer fills CONNECTION_BYTES");
+if (offsetof<Connection>() != CONNECTION_CLIENT16) ERROR("Connection no longer fills its first line");
 if (offsetof<Connection>("flags") != CONNECTION_FLAGS) ERROR("flags moved");
 if (offsetof<Connection>("server") != CONNECTION_SERVER) ERROR("server moved");
 if (offsetof<Connection>("synced") != CONNECTION_SYNCED) ERROR("synced moved");
@@ -128,5 +201,11 @@ if (offsetof<Connection>("lastMs") != CONNECTION_LAST_MS) ERROR("lastMs moved");
 if (offsetof<Connection>("timeoutMs") != CONNECTION_TIMEOUT_MS) ERROR("timeoutMs moved");
 if (offsetof<Connection>("home") != CONNECTION_HOME) ERROR("home moved");
 if (offsetof<Connection>("hopIn") != CONNECTION_HOP_IN) ERROR("hopIn moved");
-if (offsetof<Connection>("client16High") != CONNECTION_CLIENT16) ERROR("client16 moved");
-if (offsetof<Connection>("control") != CONNECTION_CONTROL) ERROR("control moved");
+if (CONNECTION_FWMARK != CONNECTION_CONTROL + 12) ERROR("takeDetails() zeroes four words");
+
+/** An IPv4 address in its long form, in the worker's scratch as it would lie in the details. */
+function written(address: u32, place: u32): usize {
+  let at = state + STATE_WRITTEN + place - CONNECTION_CLIENT16;
+  mapAddress(at, address);
+  return at;
+}

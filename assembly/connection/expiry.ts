@@ -2,7 +2,7 @@
 // go through stages together, as packets do, so that the waits for their records and buckets overlap.
 
 import {
-  CONNECTION_CONTROL, CONNECTION_FLAGS, DUE_BYTES, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_OWED, STATE_SWEPT_MS,
+  CONNECTION_CONTROL, DUE_BYTES, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_OWED, STATE_SWEPT_MS,
   STATE_TOUCHED, SWEEP_BLOCK,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
@@ -75,10 +75,13 @@ function pickedAt(place: u32): Connection {
 function settle(picked: u32): u32 {
   let touched: u32 = 0;
   for (let place: u32 = 0; place < picked; place++) {
-    let record = changetype<usize>(pickedAt(place));
-    touched += load<u32>(record, CONNECTION_FLAGS) + load<u32>(record, CONNECTION_CONTROL);
+    touched += load<u32>(changetype<usize>(pickedAt(place)));
   }
-  for (let place: u32 = 0; place < picked; place++) touched += load<u32>(bucketAt(pickedAt(place).home));
+  for (let place: u32 = 0; place < picked; place++) {
+    let connection = pickedAt(place);
+    touched += load<u32>(bucketAt(connection.home));
+    if (connection.has(ConnectionFlag.Detailed)) touched += load<u32>(changetype<usize>(connection), CONNECTION_CONTROL);
+  }
   store<u32>(state, touched, STATE_TOUCHED);
   let ended: u32 = 0;
   let later: u32 = 0;

@@ -2,8 +2,6 @@
 
 import { CONTROL_BASE, CONTROL_TIMEOUTS } from "../abi/layout";
 import { ConnectionFlag, DropReason, Forward, Handed, ServerFlag, TemplateState } from "../abi/enums";
-import { foldAddress } from "../base/hash";
-import { copyAddress, mapAddress } from "../wire/field";
 import { combine, difference16, difference32, fold64, sum } from "../wire/checksum";
 import { ask } from "../handover/request";
 import { drop } from "../stats";
@@ -54,10 +52,9 @@ function takeFor(
   connection.clientPort = connection.clientPortAgain = <u16>clientPort;
   connection.virtualPort = <u16>virtualPort;
   connection.flags = <u16>(flags | (family == 6 ? <u32>ConnectionFlag.Ipv6 : 0));
-  copyAddress(connection.client16, client);
-  copyAddress(connection.virtual16, virtual);
-  connection.client = connection.clientAgain = foldAddress(client);
-  connection.virtual = foldAddress(virtual);
+  if (family == 6) connection.takeDetails();
+  connection.setClient(client);
+  connection.setVirtual(virtual);
   connection.timeoutMs = FIRST_TIMEOUT_MS;
   connection.lastMs = now;
   connection.fwmark = fwmark;
@@ -75,8 +72,7 @@ export function openUnbound(
   let index = takeFor(family, protocol, client, clientPort, virtual, virtualPort, flags, fwmark);
   if (index == 0) return 0;
   let connection = Connection.at(index);
-  copyAddress(connection.server16, server);
-  connection.serverAddress = foldAddress(server);
+  connection.setServer(server);
   connection.serverPort = <u16>serverPort;
   prepareDeltas(connection);
   insert(index);
@@ -90,8 +86,7 @@ function bypass(connection: Connection): void {
   connection.server = 0;
   connection.serverPort = 0;
   connection.serverAddress = 0;
-  memory.fill(connection.server16, 0, 16);
-  if (connection.family == 4) mapAddress(connection.server16, 0);
+  if (connection.family == 6) memory.fill(connection.server16, 0, 16);
   prepareDeltas(connection);
 }
 
@@ -100,12 +95,10 @@ export function bindServer(connection: Connection, index: u32, serverPort: u32):
   let server = Server.at(index);
   connection.server = <u16>index;
   connection.serverPort = <u16>serverPort;
-  copyAddress(connection.server16, server.address);
-  connection.serverAddress = foldAddress(server.address);
+  connection.setServer(server.address);
   let flags = <u32>connection.flags & ~<u32>ConnectionFlag.ForwardMask;
   flags |= <u32>server.forward | <u32>ConnectionFlag.Inactive;
   if (server.forward != <u8>Forward.Nat) flags |= <u32>ConnectionFlag.NoOutput;
-  if (<u32>server.family != connection.family) flags |= <u32>ConnectionFlag.MixedFamily;
   connection.flags = <u16>flags;
   prepareDeltas(connection);
 
@@ -151,14 +144,19 @@ export function close(index: u32): void {
   let connection = Connection.at(index);
   remove(index);
   unbindServer(connection);
+  if (connection.has(ConnectionFlag.Detailed)) letGo(connection);
+  give(index);
+}
+
+/** What hangs on a connection, and what it hangs on, does so no more. */
+function letGo(connection: Connection): void {
   if (connection.control != 0) {
     lock();
     Connection.numbered(connection.control).children--;
     unlock();
   }
   connection.control = 0;
-  if (connection.extra != 0) giveExtra(connection);
-  give(index);
+  giveExtra(connection);
 }
 
 /**

@@ -21,8 +21,8 @@ export function hopToServer(connection: Connection): u32 {
   if (connection.hopIn == 0 && connection.forward == <u32>Forward.Bypass) {
     connection.hopIn = <u16>wayTo(connection.family, connection.virtual16);
   } else if (connection.hopIn == 0) {
-    let family: u32 = load<u64>(connection.server16) == 0 && load<u32>(connection.server16, 8) == 0xffff0000 ? 4 : 6;
-    connection.hopIn = <u16>(isOwn(connection.server16) ? HOP_LOCAL : wayTo(family, connection.server16));
+    let server = connection.server16;
+    connection.hopIn = <u16>(isOwn(server) ? HOP_LOCAL : wayTo(connection.serverFamily, server));
   }
   return connection.hopIn;
 }

@@ -155,7 +155,7 @@ function expectServer(connection: Connection, client: usize): bool {
   let data = Connection.at(known);
   lookAt(before);
   // A client may name another host (RFC 959 section 5.2), but not disturb that host's connections.
-  if (known != 0 && !sameAddress(client, connection.client16)) return true;
+  if (known != 0 && !connection.clientIs(client)) return true;
   if (known != 0 && owner != worker) return askToListen(owner, data);
   return announce(connection, FROM_CLIENT, known, client, port(dataPort), virtualPort, portBelow(connection.serverPort));
 }

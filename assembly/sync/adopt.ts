@@ -96,7 +96,7 @@ function findConnection(told: Told): u32 {
 }
 
 function isElsewhere(told: Told, connection: Connection): bool {
-  return told.serverPort != connection.serverPort || !sameAddress(told.server, connection.server16);
+  return told.serverPort != connection.serverPort || !connection.serverIs(told.server);
 }
 
 /** The server it is told to be at, when that is one of ours; 0 else: it is served, but counted nowhere. */

@@ -47,7 +47,7 @@ function tell(connection: Connection, number: u32, packets: u32): bool {
 
 /** Not of one-packet connections, nor of mixed families; with sync_persist_mode not where a template says enough. */
 function isTold(connection: Connection): bool {
-  if (connection.has(ConnectionFlag.OnePacket) || connection.has(ConnectionFlag.MixedFamily)) return false;
+  if (connection.has(ConnectionFlag.OnePacket) || connection.serverFamily != connection.family) return false;
   return sysctl(Sysctl.SyncPersistMode) == 0 || !isByTemplate(connection);
 }
 
@@ -112,9 +112,9 @@ function writeAddresses(at: usize, connection: Connection, isWide: bool): void {
     copyAddress(at + 32, connection.server16);
     return;
   }
-  store<u32>(at, load<u32>(connection.client16, 12));
-  store<u32>(at, load<u32>(connection.virtual16, 12), 4);
-  store<u32>(at, load<u32>(connection.server16, 12), 8);
+  store<u32>(at, connection.client);
+  store<u32>(at, connection.virtual, 4);
+  store<u32>(at, connection.serverAddress, 8);
 }
 
 /** The kernel's flags. */

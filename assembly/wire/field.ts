@@ -39,6 +39,11 @@ export function mapAddress(to: usize, address: u32): void {
   store<u32>(to, address, 12);
 }
 
+/** True for an IPv4 address in its 16-byte form. */
+export function isMapped(at: usize): bool {
+  return load<u64>(at) == 0 && load<u32>(at, 8) == 0xffff0000;
+}
+
 export function isZeroAddress(at: usize): bool {
   return (load<u64>(at) | load<u64>(at, 8)) == 0;
 }

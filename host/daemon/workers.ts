@@ -1,8 +1,8 @@
 // How many workers a director has, and how frames find the one they belong to.
 
 import { availableParallelism } from "node:os";
-import { BUCKET_BYTES, CONNECTION_BYTES } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET, WORKERS_MAX } from "../../assembly/abi/limits.js";
+import { SHARD_BYTES } from "../../assembly/abi/layout.js";
+import { WORKERS_MAX } from "../../assembly/abi/limits.js";
 import { loadProgram, PROGRAM_SOCKET_FILTER } from "../io/sys/bpf.js";
 import { close } from "../io/sys/libc.js";
 import { setFanoutProgram, shareFrames } from "../io/sys/packetsocket.js";
@@ -17,7 +17,7 @@ export type WorkersChoice = number | "auto";
 /** As many as asked for; `auto`: one for each processor, as long as their tables fit. */
 export function countWorkers(choice: WorkersChoice, tableBits: number): number {
   if (choice !== "auto") return choice;
-  const shardBytes = (BUCKET_BYTES + CONNECTIONS_PER_BUCKET * CONNECTION_BYTES) * 2 ** tableBits;
+  const shardBytes = SHARD_BYTES * 2 ** tableBits;
   // Several workers have one more table in common.
   const fitting = Math.max(1, Math.floor(TABLES_BYTES_MAX / shardBytes) - 1);
   return Math.min(availableParallelism(), WORKERS_MAX, fitting);

@@ -33,9 +33,19 @@ function parse6(text: string): number[] | undefined {
 /** Reads an IPv4 or IPv6 address; undefined when it is neither. */
 export function parseAddress(text: string): Address | undefined {
   const four = parse4(text);
-  if (four) return { family: 4, bytes: Uint8Array.from([...Array<number>(10).fill(0), 255, 255, ...four]) };
+  if (four) return { family: 4, bytes: mapAddress(four) };
   const six = text.includes(":") ? parse6(text) : undefined;
   return six && { family: 6, bytes: Uint8Array.from(six) };
+}
+
+/** An IPv4 address of four bytes as the engine keeps it. */
+export function mapAddress(short: Iterable<number>): Uint8Array {
+  return new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...short]);
+}
+
+/** True when 16 bytes are an IPv4 address. */
+export function isMapped(bytes: Uint8Array): boolean {
+  return bytes.every((byte, at) => at >= 12 || byte === (at < 10 ? 0 : 255));
 }
 
 /** Writes an address as people do (RFC 5952 for IPv6). */

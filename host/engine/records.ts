@@ -1,13 +1,11 @@
 // Listings read straight from the memory, while the engine works: services, servers, connections, counters.
 
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_EXTRA,
-  CONNECTION_FLAGS, CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_SERVER_PORT, CONNECTION_SYNCED, SYNCED_BY_OTHERS,
-  CONNECTION_STATE, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
+  BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_CONNECTIONS,
-  COUNTER_IN_BYTES, COUNTER_IN_PACKETS, COUNTER_OUT_BYTES, COUNTER_OUT_PACKETS, DROPS_BASE, DROPS_WORKER_BYTES, EXTRAS_BASE,
-  EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
+  COUNTER_IN_BYTES, COUNTER_IN_PACKETS, COUNTER_OUT_BYTES, COUNTER_OUT_PACKETS, DROPS_BASE, DROPS_WORKER_BYTES,
+  NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
   NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
   SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
   SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT, SERVICES_BASE,
@@ -16,11 +14,12 @@ import {
   STATE_HANDED_OVER, STATE_RECEIVED, STATE_USED,
   TIMEOUTS_UDP, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
-import { CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
+import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
 import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow } from "../protocol.js";
 import { formatAddress, formatMac, parseAddress } from "./address.js";
-import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, stateText, SYSCTLS, TUNNEL_NAMES } from "./names.js";
+import { ConnectionRecord } from "./connection.js";
+import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, SYSCTLS, TUNNEL_NAMES } from "./names.js";
 
 const MAC_BYTES = 6;
 
@@ -202,50 +201,11 @@ export class Records {
       const fresh = this.state(shard, STATE_FRESH);
       for (let index = 1; index < fresh; index++) {
         const at = base + index * CONNECTION_BYTES;
-        if (this.view.getUint16(at + CONNECTION_FLAGS, true) & ConnectionFlag.Hashed) rows.push(this.connection(at));
+        const record = new ConnectionRecord(this.view, at);
+        if (record.has(ConnectionFlag.Hashed)) rows.push(record.row(this.nowMs));
       }
     }
     return rows;
-  }
-
-  private connection(at: number): ConnectionRow {
-    const flags = this.view.getUint16(at + CONNECTION_FLAGS, true);
-    const family: Family = flags & ConnectionFlag.Ipv6 ? 6 : 4;
-    const mixed = (flags & ConnectionFlag.MixedFamily) !== 0;
-    const serverFamily: Family = mixed ? (family === 4 ? 6 : 4) : family;
-    const protocol = this.view.getUint8(at + CONNECTION_PROTOCOL);
-    const isTemplate = (flags & ConnectionFlag.Template) !== 0;
-    return {
-      family, protocol: protocolText(protocol), state: stateText(protocol, this.view.getUint8(at + CONNECTION_STATE), isTemplate),
-      expiresSeconds: Math.floor(this.leftMs(at) / 1000),
-      clientAddress: this.address(family, at + CONNECTION_CLIENT16), clientPort: this.view.getUint16(at + CONNECTION_CLIENT_PORT),
-      virtualAddress: this.address(family, at + CONNECTION_VIRTUAL16), virtualPort: this.view.getUint16(at + CONNECTION_VIRTUAL_PORT),
-      serverFamily, serverAddress: this.address(serverFamily, at + CONNECTION_SERVER16),
-      serverPort: this.view.getUint16(at + CONNECTION_SERVER_PORT), ...this.note(isTemplate ? this.word(at + CONNECTION_EXTRA) : 0),
-      synced: (this.view.getUint16(at + CONNECTION_SYNCED, true) & SYNCED_BY_OTHERS) !== 0,
-    };
-  }
-
-  /** The text a template is found by, and the persistence engine that reads such texts. */
-  private note(extra: number): { persistenceEngine: string; persistenceData: string } {
-    if (extra === 0) return { persistenceEngine: "", persistenceData: "" };
-    const bytes = this.view.getUint8(EXTRAS_BASE + extra * EXTRA_BYTES + EXTRA_TEXT_BYTES);
-    let text = "";
-    for (let part = extra, offset = EXTRA_TEXT; text.length < bytes; offset = 0) {
-      const at = EXTRAS_BASE + part * EXTRA_BYTES;
-      const end = Math.min(EXTRA_NEXT, offset + bytes - text.length);
-      text += String.fromCharCode(...this.bytes.slice(at + offset, at + end));
-      part = this.word(at + EXTRA_NEXT);
-    }
-    return { persistenceEngine: "sip", persistenceData: text };
-  }
-
-  /** Until a connection's timer ends. Where others live by the connection it begins again, as Connection.outlive() has it. */
-  private leftMs(at: number): number {
-    const elapsedMs = (this.nowMs - this.word(at + CONNECTION_LAST_MS)) | 0;
-    const leftMs = this.word(at + CONNECTION_TIMEOUT_MS) - Math.max(0, elapsedMs);
-    if (leftMs > 0) return leftMs;
-    return this.word(at + CONNECTION_CHILDREN) === 0 ? 0 : CONTROL_RETRY_MS - (-leftMs % CONTROL_RETRY_MS);
   }
 
   timeouts(): Timeouts {

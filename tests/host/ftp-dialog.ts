@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import {
-  CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_CLIENT_PORT, CONNECTION_FLAGS, CONNECTION_STATE,
+  CONNECTION_BYTES, CONNECTION_CLIENT_PORT, CONNECTION_STATE,
   CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_TABLE_BASE, BUCKET_BYTES, STATE_AWAITED,
   STATE_FRESH, STATE_USED, WORKER_STATE, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
 import { ConnectionFlag, Operation } from "../../assembly/abi/enums.js";
+import { ConnectionRecord } from "../../host/engine/connection.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addService, setServer } from "../../host/engine/requests.js";
 import type { ForwardName, ServiceSpec } from "../../host/protocol.js";
@@ -112,12 +113,12 @@ export class Dialog {
     const found: Entry[] = [];
     for (let index = 1; index < this.word(STATE_FRESH); index++) {
       const at = base + index * CONNECTION_BYTES;
-      const flags = view.getUint16(at + CONNECTION_FLAGS, true);
-      if ((flags & ConnectionFlag.Hashed) === 0) continue;
+      const record = new ConnectionRecord(view, at);
+      if (!record.has(ConnectionFlag.Hashed)) continue;
       found.push({
         clientPort: view.getUint16(at + CONNECTION_CLIENT_PORT), virtualPort: view.getUint16(at + CONNECTION_VIRTUAL_PORT),
-        state: view.getUint8(at + CONNECTION_STATE), children: view.getUint32(at + CONNECTION_CHILDREN, true),
-        awaited: (flags & ConnectionFlag.NoClientPort) !== 0,
+        state: view.getUint8(at + CONNECTION_STATE), children: record.children,
+        awaited: record.has(ConnectionFlag.NoClientPort),
       });
     }
     return found;

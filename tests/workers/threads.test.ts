@@ -6,10 +6,11 @@ import { test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { ConnectionFlag } from "../../assembly/abi/enums.js";
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CHILDREN, CONNECTION_FLAGS, CONNECTION_SERVER, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, SHARD_BYTES,
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_SERVER, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, SHARD_BYTES,
   CONTROL_LOCK, CONTROL_TABLE_BASE, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_INACTIVE, SERVER_PERSISTENT, SERVER_REFERENCES, STATE_FRESH,
   STATE_HANDED_IN, STATE_HANDED_OVER, STATE_USED, WORKERS_BASE, WORKER_BYTES, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
+import { ConnectionRecord } from "../../host/engine/connection.js";
 import { Engine } from "../../host/engine/engine.js";
 import { Records } from "../../host/engine/records.js";
 import { loadEngine } from "../../host/load.js";
@@ -56,8 +57,8 @@ class Look {
       const records = this.word(CONTROL_BASE + CONTROL_TABLE_BASE) + shard * shardBytes + BUCKET_BYTES * buckets;
       for (let index = 1; index < this.word(this.state(shard) + STATE_FRESH); index++) {
         const at = records + index * CONNECTION_BYTES;
-        const flags = this.engine.view.getUint16(at + CONNECTION_FLAGS, true);
-        if (flags & ConnectionFlag.Hashed) yield { server: this.word(at + CONNECTION_SERVER) & 0xffff, flags, children: this.word(at + CONNECTION_CHILDREN) };
+        const record = new ConnectionRecord(this.engine.view, at);
+        if (record.has(ConnectionFlag.Hashed)) yield { server: this.word(at + CONNECTION_SERVER) & 0xffff, flags: record.flags, children: record.children };
       }
     }
   }

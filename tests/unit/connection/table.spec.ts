@@ -30,9 +30,9 @@ function open(client: u32, port: u32): u32 {
   connection.clientPort = connection.clientPortAgain = <u16>port;
   connection.virtualPort = <u16>VIRTUAL_PORT;
   connection.serverPort = <u16>SERVER_PORT;
-  mapAddress(connection.client16, client);
-  memory.copy(connection.virtual16, VIRTUAL, 32);
   connection.client = connection.clientAgain = client;
+  connection.setVirtual(VIRTUAL);
+  connection.setServer(SERVER);
   insert(index);
   return index;
 }
