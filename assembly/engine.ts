@@ -11,7 +11,7 @@ import { advance, isNewConnection, mayBegin } from "./state/advance";
 import { closeConnection, endRetired, endSoon, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
-import { foresee, FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
+import { FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
 import { mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
@@ -20,6 +20,7 @@ import { isIcmpError, related } from "./errors/related";
 import { serve, serveShort } from "./forward/serve";
 import { deliver } from "./forward/toserver";
 import { beginExpress } from "./begin/express";
+import { foresee } from "./begin/foresee";
 import { express } from "./forward/express/road";
 import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
@@ -102,7 +103,7 @@ function handleGroup(first: u32, count: u32): void {
     packet.connection = <u32>(records + <usize>index * CONNECTION_BYTES);
     unknown += <u32>(index == 0);
   }
-  if (unknown != 0) touched += foresee(unknown);
+  touched += foresee(begin, end, unknown);
   for (let at = begin; at < end; at += PACKET_BYTES) {
     let packet = changetype<Packet>(at);
     touched += load<u32>(packet.connection);

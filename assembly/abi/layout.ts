@@ -144,8 +144,11 @@ export const LOCALS_HASH_PLACES: u32 = LOCALS_MAX * 2;
 // the same for IPv4 alone, u32 addresses as on the wire, 0 empty: what every packet's target is looked for in
 export const LOCALS4_HASH: u32 = LOCALS_HASH + LOCALS_HASH_PLACES * 2;
 
+// a bit for each place of that: 1 where an address lies
+export const LOCALS4_BITS: u32 = LOCALS4_HASH + LOCALS_HASH_PLACES * 4;
+
 // ---------------------------------------------------------------------------------- routes, 64 B
-export const ROUTES_BASE: u32 = LOCALS4_HASH + LOCALS_HASH_PLACES * 4;
+export const ROUTES_BASE: u32 = LOCALS4_BITS + LOCALS_HASH_PLACES / 8;
 export const ROUTE_BYTES: u32 = 64;
 export const ROUTE_ADDRESS: u32 = 0; //            16 B
 export const ROUTE_GATEWAY: u32 = 16; //           16 B, zeros: on link
@@ -420,6 +423,7 @@ export const STATE_ORPHANS: u32 = 104; //          u32 what CONTROL_ORPHANS was 
 export const STATE_ORPHANS_AT: u32 = 108; //       u32 connection that search has come to, 0 when it is over
 export const STATE_RETIRED_COUNT: u32 = 112; //    u32
 export const STATE_SWEEP_OWED: u32 = 116; //       u32 connections the sweep has still to look at
+export const STATE_SWEEP_ALL: u32 = 120; //        u32 of those it looks at whatever their words say: time has jumped
 export const STATE_RETIRED: u32 = 1024; //         u32 x RETIRED_MAX: connections that end at the next tick
 export const STATE_HELPER: u32 = 512; //           128 B of a helper's scratch: an address, then a text
 export const STATE_TEMPLATE: u32 = 640; //         32 B: the client's net and the virtual address a template is looked for by
@@ -490,11 +494,12 @@ export const CONNECTION_CONTROL: u32 = 112; //     u32 template or controlling c
 export const CONNECTION_CHILDREN: u32 = 116; //    u32 connections this one controls
 export const CONNECTION_EXTRA: u32 = 120; //       u32 index into the extras
 export const CONNECTION_FWMARK: u32 = 124; //      u32
-/** The sweep's word and the stack's word of a connection. */
-export const DUE_BYTES: u32 = 4;
+/** The sweep's word and the stack's word of a connection. The sweep's is a time in units of 32 ms, modulo 2^16. */
+export const DUE_UNIT_BITS: u32 = 5;
+export const DUE_BYTES: u32 = 2;
 export const FREE_BYTES: u32 = 4;
 /** Connections whose words the sweep compares at once: one line. */
-export const SWEEP_BLOCK: u32 = 16;
+export const SWEEP_BLOCK: u32 = 32;
 /** A worker's part, for each of its buckets. */
 export const SHARD_BYTES: u32 = BUCKET_BYTES + CONNECTIONS_PER_BUCKET * (CONNECTION_BYTES + DUE_BYTES + FREE_BYTES);
 

@@ -23,7 +23,7 @@ import { carries, leave } from "../forward/express/leave";
 import { outerOf, wrap, wrappedBytes } from "../forward/express/outer";
 import { amendTcp, amendUdp, takeHop, translate } from "../forward/express/rewrite";
 import { FLAGS, IN4, IN6 } from "../forward/express/road";
-import { isLocal4, isLocal6 } from "../link/local";
+import { isLocalStranger4, isLocal6 } from "../link/local";
 import { buckets, connections, counters, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
 import { Packet } from "../packet/packet";
 import { STEADY_UDP } from "../packet/scan";
@@ -36,6 +36,7 @@ import { isMaster } from "../sync/daemon";
 import { tellOthers } from "../sync/export";
 import { sameAddress } from "../wire/field";
 import { FTP_DATA } from "./choose";
+import { serverForeseen } from "./foresee";
 import { isPrepared, preparedOf } from "./prepared";
 import { goOn } from "./rest";
 
@@ -105,7 +106,8 @@ function run(at: usize, end: usize, family: u32): usize {
     if (Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket)) break;
 
     lock();
-    server = schedule(service, packet.source, clientPort, packet.target);
+    server = serverForeseen(packet, service);
+    if (server == 0) server = schedule(service, packet.source, clientPort, packet.target);
     isChosen = true;
     let prepared = preparedOf(server);
     if (!isPrepared(prepared)) break;
@@ -150,7 +152,7 @@ function isBeginning(packet: Packet, frame: usize, family: u32): bool {
   } else if (packet.steady != STEADY_UDP) return false;
   if (load<u8>(frame + hopsAt(family)) <= 1) return false;
   if (load<u16>(frame + transportAt(family)) == <u16>FTP_DATA) return false;
-  return family == 4 ? !isLocal4(load<u32>(frame + sourceAt(4))) : !isLocal6(frame + sourceAt(6));
+  return family == 4 ? !isLocalStranger4(load<u32>(frame + sourceAt(4))) : !isLocal6(frame + sourceAt(6));
 }
 
 /** An address of a header in its 16-byte form. */

@@ -1,16 +1,16 @@
-// The sweep: connections whose time is over end. It reads the words of due.ts, sixteen at once; those that are due
+// The sweep: connections whose time is over end. It reads the words of due.ts, a line at once; those that are due
 // go through stages together, as packets do, so that the waits for their records and buckets overlap.
 
 import {
-  CONNECTION_CONTROL, DUE_BYTES, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_OWED, STATE_SWEPT_MS,
-  STATE_TOUCHED, SWEEP_BLOCK,
+  CONNECTION_CONTROL, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED,
+  STATE_SWEPT_MS, STATE_TOUCHED, SWEEP_BLOCK,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
 import { dues, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
-import { lookAfter, lookAtEnd, lookNever } from "./due";
+import { lookAfter, lookAtEnd, lookNever, SWEEP_LATE_MS } from "./due";
 import { close } from "./open";
 import { bucketAt } from "./table";
 
@@ -22,18 +22,22 @@ if (TOGETHER + SWEEP_BLOCK > 256) ERROR("the list at STATE_ENDING is too short")
 
 /** Each tick: looks at as many words as the time since the last one stands for, and at what that one left. */
 export function sweepConnections(): void {
-  let elapsedMs = min<u32>(now - load<u32>(table, STATE_SWEPT_MS), SWEEP_MS);
-  store<u32>(table, now, STATE_SWEPT_MS);
   let fresh = load<u32>(table, STATE_FRESH);
+  let elapsedMs = now - load<u32>(table, STATE_SWEPT_MS);
+  store<u32>(table, now, STATE_SWEPT_MS);
+  if (elapsedMs >= SWEEP_LATE_MS) store<u32>(table, fresh, STATE_SWEEP_ALL);
+  elapsedMs = min<u32>(elapsedMs, SWEEP_MS);
   let share = <u32>(<u64>fresh * elapsedMs / SWEEP_MS) + 1;
   let owed = min<u32>(load<u32>(table, STATE_SWEEP_OWED) + share, fresh);
   let blocks = (owed + SWEEP_BLOCK - 1) / SWEEP_BLOCK;
   let index = load<u32>(table, STATE_SWEEP);
   let picked: u32 = 0;
   let ended: u32 = 0;
+  let all = load<u32>(table, STATE_SWEEP_ALL);
   for (; blocks != 0 && ended < ENDED_PER_TICK; blocks--) {
     if (index >= fresh) index = 0;
-    picked = pick(index, picked);
+    picked = all != 0 ? pickAll(index, picked) : pick(index, picked);
+    all -= min<u32>(all, SWEEP_BLOCK);
     index += SWEEP_BLOCK;
     if (picked >= TOGETHER) {
       ended += settle(picked);
@@ -42,26 +46,31 @@ export function sweepConnections(): void {
   }
   settle(picked);
   store<u32>(table, index, STATE_SWEEP);
+  store<u32>(table, all, STATE_SWEEP_ALL);
   store<u32>(table, blocks * SWEEP_BLOCK, STATE_SWEEP_OWED);
 }
 
 /** Lists which of a block's connections are due, after `picked` others; answers how many are listed then. */
 function pick(first: u32, picked: u32): u32 {
   let at = dues + <usize>first * DUE_BYTES;
-  let clock = i32x4.splat(now);
+  let clock = i16x8.splat(<i16>(now >> DUE_UNIT_BITS));
   // What is due lies behind us: only a word ahead makes the difference negative.
-  let a = i32x4.sub(clock, v128.load(at));
-  let b = i32x4.sub(clock, v128.load(at, 16));
-  let c = i32x4.sub(clock, v128.load(at, 32));
-  let d = i32x4.sub(clock, v128.load(at, 48));
-  if (i32x4.bitmask(v128.and(v128.and(a, b), v128.and(c, d))) == 15) return picked;
-  let ahead = i32x4.bitmask(a) | i32x4.bitmask(b) << 4 | i32x4.bitmask(c) << 8 | i32x4.bitmask(d) << 12;
-  for (let due = ~ahead & 0xffff; due != 0; due &= due - 1) {
-    list(first + ctz(due), picked++);
-  }
+  let a = i16x8.sub(clock, v128.load(at));
+  let b = i16x8.sub(clock, v128.load(at, 16));
+  let c = i16x8.sub(clock, v128.load(at, 32));
+  let d = i16x8.sub(clock, v128.load(at, 48));
+  if (i16x8.bitmask(v128.and(v128.and(a, b), v128.and(c, d))) == 0xff) return picked;
+  let ahead = i8x16.bitmask(i8x16.narrow_i16x8_s(a, b)) | i8x16.bitmask(i8x16.narrow_i16x8_s(c, d)) << 16;
+  for (let due = ~ahead; due != 0; due &= due - 1) list(first + ctz(due), picked++);
   return picked;
 }
-if (SWEEP_BLOCK != 16) ERROR("pick() compares sixteen words");
+if (SWEEP_BLOCK != 32) ERROR("pick() compares 32 words");
+
+/** Lists a whole block, whatever its words say. */
+function pickAll(first: u32, picked: u32): u32 {
+  for (let place: u32 = 0; place < SWEEP_BLOCK; place++) list(first + place, picked++);
+  return picked;
+}
 
 function list(index: u32, place: u32): void {
   store<u32>(state + (<usize>place << 2), index, STATE_ENDING);

@@ -147,13 +147,13 @@ export function isTableFull(): bool {
 }
 
 /** Touches the records that will be taken next, so that the waits for them overlap. */
-export function foresee(count: u32): u32 {
+export function foreseeRecords(count: u32): u32 {
   let touched: u32 = 0;
   let free = load<u32>(table, STATE_FREE);
   let last = free - min<u32>(free, count);
   for (let place = free; place != last; place--) {
     let index = <usize>load<u32>(freed + <usize>(place - 1) * FREE_BYTES);
-    touched += load<u32>(connections + index * CONNECTION_BYTES) + load<u32>(dues + index * DUE_BYTES);
+    touched += load<u32>(connections + index * CONNECTION_BYTES) + load<u16>(dues + index * DUE_BYTES);
   }
   return touched;
 }

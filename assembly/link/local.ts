@@ -1,7 +1,7 @@
 // The director's own addresses (VIPs included) and its ports.
 
 import {
-  CONTROL_BASE, CONTROL_LOCALS_USED, CONTROL_WHOLES, LOCALS4_HASH, LOCALS_BASE, LOCALS_HASH, LOCALS_HASH_PLACES,
+  CONTROL_BASE, CONTROL_LOCALS_USED, CONTROL_WHOLES, LOCALS4_BITS, LOCALS4_HASH, LOCALS_BASE, LOCALS_HASH, LOCALS_HASH_PLACES,
   LOCAL_ADDRESS, LOCAL_BYTES, LOCAL_FAMILY, LOCAL_PORT, LOCAL_PREFIX, LOCAL_WHOLE, PORTS_BASE, PORT_BYTES,
   PORT_MTU,
 } from "../abi/layout";
@@ -41,6 +41,17 @@ export function isLocal4(address: u32): bool {
   if (word == 0) return false;
   // The first place nearly always knows, and a loop costs more: each turn asks whether to go on.
   return word == address ? true : isLocalFurther(address, at);
+}
+
+/**
+ * The same of an address that is seldom one. Those of many strangers lie all over the hash; of each place a bit says
+ * whether anything lies there, and the bits fit into eight lines.
+ */
+@inline
+export function isLocalStranger4(address: u32): bool {
+  let at = place(address);
+  if ((load<u32>((at >> 5) << 2, LOCALS4_BITS) >> (at & 31) & 1) == 0) return false;
+  return isLocal4(address);
 }
 
 /** The places after the first. */
@@ -174,6 +185,7 @@ export function removeLocal(index: u32): void {
 function rehash(): void {
   memory.fill(LOCALS_HASH, 0, LOCALS_HASH_PLACES * 2);
   memory.fill(LOCALS4_HASH, 0, LOCALS_HASH_PLACES * 4);
+  memory.fill(LOCALS4_BITS, 0, LOCALS_HASH_PLACES / 8);
   let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
   let wholes: u32 = 0;
   for (let index: u32 = 1; index < used; index++) {
@@ -190,6 +202,7 @@ function rehash(): void {
     at = place(foldAddress(local));
     while (load<u32>(LOCALS4_HASH + at * 4) != 0) at = (at + 1) & (LOCALS_HASH_PLACES - 1);
     store<u32>(LOCALS4_HASH + at * 4, load<u32>(local, LOCAL_ADDRESS + 12));
+    store<u8>(LOCALS4_BITS + at / 8, load<u8>(LOCALS4_BITS + at / 8) | <u8>(<u32>1 << (at & 7)));
   }
   store<u32>(CONTROL_BASE, wholes, CONTROL_WHOLES);
 }

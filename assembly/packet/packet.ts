@@ -68,7 +68,7 @@ export class Packet {
   mark: u32; //          100  firewall mark
   fragmentHeader: u32; //104  IPv6: address of the fragment header
   previousNext: u32; //  108  IPv6: address of the byte that names the upper protocol
-  service: u32; //       112
+  foreseen: u32; //      112  of one that may begin a connection: the server, see begin/foresee.ts
   spare0: u32; //        116
   reassembly: u32; //    120  record the datagram was put together in
   replaced: u32; //      124  the connection that this packet begins anew, 0 none

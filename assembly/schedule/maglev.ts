@@ -84,10 +84,21 @@ function prepare(service: Service): bool {
   return true;
 }
 
+/** A client as Maglev hashes it: its address, with mh-port its port too. */
+@inline
+function clientWord(service: Service, address: u32, clientPort: u32): u32 {
+  return service.has(ServiceFlag.Flag2) ? address + <u32>bswap<u16>(<u16>clientPort) : address;
+}
+
+/** The server at an IPv4 client's place (its address as on the wire), closed or not; 0 when the table is empty. */
+@inline
+export function maglevFirst(service: Service, client: u32, clientPort: u32): u32 {
+  return load<u32>(slabWord(service, hash(clientWord(service, bswap<u32>(client), clientPort), KEY_PLACE, MAGLEV_PLACES)));
+}
+
 /** The server at the client's place. With mh-fallback, further places are tried when it is closed. */
 export function maglev(service: Service, client: usize, clientPort: u32): u32 {
-  let word = addressWord(client);
-  if (service.has(ServiceFlag.Flag2)) word += <u32>bswap<u16>(<u16>clientPort);
+  let word = clientWord(service, addressWord(client), clientPort);
   let first = hash(word, KEY_PLACE, MAGLEV_PLACES);
   let at = load<u32>(slabWord(service, first));
   if (at == 0) return 0;

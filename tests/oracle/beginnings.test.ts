@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Operation, LocalKind, PortFlag, Sysctl } from "../../assembly/abi/enums.js";
+import { LocalKind, Operation, PortFlag, ServiceFlag, Sysctl } from "../../assembly/abi/enums.js";
 import {
   CONTROL_BASE, CONTROL_LONG_ROAD, CONTROL_TABLE_BASE, COUNTERS_BASE, NEIGHBORS_BASE, NEIGHBORS_HASH, PREPARED_BYTES, SERVICES_BASE,
   SLABS_BASE, SLAB_BYTES, WORKERS_BASE, WORKER_PREPARED,
@@ -81,6 +81,7 @@ function disturb(world: World, batch: number): void {
     case 108: return ok(addMark(engine, { family: plan.family, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 7 }, 0));
     case 112: return ok(clearMarks(engine));
     case 116: return ok(startDaemon(engine, { role: "master", interface: "", syncId: 1, messageBytes: 0, group: "224.0.0.81", udpPort: 8848, timeToLive: 1 }, INSIDE));
+    case 120: return ok(editService(engine, { ...service, schedulerFlags: ServiceFlag.Flag1 | ServiceFlag.Flag2 }));
     case 126: return ok(stopDaemon(engine, "master"));
     case 134: return ok(addLocalSubnet(engine, OUTSIDE, plan.family === 4 ? "10.0.9.0/24" : "fd00:9::/64", LocalKind.Whole));
     default:
