@@ -47,7 +47,7 @@ export function withoutRates(command: string, text: string): string {
 interface Row { rest: string; seconds: number; isConnection: boolean }
 
 /** A connection of /proc/net/ip_vs_conn: its timer stands behind its state. */
-const PROC_ROW = /^(\w+ +[0-9A-Fa-f:]+ [0-9A-F]{4} .*?) +(\d+)( \w+ .*)?$/;
+const PROC_ROW = /^(\w+ +(?:[0-9A-Fa-f:]+ [0-9A-F]{4} ){3}[A-Z][A-Z0-9_-]*(?: +(?:LOCAL|SYNC))?) +(\d+)( .*)?$/;
 
 /** Lines of a text; connections, to which the kernel's hash gives no order, sorted by everything but their timer. */
 function rowsOf(text: string): Row[] {
