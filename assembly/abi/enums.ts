@@ -58,6 +58,10 @@ export enum ServerFlag {
   /** Listed in its service. Without it the record waits for its connections to end. */
   Available = 1,
   Overload = 2,
+  /** Of direct routing: its way has been looked up since it was listed or edited. */
+  Reached = 4,
+  /** Nobody had told by then what its way carries: it keeps that way, whatever is told later. */
+  KeepsWay = 8,
 }
 
 /** Flags of a connection record. The low three bits are its Forward. */

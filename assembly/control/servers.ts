@@ -96,16 +96,18 @@ export function removed(service: Service): u32 {
   return 0;
 }
 
-/** What is prepared for a tunnel is out of date when the tunnel changes, and where the server is reached with its method or tunnel. */
+/** What is prepared for a tunnel is out of date when the tunnel changes, its way when anything of it is written, and where the server is reached with its method or tunnel. */
 function writeServer(service: Service, at: u32): void {
   let server = Server.at(at);
   let stays = server.available && server.forward == load<u8>(R, REQUEST_FORWARD) && server.tunnelType == load<u8>(R, REQUEST_TUNNEL_TYPE) &&
     server.tunnelPort == load<u16>(R, REQUEST_TUNNEL_PORT);
   if (!stays && server.available) unlinkEnd(at);
   if (!server.available || server.tunnelType != load<u8>(R, REQUEST_TUNNEL_TYPE) ||
-    server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT)) {
+    server.tunnelFlags != load<u8>(R, REQUEST_TUNNEL_FLAGS) || server.tunnelPort != load<u16>(R, REQUEST_TUNNEL_PORT) ||
+    (server.flags & <u32>ServerFlag.Reached) != 0) {
     routesChanged();
   }
+  server.flags &= ~(<u32>ServerFlag.Reached | <u32>ServerFlag.KeepsWay);
   // Only a higher threshold, or none, lets an overloaded server take more at once (as the kernel: recording churn_dh).
   let upper = load<u32>(R, REQUEST_UPPER);
   if (upper == 0 || upper > server.upper) server.flags &= ~<u32>ServerFlag.Overload;

@@ -1,16 +1,19 @@
 // The way to the next neighbour: which one it is, what it can take, and what is said when a packet cannot go.
 
 import { CONTROL_BASE, CONTROL_ROUTE_GENERATION } from "../abi/layout";
-import { DropReason, Forward, Protocol } from "../abi/enums";
+import { DropReason, Forward, Protocol, ServerFlag } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { Connection } from "../connection/connection";
 import { isOwn } from "../link/local";
-import { hopMtu } from "../link/neighbor";
+import { hopMtu, neighborAt } from "../link/neighbor";
 import { pathMtu, wayTo } from "../link/path";
+import { lock, unlock } from "../memory";
 import { Packet, PacketFlag } from "../packet/packet";
 import { largestPiece } from "../packet/sizes";
+import { Server } from "../service/server";
 import { drop } from "../stats";
+import { sameAddress } from "../wire/field";
 
 /** Instead of a neighbour: the target is the director itself. */
 export const HOP_LOCAL: u32 = 0xffff;
@@ -35,7 +38,27 @@ export function hopToClient(connection: Connection): u32 {
 
 /** Bytes that the way to a connection's server carries; to the target itself, where no server is. */
 export function mtuToServer(connection: Connection, hop: u32): u32 {
-  return pathMtu(connection.forward == <u32>Forward.Bypass ? connection.virtual16 : connection.server16, hopMtu(hop));
+  let mtu = hopMtu(hop);
+  if (connection.forward == <u32>Forward.Bypass) return pathMtu(connection.virtual16, mtu);
+  let known = pathMtu(connection.server16, mtu);
+  return connection.forward == <u32>Forward.Direct && keepsWay(connection, hop, known == mtu) ? mtu : known;
+}
+
+/**
+ * True for an IPv4 server of direct routing on our own link that was first reached before anybody told what its way carries: it keeps
+ * that way until it is edited. All others share their ways (as the kernel: recording path_mtu4_direct).
+ */
+function keepsWay(connection: Connection, hop: u32, isWide: bool): bool {
+  if (connection.server == 0 || connection.serverFamily != 4) return false;
+  let server = Server.at(connection.server);
+  if ((server.flags & <u32>ServerFlag.Reached) == 0) {
+    let flags = <u32>ServerFlag.Reached;
+    if (isWide && sameAddress(neighborAt(hop), server.address)) flags |= <u32>ServerFlag.KeepsWay;
+    lock();
+    server.flags |= flags;
+    unlock();
+  }
+  return (server.flags & <u32>ServerFlag.KeepsWay) != 0;
 }
 
 function refresh(connection: Connection): void {

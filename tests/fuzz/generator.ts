@@ -66,7 +66,7 @@ export class Generator {
     const count = 1 + random.below(3);
     for (let n = 0; n < count; n++) this.addService(random.pick([80, 443, 53, 8080]) + n);
     if (random.chance(30)) this.command(`sysctl -w net.ipv4.vs.${random.pick(SYSCTLS)}`);
-    if (random.chance(10)) this.command("ipvsadm --set 150 150 150");
+    if (random.chance(10)) this.command("ipvsadm --set 146 146 146");
   }
 
   private command(cmd: string): void {

@@ -6,8 +6,11 @@ import { test } from "node:test";
 import { GRAIN_SECONDS, lateSeconds, secondsToGrain, STEP_SECONDS } from "../oracle/kernel/grain.js";
 import { PERSISTENCE_SECONDS } from "./place.js";
 
-/** CLOSE, missing pieces of IPv4, the minute of many states, two, "ipvsadm --set 150 150 150", UDP. */
-const TIMEOUTS_SECONDS = [10, 30, 60, 120, 150, 300];
+/** CLOSE, missing pieces of IPv4, the minute of many states, two, "ipvsadm --set 146 146 146", UDP. */
+const TIMEOUTS_SECONDS = [10, 30, 60, 120, 146, 300];
+const UDP_SECONDS = [146, 300];
+/** Of IPv4, of IPv6. */
+const MISSING_SECONDS = [30, 60];
 const ROUND_SECONDS = 60;
 /** A template that connections keep for more rounds may be one round ahead in one of the two. */
 const ROUNDS = 3;
@@ -31,6 +34,18 @@ test("a template sees the same connections when its time is over, late or not, i
           assert.ok(Math.abs(lateEnd - late) > 1e-6, `both are due at ${late} s: ${persistence} s in round ${round}, ${timeout} s`);
           assert.equal(end > due, lateEnd > late, `${persistence} s in round ${round}, ${timeout} s from step ${step}`);
         }
+      }
+    }
+  }
+});
+
+test("missing pieces are given up before the connection ends, or after it, late or not", () => {
+  for (const timeout of UDP_SECONDS) {
+    for (const missing of MISSING_SECONDS) {
+      for (let step = -STEPS_MAX; step <= STEPS_MAX; step++) {
+        const [given, lateGiven] = [missing, lateSeconds(missing)].map((seconds) => step * STEP_SECONDS + seconds) as [number, number];
+        assert.equal(given < timeout, lateGiven < lateSeconds(timeout), `${missing} s from step ${step}, ${timeout} s`);
+        assert.ok(Math.abs(lateGiven - lateSeconds(timeout)) > 1e-6, `both at ${lateGiven} s`);
       }
     }
   }
