@@ -12,6 +12,11 @@ import { isBalanced } from "../packet/parse";
 import { Server } from "../service/server";
 import { countOut } from "../stats";
 
+/** True where what the director says is its server's answer: not behind NAT, unless the director is that server itself. */
+export function isServersAnswer(connection: Connection): bool {
+  return connection.forward != <u32>Forward.Nat || isOwn(connection.server16);
+}
+
 /**
  * Counts an error of so many bytes about a packet whose addresses are filled. It may be about another worker's
  * connection: pieces of datagrams wait where all workers bring them, and the first gives them up. One whose time is over
@@ -29,8 +34,6 @@ export function countError(packet: Packet, bytes: u32): void {
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;
-  // Behind NAT it is no server's, unless the director is that server itself.
-  if (connection.forward == <u32>Forward.Nat && !isOwn(connection.server16)) return;
-  if (connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
+  if (!isServersAnswer(connection) || connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
   countOut(connection.server, Server.at(connection.server).service, bytes);
 }

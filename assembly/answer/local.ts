@@ -9,6 +9,7 @@ import { Server } from "../service/server";
 import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
+import { isServersAnswer } from "./count";
 import { answerEcho, isIcmpIntact } from "./echo";
 import { readHeaders6 } from "./headers6";
 import { sendIcmpError } from "./icmp";
@@ -74,6 +75,7 @@ function resetLocal(packet: Packet): void {
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
   if (index == 0) return;
   let connection = Connection.at(index);
+  if (!isServersAnswer(connection)) return;
   countOut(connection.server, Server.at(connection.server).service, resetBytes(packet.family));
   advanceReset(connection);
 }

@@ -213,7 +213,9 @@ function sumAnew(packet: Packet, inner: usize): void {
   store<u16>(icmp, 0, 2);
   if (packet.family == 6) {
     let pseudo = pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes);
-    store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo), 2);
+    let anew = ~fold64(sum(icmp, bytes) + pseudo) & 0xffff;
+    // Of the two zeros the kernel writes the other one, as for UDP (recording error_zero_sum6).
+    store<u16>(icmp, <u16>(anew == 0 ? 0xffff : anew), 2);
     return;
   }
   store<u16>(inner, 0, 10);
