@@ -60,6 +60,8 @@ export class UringDriver implements Driver {
   private writes = 0;
   private ownWrites = 0;
   private isWakeRead = false;
+  /** Somebody has woken it since the turn began: it must look at its words before it sleeps. */
+  private isWoken = false;
   private isClosing = false;
   private readonly patience = new Patience();
   private readonly asksNews = (): boolean => this.ring.hasNews;
@@ -100,6 +102,7 @@ export class UringDriver implements Driver {
 
   /** What has come by now is for the next fill, unless something is already. */
   collect(): void {
+    this.isWoken = false;
     if (this.collected === 0) this.collected = this.arrivedCount;
   }
 
@@ -200,9 +203,9 @@ export class UringDriver implements Driver {
     this.submit(0);
   }
 
-  /** True when frames have been read, or are still to be written: then nobody may sleep. */
+  /** True when frames have been read, or are still to be written, or somebody has woken it: then nobody may sleep. */
   get hasWork(): boolean {
-    return this.arrivedCount > 0 || this.ring.waiting > 0;
+    return this.isWoken || this.arrivedCount > 0 || this.ring.waiting > 0;
   }
 
   close(): void {
@@ -252,7 +255,9 @@ export class UringDriver implements Driver {
     switch (tag & ((1 << TAG_BITS) - 1)) {
       case TAG_READ: return port && this.completeRead(port, result, buffer, more);
       case TAG_WRITE: return this.completeWrite(tag >>> TAG_BITS, detail, result);
-      case TAG_WAKE: this.isWakeRead = false;
+      case TAG_WAKE:
+        this.isWakeRead = false;
+        this.isWoken = true;
     }
   }
 
