@@ -17,6 +17,7 @@ import { sweepNeighbors } from "./link/neighbor";
 import { sweepPaths } from "./link/path";
 import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, worker } from "./memory";
 import { sweepReassemblies } from "./errors/overdue";
+import { tellUnreachable } from "./errors/unreachable";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
 import { releaseServers } from "./service/removed";
 import { Server } from "./service/server";
@@ -48,7 +49,7 @@ export function tick(nowMs: u32): u32 {
 function keepHouse(): void {
   if (shared) sweepCommons();
   defend();
-  sweepNeighbors();
+  if (sweepNeighbors()) tellUnreachable();
   sweepPaths();
   releaseServers();
   lock();

@@ -55,12 +55,21 @@ export function sendOwn(hop: u32, frame: u32, bytes: u32): void {
  * Never about errors, later fragments, or group addresses.
  */
 export function sendIcmpError(packet: Packet, type: u32, code: u32, extra: u32): void {
+  tellSender(packet, type, code, extra, isLocal(packet.target));
+}
+
+/** The same of a packet that has been on its way already: then it was no longer for the director. */
+export function sendIcmpErrorOnWay(packet: Packet, type: u32, code: u32): void {
+  tellSender(packet, type, code, 0, false);
+}
+
+function tellSender(packet: Packet, type: u32, code: u32, extra: u32, asTarget: bool): void {
   if (packet.family != 4 || isError(packet) || (packet.has(PacketFlag.Fragment) && packet.fragmentOffset != 0)) {
     return drop(DropReason.ErrorSilenced);
   }
   let hop = nextHop(4, packet.source);
   if (hop == 0) return;
-  let source = isLocal(packet.target) ? packet.target : sourceFor(4, hopPort(hop), packet.source);
+  let source = asTarget ? packet.target : sourceFor(4, hopPort(hop), packet.source);
   let bytes = source == 0 ? 0 : sendIcmpErrorFrom(packet, type, code, extra, source, HOPS);
   // A problem with the header is nobody's answer (as the kernel: recording header_problem); of IPv6 it is.
   if (bytes != 0 && type != PARAMETER_PROBLEM) countError(packet, bytes);

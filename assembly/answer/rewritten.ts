@@ -1,32 +1,53 @@
-// A server's packet that cannot leave for its client once NAT has rewritten it. The kernel then tells the one it seems to
-// come from, which is the virtual address, so itself; and as a client's error about the connection that goes on to the
-// server (as the kernel: recordings pieces_uncut_nat, path_mtu6).
+// A packet that cannot leave once NAT has rewritten it: its sender is told about the packet it sent. To a server the kernel
+// means to tell the one it seems to come from, which is the virtual address, so itself; and as a client's error about the
+// connection that goes on to the server (as the kernel: recordings pieces_uncut_nat, path_mtu6, unreachable4, unreachable6).
 
 import { Connection } from "../connection/connection";
 import { Packet } from "../packet/packet";
 import { Server } from "../service/server";
-import { countIn } from "../stats";
+import { countIn, countOut } from "../stats";
 import { checksum } from "../wire/checksum";
 import { copyAddress } from "../wire/field";
-import { sendIcmpErrorFrom } from "./icmp";
+import { HOPS, sendIcmpErrorFrom } from "./icmp";
 import { sendIcmpv6ErrorFrom } from "./icmpv6";
 
-/** It has come to the director and gone on from there. */
-const HOPS: u32 = 63;
+/** To a server it has come to the director and gone on from there. */
+const HOPS_TO_SERVER: u32 = 63;
 
 /** Tells the server that its packet, rewritten to `packet`, is larger than `mtu`. The transport's checksum stays rewritten. */
 export function refuseRewritten(packet: Packet, connection: Connection, mtu: u32): void {
+  if (packet.family == 4) tellServer(packet, connection, 3, 4, mtu);
+  else tellServer(packet, connection, 2, 0, mtu);
+}
+
+/** Tells the server of its packet to a client, rewritten to `packet`. */
+export function tellServer(packet: Packet, connection: Connection, type: u32, code: u32, extra: u32): void {
+  restoreEnd(packet, 0, connection.server16, connection.serverPort);
+  let bytes = send(packet, type, code, extra, connection.virtual16, HOPS_TO_SERVER);
+  if (bytes != 0) countIn(connection.server, Server.at(connection.server).service, bytes);
+}
+
+/** Tells the client of its packet to the server, rewritten to `packet`. */
+export function tellClientRewritten(packet: Packet, connection: Connection, type: u32, code: u32): void {
+  restoreEnd(packet, 1, connection.virtual16, connection.virtualPort);
+  let bytes = send(packet, type, code, 0, connection.virtual16, HOPS);
+  if (bytes != 0) countOut(connection.server, Server.at(connection.server).service, bytes);
+}
+
+/** Puts back the address and port of one end: 0 the source, 1 the target. */
+function restoreEnd(packet: Packet, end: u32, address: usize, port: u16): void {
   if (packet.family == 4) {
-    store<u32>(packet.l3, connection.serverAddress, 12);
+    store<u32>(<usize>packet.l3 + (<usize>end << 2), load<u32>(address, 12), 12);
     store<u16>(packet.l3, 0, 10);
     store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
   } else {
-    copyAddress(packet.l3 + 8, connection.server16);
+    copyAddress(<usize>packet.l3 + 8 + (<usize>end << 4), address);
   }
-  store<u16>(packet.l4, connection.serverPort);
+  store<u16>(<usize>packet.l4 + (<usize>end << 1), port);
   packet.fillAddresses();
-  let bytes = packet.family == 4
-    ? sendIcmpErrorFrom(packet, 3, 4, mtu, connection.virtual16, HOPS)
-    : sendIcmpv6ErrorFrom(packet, 2, 0, mtu, connection.virtual16, HOPS);
-  if (bytes != 0) countIn(connection.server, Server.at(connection.server).service, bytes);
+}
+
+function send(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
+  if (packet.family == 4) return sendIcmpErrorFrom(packet, type, code, extra, source, hops);
+  return sendIcmpv6ErrorFrom(packet, type, code, extra, source, hops);
 }

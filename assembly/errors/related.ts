@@ -57,7 +57,10 @@ function handleError(packet: Packet): bool {
     ports = inner + headerBytes;
     let tunnelled = tunnelledConnection(packet, inner);
     if (tunnelled != 0) {
-      if (isIntact(packet)) tellClient(packet, tunnelled, inner);
+      if (isIntact(packet)) {
+        tellClient(packet, tunnelled, inner);
+        drop(DropReason.LocalConsumed);
+      }
       return true;
     }
     protocol = load<u8>(inner, 9);

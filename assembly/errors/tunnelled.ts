@@ -2,7 +2,7 @@
 // the client can mend it, so it is told in turn, about its own packet (RFC 2003 section 4.4).
 
 import { STATE_EMBEDDED } from "../abi/layout";
-import { DropReason, Protocol, TunnelType } from "../abi/enums";
+import { Protocol, TunnelType } from "../abi/enums";
 import { sendIcmpError } from "../answer/icmp";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
@@ -12,7 +12,7 @@ import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
 import { tunnelAt } from "../service/ends";
 import { Server } from "../service/server";
-import { countOut, drop } from "../stats";
+import { countOut } from "../stats";
 import { get16, mapAddress } from "../wire/field";
 
 const UNREACHABLE: u32 = 3;
@@ -109,7 +109,7 @@ export function tellClient(packet: Packet, index: u32, outer: usize): void {
   let extra = bswap<u32>(load<u32>(packet.l4, 4));
   if (type == UNREACHABLE && code == FRAGMENTATION_NEEDED) {
     let mtu = rememberPath4(outer, get16(packet.l4 + 6));
-    if ((load<u8>(inner, 6) & 0x40) == 0) return drop(DropReason.LocalConsumed);
+    if ((load<u8>(inner, 6) & 0x40) == 0) return;
     let overhead = <u32>(inner - outer);
     extra = mtu > IPV4_MTU_MIN + overhead ? mtu - overhead : mtu;
   }
@@ -124,5 +124,4 @@ export function tellClient(packet: Packet, index: u32, outer: usize): void {
   // Counted twice, as in the kernel: here as it was quoted, and again as the message that leaves.
   countOut(connection.server, Server.at(connection.server).service, packet.end - <u32>inner);
   sendIcmpError(told, type, code, extra);
-  drop(DropReason.LocalConsumed);
 }

@@ -1,22 +1,22 @@
 // Neighbours: who is reached by which hardware address, and the frames that wait for an answer.
 
 import {
-  CONTROL_BASE, CONTROL_NEIGHBORS_USED, CONTROL_PENDING_ORDER, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
+  CONTROL_BASE, CONTROL_NEIGHBORS_USED, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
   NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NARROWEST, NEIGHBOR_NEXT,
-  NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_BASE,
-  PENDING_BYTES, PENDING_FLAGS, PENDING_FRAME, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PENDING_ORDER, PORT_FLAGS, PORT_MAC,
-  PORT_MTU, SLOT_HEADROOM,
+  NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES,
+  PENDING_FLAGS, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PORT_FLAGS, PORT_MAC, PORT_MTU, SLOT_HEADROOM,
 } from "../abi/layout";
 import { ControlError, DropReason, NeighborState } from "../abi/enums";
-import { NEIGHBORS_MAX, PENDING_MAX, PENDING_PER_NEIGHBOR } from "../abi/limits";
+import { NEIGHBORS_MAX, PENDING_PER_NEIGHBOR } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
-import { append, ownFrame } from "../packet/slot";
+import { append } from "../packet/slot";
 import { drop } from "../stats";
 import { copyAddress, sameAddress } from "../wire/field";
 import { lock, now, since, unlock } from "../memory";
 import { askArp, askNdp } from "./ask";
 import { portAt } from "./local";
 import { routesChanged } from "./generation";
+import { firstWaiting, GIVEN_UP, keepWaiting, takeWaiting } from "./waiting";
 
 /** How long an answer is believed without asking again. */
 export const FRESH_MS: u32 = 30000;
@@ -210,63 +210,48 @@ function askNow(neighbor: usize): void {
   else askNdp(port, neighbor);
 }
 
-function pendingAt(place: u32): usize {
-  return <usize>PENDING_BASE + <usize>place * PENDING_BYTES;
-}
-
 function wait(index: u32, frame: u32, bytes: u32, flags: u32): void {
   let neighbor = neighborAt(index);
   let waiting = <u32>load<u16>(neighbor, NEIGHBOR_PENDING);
-  if (bytes > WAITING_BYTES_MAX || waiting >= PENDING_PER_NEIGHBOR) return drop(DropReason.NeighborUnreachable);
-  for (let place: u32 = 0; place < PENDING_MAX; place++) {
-    let pending = pendingAt(place);
-    if (load<u32>(pending, PENDING_NEIGHBOR) != 0) continue;
-    let order = load<u32>(CONTROL_BASE, CONTROL_PENDING_ORDER) + 1;
-    store<u32>(CONTROL_BASE, order, CONTROL_PENDING_ORDER);
-    store<u32>(pending, index, PENDING_NEIGHBOR);
-    store<u32>(pending, bytes, PENDING_FRAME_BYTES);
-    store<u32>(pending, order, PENDING_ORDER);
-    store<u32>(pending, flags, PENDING_FLAGS);
-    memory.copy(pending + PENDING_FRAME - 10, frame - 10, bytes + 10);
-    store<u16>(neighbor, <u16>(waiting + 1), NEIGHBOR_PENDING);
-    return;
+  if (bytes > WAITING_BYTES_MAX || waiting >= PENDING_PER_NEIGHBOR || !keepWaiting(index, frame, bytes, flags)) {
+    return drop(DropReason.NeighborUnreachable);
   }
-  drop(DropReason.NeighborUnreachable);
+  store<u16>(neighbor, <u16>(waiting + 1), NEIGHBOR_PENDING);
 }
 
 /** Sends what waited, in the order it came. */
 function sendPending(index: u32): void {
   let neighbor = neighborAt(index);
   while (load<u16>(neighbor, NEIGHBOR_PENDING) != 0) {
-    let first: usize = 0;
-    for (let place: u32 = 0; place < PENDING_MAX; place++) {
-      let pending = pendingAt(place);
-      if (load<u32>(pending, PENDING_NEIGHBOR) != index) continue;
-      if (first == 0 || load<u32>(pending, PENDING_ORDER) < load<u32>(first, PENDING_ORDER)) first = pending;
-    }
     store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_PENDING) - 1, NEIGHBOR_PENDING);
+    let first = firstWaiting(index);
     if (first == 0) continue;
-    store<u32>(first, 0, PENDING_NEIGHBOR);
-    let frame = ownFrame();
-    if (frame == 0) continue;
     let bytes = load<u32>(first, PENDING_FRAME_BYTES);
-    memory.copy(frame - 10, first + PENDING_FRAME - 10, bytes + 10);
-    transmit(index, frame, bytes, load<u32>(first, PENDING_FLAGS));
+    let frame = takeWaiting(first);
+    if (frame != 0) transmit(index, frame, bytes, load<u32>(first, PENDING_FLAGS));
   }
 }
 
 function dropPending(index: u32): void {
-  for (let place: u32 = 0; place < PENDING_MAX; place++) {
-    let pending = pendingAt(place);
-    if (load<u32>(pending, PENDING_NEIGHBOR) != index) continue;
-    store<u32>(pending, 0, PENDING_NEIGHBOR);
+  for (let first = firstWaiting(index); first != 0; first = firstWaiting(index)) {
+    store<u32>(first, 0, PENDING_NEIGHBOR);
     drop(DropReason.NeighborUnreachable);
   }
   store<u16>(neighborAt(index), 0, NEIGHBOR_PENDING);
 }
 
-/** Each tick: asks again, and gives up on who never answers. */
-export function sweepNeighbors(): void {
+/** Frees a neighbour that never answered. What waited for it now waits to be told of: see errors/unreachable.ts. */
+function giveUp(index: u32): void {
+  for (let first = firstWaiting(index); first != 0; first = firstWaiting(index)) {
+    store<u32>(first, GIVEN_UP, PENDING_NEIGHBOR);
+    drop(DropReason.NeighborUnreachable);
+  }
+  free(index);
+}
+
+/** Each tick: asks again, and gives up on who never answers. True when somebody was given up. */
+export function sweepNeighbors(): bool {
+  let anyGivenUp = false;
   let used = load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED);
   for (let index: u32 = 1; index < used; index++) {
     let neighbor = neighborAt(index);
@@ -274,10 +259,17 @@ export function sweepNeighbors(): void {
     if (tries == 0 || load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) continue;
     if (since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) continue;
     lock();
-    if (tries >= TRIES_MAX) free(index);
-    else ask(index);
+    // Another worker may have heard of it meanwhile.
+    tries = load<u16>(neighbor, NEIGHBOR_TRIES);
+    if (tries >= TRIES_MAX) {
+      giveUp(index);
+      anyGivenUp = true;
+    } else if (tries != 0) {
+      ask(index);
+    }
     unlock();
   }
+  return anyGivenUp;
 }
 
 /** The MTU of the port a neighbour is reached by. */

@@ -8,8 +8,8 @@ export function maskedFrame(hex: string): string {
   const frame = Buffer.from(hex, "hex");
   if (frame.readUInt16BE(12) === 0x0800) {
     const source = frame.subarray(26, 30).join(".");
-    // What the virtual address tells a NAT server of its own packet has gone through the director once (recording pieces_uncut_nat).
-    const toServer = frame[22] === 63 && frame[34] === 3 && frame[35] === 4 && frame.subarray(30, 33).join(".") === "10.0.2";
+    // What the virtual address tells a NAT server of its own packet has gone through the director once (recordings pieces_uncut_nat, unreachable4).
+    const toServer = frame[22] === 63 && frame[34] === 3 && (frame[35] === 1 || frame[35] === 4) && frame.subarray(30, 33).join(".") === "10.0.2";
     const own = source === "10.0.1.1" || source === "10.0.2.1" || (frame[23] === 1 && isVirtual(source) && (frame[22] === 64 || toServer));
     if (own) frame.fill(0, 18, 20).fill(0, 24, 26);
     // GUE's source port is a hash with a secret of the boot; its checksum follows. Later pieces have neither.

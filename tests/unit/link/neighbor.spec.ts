@@ -1,7 +1,7 @@
 // Neighbours: learnt, permanent, forgotten; frames wait for an answer and leave in order.
 
 import {
-  ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PORT_FLAGS, PORT_MTU,
+  ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PENDING_FRAME_BYTES, PORT_FLAGS, PORT_MTU,
 } from "../../../assembly/abi/layout";
 import { DropReason, NeighborState, PortFlag } from "../../../assembly/abi/enums";
 import { PENDING_PER_NEIGHBOR } from "../../../assembly/abi/limits";
@@ -9,6 +9,7 @@ import { portAt } from "../../../assembly/link/local";
 import {
   addPermanent, findNeighbor, learn, neighborAt, removeNeighbor, sweepNeighbors, touchNeighbor, transmit,
 } from "../../../assembly/link/neighbor";
+import { firstWaiting, GIVEN_UP, takeWaiting } from "../../../assembly/link/waiting";
 import { drops, setNow, transmitList } from "../../../assembly/memory";
 import { beginBatch, transmitCount } from "../../../assembly/packet/slot";
 import { mapAddress } from "../../../assembly/wire/field";
@@ -88,6 +89,34 @@ describe("neighbours", () => {
       sweepNeighbors();
     }
     expect(findNeighbor(4, PORT, ADDRESS)).toBe(0);
+    expect(dropped(DropReason.NeighborUnreachable)).toBe(1);
+  });
+
+  it("that never answer leave what waited to those who tell its senders, in the order it came", () => {
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    for (let i: u32 = 0; i < 2; i++) {
+      store<u32>(FRAME, 0xabc0 + i, 20);
+      transmit(index, FRAME, 60 + i, 0);
+    }
+    for (let second: u32 = 2; second < 4; second++) {
+      setNow(second * 1000);
+      expect(sweepNeighbors()).toBe(false);
+      expect(firstWaiting(GIVEN_UP)).toBe(0);
+    }
+    setNow(4000);
+    expect(sweepNeighbors()).toBe(true);
+    for (let i: u32 = 0; i < 2; i++) {
+      let waiting = firstWaiting(GIVEN_UP);
+      expect(load<u32>(waiting, PENDING_FRAME_BYTES)).toBe(60 + i);
+      expect(load<u32>(takeWaiting(waiting), 20)).toBe(0xabc0 + i);
+    }
+    expect(firstWaiting(GIVEN_UP)).toBe(0);
+  });
+
+  it("that the operator removes leave nothing to tell", () => {
+    transmit(touchNeighbor(4, PORT, ADDRESS), FRAME, 60, 0);
+    removeNeighbor(4, PORT, ADDRESS);
+    expect(firstWaiting(GIVEN_UP)).toBe(0);
     expect(dropped(DropReason.NeighborUnreachable)).toBe(1);
   });
 
