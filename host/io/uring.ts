@@ -60,8 +60,7 @@ export class UringDriver implements Driver {
   private writes = 0;
   private ownWrites = 0;
   private isWakeRead = false;
-  /** Somebody has woken it since the turn began: it must look at its words before it sleeps. */
-  private isWoken = false;
+  private isWoken = false; // since the turn began: it must look at its words before it sleeps
   private isClosing = false;
   private readonly patience = new Patience();
   private readonly asksNews = (): boolean => this.ring.hasNews;
@@ -255,8 +254,7 @@ export class UringDriver implements Driver {
     switch (tag & ((1 << TAG_BITS) - 1)) {
       case TAG_READ: return port && this.completeRead(port, result, buffer, more);
       case TAG_WRITE: return this.completeWrite(tag >>> TAG_BITS, detail, result);
-      case TAG_WAKE:
-        this.isWakeRead = false;
+      case TAG_WAKE: this.isWakeRead = false;
         this.isWoken = true;
     }
   }
