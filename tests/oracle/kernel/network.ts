@@ -36,12 +36,16 @@ function portLines(port: PortConfig): string[] {
   ];
 }
 
-/** Every neighbour is permanent: no guest ever asks for one. */
+/**
+ * Every neighbour is permanent: no guest ever asks for one. IPv6's gateways are known as routers: what was told of a path behind
+ * one that is not, a kernel forgets within half a minute.
+ */
 function batchLines(config: Config): string[] {
+  const isRouter = (address: string): boolean => address.includes(":") && config.routes.some((one) => one.via === address);
   const name = (index: number): string => config.ports.find((port) => port.index === index)?.name ?? "";
   return [
     ...config.ports.flatMap((port) => port.addresses.map((address) => `addr add ${address} dev ${port.name}${address.includes(":") ? " nodad" : ""}`)),
-    ...config.neighbors.map((one) => `neigh add ${one.address} lladdr ${one.mac} dev ${name(one.port)} nud permanent`),
+    ...config.neighbors.map((one) => `neigh add ${one.address} lladdr ${one.mac} dev ${name(one.port)} nud permanent${isRouter(one.address) ? " router" : ""}`),
     ...config.routes.map((one) => `route add ${one.to}${one.via === undefined ? "" : ` via ${one.via}`} dev ${name(one.port)}`),
   ];
 }
