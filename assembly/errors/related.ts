@@ -1,6 +1,7 @@
 // ICMP errors about packets of a connection: both the error and the packet inside it are rewritten.
 
 import { ConnectionFlag, DropReason, Forward, Protocol, Sysctl } from "../abi/enums";
+import { isIcmpIntact } from "../answer/echo";
 import { Connection } from "../connection/connection";
 import { closeConnection } from "../connection/open";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
@@ -132,10 +133,7 @@ function openEmbedded(packet: Packet, protocol: u32, ports: usize): u32 {
 }
 
 function isIntact(packet: Packet): bool {
-  let bytes = packet.end - packet.l4;
-  let pseudo: u64 = packet.family == 6
-    ? pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Icmpv6, bytes) : 0;
-  if (fold64(sum(packet.l4, bytes) + pseudo) == 0xffff) return true;
+  if (isIcmpIntact(packet)) return true;
   drop(DropReason.IcmpBad);
   return false;
 }

@@ -13,9 +13,9 @@ import { helpToClient } from "../helper/table";
 import { hopMtu } from "../link/neighbor";
 import { pathMtu, routedMtu4 } from "../link/path";
 import { refuseRewritten } from "../answer/rewritten";
-import { isTracking4 } from "../service/service";
 import { emit } from "./emit";
 import { hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./hop";
+import { isUncut4 } from "./pieces";
 import { sendInSegments } from "./segment";
 
 /** Where the checksum lies in a TCP and in a UDP header. */
@@ -121,9 +121,4 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
 /** What a router measures a packet to a client by: IPv6 asks the path only when the packet leaves. */
 function routedMtu(packet: Packet, connection: Connection, hop: u32): u32 {
   return packet.family == 4 ? routedMtu4(connection.client16, hopMtu(hop)) : hopMtu(hop);
-}
-
-/** Pieces of IPv4 that may not be cut were put together after their sizes were looked at, and are not cut again. */
-function isUncut4(packet: Packet): bool {
-  return packet.family == 4 && packet.has(PacketFlag.Reassembled) && mayNotFragment(packet) && !isTracking4();
 }

@@ -10,7 +10,7 @@ import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
 import { checksum } from "../wire/checksum";
 import { get16, set16 } from "../wire/field";
-import { wireBytes } from "./hop";
+import { mayNotFragment, wireBytes } from "./hop";
 
 /** Where an IPv6 header has the source. */
 const SOURCE6: u32 = 8;
@@ -22,6 +22,11 @@ const SOURCE6: u32 = 8;
 export function needsPieces(packet: Packet, mtu: u32): bool {
   if (wireBytes(packet) > mtu) return true;
   return packet.has(PacketFlag.Reassembled) && (packet.family == 4 || packet.ipBytes > largestPiece(packet));
+}
+
+/** True for pieces of IPv4 that may not be cut: they were put together after their sizes were looked at, and are not cut again. */
+export function isUncut4(packet: Packet): bool {
+  return packet.family == 4 && packet.has(PacketFlag.Reassembled) && mayNotFragment(packet) && !isTracking4();
 }
 
 /** Sends a packet in pieces: those it came in when they fit, else as large as the way allows. */

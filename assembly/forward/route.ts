@@ -4,8 +4,8 @@ import { DropReason } from "../abi/enums";
 import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
-import { Packet, PacketFlag } from "../packet/packet";
-import { isJoining, isTracking4 } from "../service/service";
+import { Packet } from "../packet/packet";
+import { isJoining } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
@@ -13,6 +13,7 @@ import { hopMtu } from "../link/neighbor";
 import { pathMtu, routedMtu4 } from "../link/path";
 import { emit } from "./emit";
 import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { isUncut4 } from "./pieces";
 import { deliver } from "./toserver";
 
 export function routePacket(packet: Packet): void {
@@ -21,7 +22,7 @@ export function routePacket(packet: Packet): void {
   takeHop(packet);
   // Pieces that may not be cut are put together, but not cut again (as the kernel: recording pieces_uncut).
   let mtu = packet.family == 4 ? routedMtu4(packet.target, hopMtu(hop)) : pathMtu(packet.target, hopMtu(hop));
-  if (packet.family == 4 && packet.has(PacketFlag.Reassembled) && mayNotFragment(packet) && !isTracking4()) return refuseSize(packet, mtu);
+  if (isUncut4(packet)) return refuseSize(packet, mtu);
   // Of IPv6 the whole path is asked only when the packet leaves (as the kernel: recording path_mtu6).
   if (packet.family == 6 && wireBytes(packet) > mtu) return refuseSize(packet, mtu);
   emit(packet, hop, mtu);

@@ -13,12 +13,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import koffi from "koffi";
 import { endWithParent } from "../../host/lab/process.js";
 import { addressOf, bind, checked, setsockopt, socket, write } from "../../host/io/sys/libc.js";
+import { ADDRESS_BYTES, AF_INET, socketAddress } from "./socketaddress.js";
 
-const AF_INET = 2;
 const SOCK_DGRAM = 2;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
-const ADDRESS_BYTES = 16; // struct sockaddr_in
 /** Datagrams of a long frame, and bytes of each. */
 const SEGMENTS = 12;
 const SEGMENT_BYTES = 1200;
@@ -36,14 +35,6 @@ const GROUP_PAUSE_MS = 1100;
 const RECEIVE_BYTES = 4 << 20;
 
 const connect: (fd: number, address: number, bytes: number) => number = koffi.load(null).func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
-
-function socketAddress(host: string, port: number): Buffer {
-  const address = Buffer.alloc(ADDRESS_BYTES);
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(port, 2);
-  address.set(host.split(".").map(Number), 4);
-  return address;
-}
 
 function receive(port: number): void {
   const one = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });

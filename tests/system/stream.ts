@@ -6,25 +6,16 @@
 
 import koffi from "koffi";
 import { addressOf, bind, checked, close, read, socket, write } from "../../host/io/sys/libc.js";
+import { ADDRESS_BYTES, AF_INET, socketAddress } from "./socketaddress.js";
 
-const AF_INET = 2;
 const SOCK_STREAM = 1;
 const BACKLOG = 128;
-const ADDRESS_BYTES = 16; // struct sockaddr_in
 const TEXT_BYTES_MAX = 256;
 
 const libc = koffi.load(null);
 const listen: (fd: number, backlog: number) => number = libc.func("listen", "int", ["int", "int"]);
 const accept: (fd: number, address: number, bytes: number) => number = libc.func("accept", "int", ["int", "uintptr_t", "uintptr_t"]);
 const connect: (fd: number, address: number, bytes: number) => number = libc.func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
-
-function socketAddress(host: string, port: number): Buffer {
-  const address = Buffer.alloc(ADDRESS_BYTES);
-  address.writeUInt16LE(AF_INET, 0);
-  address.writeUInt16BE(port, 2);
-  address.set(host.split(".").map(Number), 4);
-  return address;
-}
 
 const buffer = Buffer.alloc(TEXT_BYTES_MAX);
 
