@@ -154,8 +154,8 @@ function expectServer(connection: Connection, client: usize): bool {
   let known = lookup(FROM_CLIENT, connection.family, <u32>Protocol.Tcp, client, port(dataPort), connection.virtual16, virtualPort);
   let data = Connection.at(known);
   lookAt(before);
-  // A client may name another host (RFC 959 section 5.2), but not disturb that host's connections.
-  if (known != 0 && !connection.clientIs(client)) return true;
+  // A client may name another host (RFC 959 section 5.2), but not disturb that host's connections: only what still waits, waits anew.
+  if (known != 0 && !connection.clientIs(client) && data.state != <u8>TcpState.Listen) return true;
   if (known != 0 && owner != worker) return askToListen(owner, data);
   return announce(connection, FROM_CLIENT, known, client, port(dataPort), virtualPort, portBelow(connection.serverPort));
 }

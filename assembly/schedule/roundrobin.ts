@@ -65,11 +65,20 @@ function nextTurn(service: Service, greatest: u32): void {
   service.current = min<i32>(next, <i32>greatest - (divisor - 1));
 }
 
-/** Everybody is full: the turns have run down, as if each had been asked. */
+/**
+ * Everybody is full: the turns have run down, as if each had been asked. Where one had begun that asked for more than the least,
+ * the walk has come to the end after it, and begins anew; else all have been asked up to the last chosen server (as the kernel:
+ * recording wrr_full).
+ */
 function nobody(service: Service): u32 {
   if (service.maximum == 0) return 0;
   let divisor = <i32>service.divisor;
-  service.current = service.cursor == 0 ? <i32>service.maximum - (divisor - 1) : 1 + (service.current - 1) % divisor;
+  if (service.cursor == 0 || service.current > divisor) {
+    service.cursor = 0;
+    service.current = <i32>service.maximum - (divisor - 1);
+  } else {
+    service.current = 1;
+  }
   return 0;
 }
 

@@ -25,7 +25,7 @@ export const SIX: Sides = { client: "fd00:1:0:0:0:0:0:50", virtual: "fd00:1:0:0:
 /** One record of the connection table that is in use. */
 export interface Entry { clientPort: number; virtualPort: number; state: number; children: number; awaited: boolean }
 
-export interface Speech { text?: string; seq: number; ack: number; flags?: number; options?: number[]; port?: number; farPort?: number }
+export interface Speech { target?: string; text?: string; seq: number; ack: number; flags?: number; options?: number[]; port?: number; farPort?: number }
 
 /** An FTP service with one server, and everything that is said through it. */
 export class Dialog {

@@ -160,17 +160,21 @@ test("FTP: a mapped address is no IPv6 client's", async () => {
   assert.equal(dialog.entries().length, 1);
 });
 
-test("FTP: PORT does not touch the data connection of another client", async () => {
+test("FTP: PORT with another host's name has what waits there wait anew, and leaves what has begun alone", async () => {
   const dialog = await Dialog.open();
   dialog.login();
-  dialog.client({ seq: 1001, ack: 5001, text: "PORT 10,0,1,51,160,1\r\n" });
+  const named = "PORT 198,18,0,9,160,1\r\n";
+  dialog.client({ seq: 1001, ack: 5001, text: named });
   assert.equal(dialog.entries().length, 2, "another host may be named");
-  const record = dialog.entries();
   dialog.pass(60);
-  dialog.client({ seq: 1023, ack: 5001, text: "PORT 10,0,1,51,160,1\r\n" });
-  assert.deepEqual(dialog.entries(), record);
+  dialog.client({ seq: 1023, ack: 5001, text: named });
   dialog.pass(62);
-  assert.equal(dialog.entries().length, 1, "its time was not begun anew");
+  assert.equal(dialog.entries().length, 2, "its time was begun anew");
+  dialog.server({ seq: 2, ack: 1, flags: ACK, target: "198.18.0.9", port: 20, farPort: 40961 });
+  assert.equal(dialog.entries()[1]?.state, TcpState.Established);
+  const begun = dialog.entries();
+  dialog.client({ seq: 1045, ack: 5001, text: named });
+  assert.deepEqual(dialog.entries(), begun);
 });
 
 test("FTP: other ports by request, and no help outside NAT", async () => {
