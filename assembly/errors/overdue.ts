@@ -7,12 +7,13 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
-import { IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt, TRACKED } from "../packet/fragment";
+import {
+  FRAGMENT_HEADER_BYTES, IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt, TRACKED,
+} from "../packet/fragment";
 import { Packet } from "../packet/packet";
 import { drop } from "../stats";
 import { set16 } from "../wire/field";
 
-const FRAGMENT_HEADER_BYTES: u32 = 8;
 const TIME_EXCEEDED4: u32 = 11;
 const TIME_EXCEEDED6: u32 = 3;
 const REASSEMBLY: u32 = 1;

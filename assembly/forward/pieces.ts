@@ -5,10 +5,10 @@ import { nextIdentification6, sendOwn } from "../answer/icmp";
 import { isLocal } from "../link/local";
 import { Packet, PacketFlag } from "../packet/packet";
 import { cameAsIpv4, largestPiece, pieceBytes, pieceCount, pieceOffset, recutMtu } from "../packet/sizes";
-import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { OWN_PACKET_BYTES, ownFrame } from "../packet/slot";
 import { isTracking4 } from "../service/service";
 import { drop } from "../stats";
-import { checksum } from "../wire/checksum";
+import { seal4 } from "../wire/checksum";
 import { get16, set16 } from "../wire/field";
 import { mayNotFragment, wireBytes } from "./hop";
 
@@ -34,6 +34,7 @@ export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
   let headerBytes: u32 = packet.family == 4 ? (<u32>load<u8>(packet.l3) & 15) << 2 : 40;
   let dataAt = packet.l3 + headerBytes;
   let total = packet.end - dataAt;
+  mtu = min(mtu, OWN_PACKET_BYTES);
   // What leaves with an address of ours (a tunnel's, a service's) has a name of ours: two senders' may be the same.
   if (packet.family == 6 && isLocal(packet.l3 + SOURCE6)) packet.fragmentId = nextIdentification6();
   if (packet.has(PacketFlag.Reassembled) && largestPiece(packet) <= mtu && dataAt == packet.l4) {
@@ -59,7 +60,7 @@ function isMerged(packet: Packet): bool {
 
 function sendPiece(packet: Packet, hop: u32, headerBytes: u32, offset: u32, bytes: u32, total: u32): void {
   let extra: u32 = packet.family == 6 ? 8 : 0;
-  if (headerBytes + extra + bytes + 14 > OWN_FRAME_BYTES) return drop(DropReason.TooBig);
+  if (headerBytes + extra + bytes > OWN_PACKET_BYTES) return drop(DropReason.TooBig);
   let frame = ownFrame();
   if (frame == 0) return;
   let l3 = <usize>frame + 14;
@@ -75,8 +76,7 @@ function writePiece4(packet: Packet, l3: usize, headerBytes: u32, offset: u32, b
   set16(l3 + 2, headerBytes + bytes);
   let before = get16(packet.l3 + 6);
   set16(l3 + 6, (before & 0x4000) | ((before & 0x2000) | (more ? 0x2000 : 0)) | ((before & 0x1fff) + (offset >> 3)));
-  store<u16>(l3, 0, 10);
-  store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+  seal4(l3, headerBytes);
 }
 
 function writePiece6(packet: Packet, l3: usize, offset: u32, bytes: u32, more: bool): void {

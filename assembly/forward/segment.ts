@@ -3,12 +3,12 @@
 import { DropReason, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { Packet, PacketFlag } from "../packet/packet";
-import { OWN_FRAME_BYTES, ownFrame } from "../packet/slot";
+import { OWN_FRAME_BYTES, OWN_PACKET_BYTES, ownFrame } from "../packet/slot";
 import { packets } from "../memory";
 import { GROUP_MAX } from "../abi/limits";
 import { PACKET_BYTES } from "../abi/layout";
 import { drop } from "../stats";
-import { checksum, fold64, sum } from "../wire/checksum";
+import { fold64, seal4, sum } from "../wire/checksum";
 import { get16, get32, set16, set32 } from "../wire/field";
 import { pseudoOf } from "../answer/reset";
 import { encapsulate } from "./encapsulate";
@@ -24,7 +24,7 @@ export function sendSegments(packet: Packet, hop: u32, mtu: u32): void {
 
 /** Cuts a TCP packet that grew beyond what its hop takes. */
 export function sendInSegments(packet: Packet, hop: u32, mtu: u32): void {
-  packet.segmentBytes = <u16>(mtu - (packet.l4 - packet.l3) - ((<u32>load<u8>(packet.l4, 12) >> 4) << 2));
+  packet.segmentBytes = <u16>(min(mtu, OWN_PACKET_BYTES) - (packet.l4 - packet.l3) - ((<u32>load<u8>(packet.l4, 12) >> 4) << 2));
   cut(packet, null, hop, mtu);
 }
 
@@ -38,8 +38,10 @@ function cut(packet: Packet, connection: Connection | null, hop: u32, mtu: u32):
   let tcp = packet.protocol == <u8>Protocol.Tcp;
   let headerEnd = packet.l4 + (tcp ? (<u32>load<u8>(packet.l4, 12) >> 4) << 2 : 8);
   let segmentBytes = <u32>packet.segmentBytes;
-  if (headerEnd > packet.end || segmentBytes == 0) return drop(DropReason.SegmentBad);
+  if (headerEnd >= packet.end || segmentBytes == 0) return drop(DropReason.SegmentBad);
   let headers = headerEnd - packet.frame;
+  // A stream may be cut anywhere, datagrams may not.
+  if (tcp) segmentBytes = min(segmentBytes, OWN_FRAME_BYTES - headers);
   if (headers + segmentBytes > OWN_FRAME_BYTES) return drop(DropReason.SegmentBad);
   let segment = changetype<Packet>(packets + <usize>GROUP_MAX * PACKET_BYTES);
   let total = packet.end - headerEnd;
@@ -68,8 +70,7 @@ function writeHeaders(segment: Packet, packet: Packet, offset: u32, last: bool, 
   if (segment.family == 4) {
     set16(l3 + 2, segment.end - segment.l3);
     set16(l3 + 4, get16(packet.l3 + 4) + count);
-    store<u16>(l3, 0, 10);
-    store<u16>(l3, <u16>checksum(l3, segment.l4 - segment.l3), 10);
+    seal4(l3, segment.l4 - segment.l3);
   } else {
     set16(l3 + 4, segment.end - segment.l3 - 40);
   }

@@ -7,24 +7,34 @@
 //          76 IPv4: largest piece that may not be cut | 128 pieces: offset u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
-import { CONTROL_BASE, CONTROL_DATAGRAM_ORDER, REASSEMBLIES_BASE, REASSEMBLY_BYTES, STATE_DATAGRAMS } from "../abi/layout";
+import { CONTROL_BASE, CONTROL_DATAGRAM_ORDER, REASSEMBLIES_BASE, REASSEMBLY_BYTES, SLOT_HEADROOM, STATE_DATAGRAMS } from "../abi/layout";
 import { DropReason, Protocol } from "../abi/enums";
 import { FRAGMENTS_MAX, REASSEMBLIES_MAX } from "../abi/limits";
 import { lock, now, state, unlock, worker } from "../memory";
 import { drop } from "../stats";
-import { checksum } from "../wire/checksum";
+import { seal4 } from "../wire/checksum";
 import { copyAddress, get16, sameAddress, set16 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
 
+const RECORD_BYTES: usize = 12;
+const RECORD_TOTAL: usize = 48;
 export const RECORD_PIECES: usize = 52;
 export const RECORD_HEADER_BYTES: usize = 56;
+const RECORD_PORT: usize = 60;
 export const RECORD_LARGEST: usize = 64;
 export const RECORD_NEXT_AT: usize = 68;
 const RECORD_ORDER: usize = 72;
 const RECORD_UNCUT: usize = 76;
 export const PIECES: usize = 128;
 export const PAYLOAD: usize = 4096;
+/** Of IPv6, with each piece. */
+export const FRAGMENT_HEADER_BYTES: u32 = 8;
 const PAYLOAD_MAX: u32 = 65515;
+/** What stands before the payload beside the list of pieces: headers longer than a common frame, and what may be put before them. */
+const HEADERS_MAX: u32 = <u32>PAYLOAD - <u32>PIECES - (FRAGMENTS_MAX << 2) - SLOT_HEADROOM - FRAGMENT_HEADER_BYTES;
+/** The most that a length field of IP can say. */
+const LENGTH_MAX: u32 = 65535;
+const IPV6_BYTES: u32 = 40;
 /** The last byte that a fragment header can speak of lies before this. */
 const REACH_MAX: u32 = 65535;
 /** What became of a piece. */
@@ -131,36 +141,50 @@ function takeIn(packet: Packet, joinsAll: bool): Joining {
   let odd = packet.family == 6 ? oddity(packet, joinsAll) : Joining.Waits;
   if (odd != Joining.Waits) return odd;
   let offset = packet.fragmentOffset;
-  let payloadAt = packet.l4;
-  let bytes = packet.end - payloadAt;
+  let bytes = packet.end - packet.l4;
   // What an IPv4 piece before others has beyond a multiple of eight is cut off (as the kernel: recording odd_pieces).
   if (packet.family == 4 && packet.moreFragments != 0) bytes &= ~7;
-  if (bytes == 0 || offset + bytes > PAYLOAD_MAX) {
+  if (bytes == 0 || offset + bytes > PAYLOAD_MAX || headerBytesOf(packet) > HEADERS_MAX) {
     if (bytes == 0 && packet.family == 4) spoil(known(packet));
     drop(DropReason.FragmentBad);
     return Joining.Waits;
   }
   let record = find(packet);
   if (record == 0 || !note(record, offset, bytes, packet.moreFragments == 0, packet.family)) return Joining.Waits;
-  memory.copy(record + PAYLOAD + offset, payloadAt, bytes);
-  store<u32>(record, load<u32>(record, 12) + bytes, 12);
-  store<u32>(record, packet.port, 60);
-  let headerBytes: u32 = packet.family == 6 ? packet.fragmentHeader - packet.l3 : packet.l4 - packet.l3;
-  let pieceBytes = bytes + headerBytes + (packet.family == 6 ? 8 : 0);
-  if (pieceBytes > load<u32>(record, RECORD_LARGEST)) store<u32>(record, pieceBytes, RECORD_LARGEST);
-  if (packet.family == 4 && (load<u8>(packet.l3, 6) & 0x40) != 0 && pieceBytes > load<u32>(record, RECORD_UNCUT)) store<u32>(record, pieceBytes, RECORD_UNCUT);
-  if (offset == 0) {
-    store<u32>(record, headerBytes, 56);
-    memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
-    if (packet.family == 6) {
-      store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
-      store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
-    }
+  keep(record, packet, bytes);
+  let total = load<u32>(record, RECORD_TOTAL);
+  let headerBytes = load<u32>(record, RECORD_HEADER_BYTES);
+  if (total == 0 || load<u32>(record, RECORD_BYTES) < total || headerBytes == 0) return Joining.Waits;
+  if (headerBytes + total > LENGTH_MAX + (packet.family == 6 ? IPV6_BYTES : 0)) {
+    spoil(record);
+    drop(DropReason.FragmentBad);
+    return Joining.Waits;
   }
-  let total = load<u32>(record, 48);
-  if (total == 0 || load<u32>(record, 12) < total || load<u32>(record, 56) == 0) return Joining.Waits;
   complete(packet, record, total);
   return Joining.Whole;
+}
+
+/** Bytes of a piece's header without what makes it a piece. */
+function headerBytesOf(packet: Packet): u32 {
+  return packet.family == 6 ? packet.fragmentHeader - packet.l3 : packet.l4 - packet.l3;
+}
+
+/** Copies what a piece carries, of the first its header too, and remembers how large it was. */
+function keep(record: usize, packet: Packet, bytes: u32): void {
+  let headerBytes = headerBytesOf(packet);
+  memory.copy(record + PAYLOAD + packet.fragmentOffset, packet.l4, bytes);
+  store<u32>(record, load<u32>(record, RECORD_BYTES) + bytes, RECORD_BYTES);
+  store<u32>(record, packet.port, RECORD_PORT);
+  let pieceBytes = bytes + headerBytes + (packet.family == 6 ? FRAGMENT_HEADER_BYTES : 0);
+  if (pieceBytes > load<u32>(record, RECORD_LARGEST)) store<u32>(record, pieceBytes, RECORD_LARGEST);
+  let isUncut = packet.family == 4 && (load<u8>(packet.l3, 6) & 0x40) != 0;
+  if (isUncut && pieceBytes > load<u32>(record, RECORD_UNCUT)) store<u32>(record, pieceBytes, RECORD_UNCUT);
+  if (packet.fragmentOffset != 0) return;
+  store<u32>(record, headerBytes, RECORD_HEADER_BYTES);
+  memory.copy(record + PAYLOAD - headerBytes, packet.l3, headerBytes);
+  if (packet.family == 4) return;
+  store<u8>(record + PAYLOAD - headerBytes + packet.previousNext - packet.l3, packet.protocol);
+  store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
 }
 
 function pieceFrom(record: usize, place: u32): u32 {
@@ -176,8 +200,8 @@ function pieceUntil(record: usize, place: u32): u32 {
  * 5722, and for IPv4 too). A piece that contradicts where the datagram ends spoils an IPv4 one (recording odd_pieces).
  */
 function note(record: usize, offset: u32, bytes: u32, last: bool, family: u32): bool {
-  let count = load<u32>(record, 52);
-  let total = load<u32>(record, 48);
+  let count = load<u32>(record, RECORD_PIECES);
+  let total = load<u32>(record, RECORD_TOTAL);
   let until = offset + bytes;
   let reach: u32 = count == 0 ? 0 : pieceUntil(record, count - 1);
   if (count == FRAGMENTS_MAX || (total != 0 ? until > total || (last && until != total) : last && until < reach)) {
@@ -185,7 +209,7 @@ function note(record: usize, offset: u32, bytes: u32, last: bool, family: u32): 
     drop(DropReason.FragmentBad);
     return false;
   }
-  if (last) store<u32>(record, until, 48);
+  if (last) store<u32>(record, until, RECORD_TOTAL);
   let place: u32 = 0;
   while (place < count && pieceUntil(record, place) <= offset) place++;
   if (place < count && pieceFrom(record, place) < until) {
@@ -196,7 +220,7 @@ function note(record: usize, offset: u32, bytes: u32, last: bool, family: u32): 
   memory.copy(record + PIECES + ((place + 1) << 2), record + PIECES + (place << 2), (count - place) << 2);
   store<u16>(record + PIECES + (place << 2), <u16>offset);
   store<u16>(record + PIECES + (place << 2), <u16>bytes, 2);
-  store<u32>(record, count + 1, 52);
+  store<u32>(record, count + 1, RECORD_PIECES);
   return true;
 }
 
@@ -210,7 +234,7 @@ function isThere(record: usize, place: u32, count: u32, offset: u32, until: u32)
 
 /** Turns the packet into the whole datagram, which lies in the record and may be sent from there. */
 function complete(packet: Packet, record: usize, total: u32): void {
-  let headerBytes = load<u32>(record, 56);
+  let headerBytes = load<u32>(record, RECORD_HEADER_BYTES);
   let l3 = <u32>record + <u32>PAYLOAD - headerBytes;
   packet.frame = l3 - 14;
   packet.l3 = l3;
@@ -226,8 +250,7 @@ function complete(packet: Packet, record: usize, total: u32): void {
     set16(l3 + 2, headerBytes + total);
     // It may not be cut when its largest piece may not.
     store<u16>(l3, load<u32>(record, RECORD_UNCUT) == load<u32>(record, RECORD_LARGEST) ? 0x0040 : 0, 6);
-    store<u16>(l3, 0, 10);
-    store<u16>(l3, <u16>checksum(l3, headerBytes), 10);
+    seal4(l3, headerBytes);
   } else {
     set16(l3 + 4, headerBytes - 40 + total);
   }

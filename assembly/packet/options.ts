@@ -1,6 +1,6 @@
 // Options of an IPv4 header: a router must find them sound before it passes them on (RFC 1812 section 5.2.4).
 
-import { checksum } from "../wire/checksum";
+import { seal4 } from "../wire/checksum";
 
 const END: u32 = 0;
 const NOTHING: u32 = 1;
@@ -65,8 +65,7 @@ export function clearBehindEnd(header: usize, headerBytes: u32): void {
     store<u8>(header + at, END);
   }
   if (found == 0) return;
-  store<u16>(header, 0, 10);
-  store<u16>(header, <u16>checksum(header, headerBytes), 10);
+  seal4(header, headerBytes);
 }
 
 /** One bit for each kind of option that a header has once at most. */

@@ -3,18 +3,19 @@
 import { PIECES, RECORD_LARGEST, RECORD_PIECES } from "./fragment";
 import { Packet, PacketFlag } from "./packet";
 
+/** The least that any path of a family carries (RFC 791 section 3.2, RFC 8200 section 5). */
+export const MTU4_MIN: u32 = 68;
+export const MTU6_MIN: u32 = 1280;
+const PIECE_HEADERS6_BYTES: u32 = 48;
+
 /** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
 export function forgetPieces(packet: Packet): void {
   if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
 }
 
-/** Every IPv6 path carries so much; smaller pieces need not be (RFC 8200 section 5). */
-const IPV6_MTU_MIN: u32 = 1280;
-const PIECE_HEADERS6_BYTES: u32 = 48;
-
 /** The pieces' MTU when they are cut anew: that of the longest they came in, or what every path carries. */
 export function recutMtu(packet: Packet): u32 {
-  return packet.family == 6 ? max(largestPiece(packet), IPV6_MTU_MIN) : largestPiece(packet);
+  return packet.family == 6 ? max(largestPiece(packet), MTU6_MIN) : largestPiece(packet);
 }
 
 /** Bytes that the first piece of an IPv6 packet may have. */

@@ -13,6 +13,8 @@ import { drop } from "../stats";
 
 /** Bytes an own slot can hold after its headroom. */
 export const OWN_FRAME_BYTES: u32 = OWN_SLOT_BYTES - SLOT_HEADROOM;
+/** Of these, without the Ethernet header: the longest packet that is cut from another, however much the way carries. */
+export const OWN_PACKET_BYTES: u32 = OWN_FRAME_BYTES - 14;
 
 /** Nobody's frame: what timers and requests cause. */
 export const NO_CAUSE: u32 = 0xffffffff;

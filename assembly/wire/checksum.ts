@@ -42,6 +42,12 @@ export function checksum(at: usize, bytes: u32): u32 {
   return ~fold64(sum(at, bytes)) & 0xffff;
 }
 
+/** Writes the checksum of an IPv4 header of `bytes` bytes anew. */
+export function seal4(header: usize, bytes: u32): void {
+  store<u16>(header, 0, 10);
+  store<u16>(header, <u16>checksum(header, bytes), 10);
+}
+
 /** The pseudo-header sum of IPv4 (RFC 793 section 3.1), not folded. `protocol` and `bytes` are host numbers. */
 export function pseudo4(source: u32, target: u32, protocol: u32, bytes: u32): u64 {
   return <u64>source + <u64>target + <u64>(protocol << 8) + <u64>bswap<u16>(<u16>bytes);
