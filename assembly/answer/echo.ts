@@ -10,7 +10,7 @@ import { nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
 import { amend, fold64, pseudo6, sum } from "../wire/checksum";
-import { header4 } from "./icmp";
+import { header4, HOPS } from "./icmp";
 import { header6 } from "./icmpv6";
 
 /** Request 8 becomes reply 0, request 128 reply 129: what that does to a checksum, in the wire's order. */
@@ -40,14 +40,14 @@ function writeReply4(packet: Packet, bytes: u32): void {
   packet.l3 = packet.l4 - 20;
   packet.frame = packet.l3 - 14;
   store<u16>(packet.frame, 0x0008, 12);
-  header4(packet.l3, service, 20 + bytes, <u32>Protocol.Icmp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+  header4(packet.l3, service, 20 + bytes, <u32>Protocol.Icmp, HOPS, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
   writeType(packet, 0, TYPE4_DELTA);
 }
 
 function writeReply6(packet: Packet, bytes: u32): void {
   packet.l3 = packet.l4 - 40;
   packet.frame = packet.l3 - 14;
-  header6(packet.frame, bytes, <u32>Protocol.Icmpv6, packet.target, packet.source);
+  header6(packet.frame, bytes, <u32>Protocol.Icmpv6, HOPS, packet.target, packet.source);
   writeType(packet, 129, TYPE6_DELTA);
 }
 

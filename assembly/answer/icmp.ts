@@ -12,7 +12,7 @@ import { ownFrame, portFlags } from "../packet/slot";
 import { PortFlag, FrameFlag } from "../abi/enums";
 import { drop } from "../stats";
 import { state, worker } from "../memory";
-import { checksum } from "../wire/checksum";
+import { checksum, seal4 } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
 import { countError } from "./count";
 
@@ -87,34 +87,28 @@ export function sendIcmpErrorFrom(packet: Packet, type: u32, code: u32, extra: u
   store<u16>(frame, 0x0008, 12);
   // The precedence of internetwork control, the rest as the packet's (RFC 1812 section 4.3.2.5).
   let service = 0xc0 | (<u32>load<u8>(packet.l3, 1) & 0x1e);
-  header4(ip, service, 28 + embedded, <u32>Protocol.Icmp, load<u32>(source, 12), load<u32>(packet.source, 12));
+  header4(ip, service, 28 + embedded, <u32>Protocol.Icmp, hops, load<u32>(source, 12), load<u32>(packet.source, 12));
   let icmp = ip + 20;
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
   store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
-  if (hops != HOPS) {
-    store<u8>(ip, <u8>hops, 8);
-    store<u16>(ip, 0, 10);
-    store<u16>(ip, <u16>checksum(ip, 20), 10);
-  }
   sendOwn(hop, frame, 14 + 28 + embedded);
   return 28 + embedded;
 }
 
-/** An IPv4 header of the director's own. */
-export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, source: u32, target: u32): void {
+/** An IPv4 header of the director's own, for a packet of `bytes` bytes; addresses in network order. */
+export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, hops: u32, source: u32, target: u32): void {
   store<u8>(ip, 0x45);
   store<u8>(ip, <u8>service, 1);
   set16(ip + 2, bytes);
   set16(ip + 4, nextIdentification());
   store<u16>(ip, 0, 6);
-  store<u8>(ip, <u8>HOPS, 8);
+  store<u8>(ip, <u8>hops, 8);
   store<u8>(ip, <u8>protocol, 9);
-  store<u16>(ip, 0, 10);
   store<u32>(ip, source, 12);
   store<u32>(ip, target, 16);
-  store<u16>(ip, <u16>checksum(ip, 20), 10);
+  seal4(ip, 20);
 }
 
 /** Whatever is no question, nor an answer to one, may be an error: echo, timestamp, information, address mask are (as the kernel: recording silenced). */

@@ -32,8 +32,7 @@ export function sendIcmpv6ErrorFrom(packet: Packet, type: u32, code: u32, extra:
   if (frame == 0) return 0;
   let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
   let ip = <usize>frame + 14;
-  header6(frame, 8 + embedded, <u32>Protocol.Icmpv6, source, packet.source);
-  store<u8>(ip, <u8>hops, 7);
+  header6(frame, 8 + embedded, <u32>Protocol.Icmpv6, hops, source, packet.source);
   let icmp = ip + 40;
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);
@@ -43,13 +42,14 @@ export function sendIcmpv6ErrorFrom(packet: Packet, type: u32, code: u32, extra:
   return 48 + embedded;
 }
 
-export function header6(frame: usize, bytes: u32, protocol: u32, source: usize, target: usize): void {
+/** Ethernet type and IPv6 header of the director's own, before `bytes` bytes. */
+export function header6(frame: usize, bytes: u32, protocol: u32, hops: u32, source: usize, target: usize): void {
   store<u16>(frame, 0xdd86, 12);
   let ip = frame + 14;
   store<u32>(ip, 0x60);
   set16(ip + 4, bytes);
   store<u8>(ip, <u8>protocol, 6);
-  store<u8>(ip, <u8>HOPS, 7);
+  store<u8>(ip, <u8>hops, 7);
   copyAddress(ip + 8, source);
   copyAddress(ip + 24, target);
 }

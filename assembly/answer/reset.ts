@@ -5,9 +5,9 @@ import { nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
-import { fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
+import { fold64, pseudo4, pseudo6, seal4, sum } from "../wire/checksum";
 import { get32, set32 } from "../wire/field";
-import { header4, sendOwn } from "./icmp";
+import { header4, HOPS, sendOwn } from "./icmp";
 import { header6 } from "./icmpv6";
 
 const FIN: u32 = 1;
@@ -50,12 +50,11 @@ export function sendReset(packet: Packet): bool {
   if (packet.family == 4) {
     store<u16>(frame, 0x0008, 12);
     // The segment's service, but for the congestion bits.
-    header4(ip, load<u8>(packet.l3, 1) & 0xfc, bytes, <u32>Protocol.Tcp, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
+    header4(ip, load<u8>(packet.l3, 1) & 0xfc, bytes, <u32>Protocol.Tcp, HOPS, load<u32>(packet.target, 12), load<u32>(packet.source, 12));
     store<u32>(ip, 0x00400000, 4); // identification 0, don't fragment
-    store<u16>(ip, 0, 10);
-    store<u16>(ip, <u16>~fold64(sum(ip, 20)), 10);
+    seal4(ip, 20);
   } else {
-    header6(frame, 20, <u32>Protocol.Tcp, packet.target, packet.source);
+    header6(frame, 20, <u32>Protocol.Tcp, HOPS, packet.target, packet.source);
     // Version and traffic class as they came, but for the congestion bits: bytes 0x6t 0xt0.
     store<u16>(ip, load<u16>(packet.l3) & 0xc0ff);
   }

@@ -6,7 +6,7 @@ import { Connection } from "../connection/connection";
 import { Packet } from "../packet/packet";
 import { Server } from "../service/server";
 import { countIn, countOut } from "../stats";
-import { checksum } from "../wire/checksum";
+import { seal4 } from "../wire/checksum";
 import { copyAddress } from "../wire/field";
 import { HOPS, sendIcmpErrorFrom } from "./icmp";
 import { sendIcmpv6ErrorFrom } from "./icmpv6";
@@ -38,8 +38,7 @@ export function tellClientRewritten(packet: Packet, connection: Connection, type
 function restoreEnd(packet: Packet, end: u32, address: usize, port: u16): void {
   if (packet.family == 4) {
     store<u32>(<usize>packet.l3 + (<usize>end << 2), load<u32>(address, 12), 12);
-    store<u16>(packet.l3, 0, 10);
-    store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
+    seal4(packet.l3, packet.l4 - packet.l3);
   } else {
     copyAddress(<usize>packet.l3 + 8 + (<usize>end << 4), address);
   }

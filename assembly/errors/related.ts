@@ -17,7 +17,7 @@ import { Server } from "../service/server";
 import { findService } from "../service/service";
 import { countIn, countOut, drop } from "../stats";
 import { sysctl } from "../sysctl";
-import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
+import { checksum, fold64, pseudo6, seal4, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
 import { hopMtu } from "../link/neighbor";
 import { emit } from "../forward/emit";
@@ -219,11 +219,9 @@ function sumAnew(packet: Packet, inner: usize): void {
     store<u16>(icmp, <u16>(anew == 0 ? 0xffff : anew), 2);
     return;
   }
-  store<u16>(inner, 0, 10);
-  store<u16>(inner, <u16>checksum(inner, (<u32>load<u8>(inner) & 15) << 2), 10);
+  seal4(inner, (<u32>load<u8>(inner) & 15) << 2);
   store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
-  store<u16>(packet.l3, 0, 10);
-  store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
+  seal4(packet.l3, packet.l4 - packet.l3);
 }
 
 function sendOn(packet: Packet, hop: u32, mtu: u32): void {

@@ -10,6 +10,7 @@ import { rememberPath4 } from "../answer/toobig";
 import { state } from "../memory";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
 import { isBalanced } from "../packet/parse";
+import { MTU4_MIN } from "../packet/sizes";
 import { tunnelAt } from "../service/ends";
 import { Server } from "../service/server";
 import { countOut } from "../stats";
@@ -17,8 +18,6 @@ import { get16, mapAddress } from "../wire/field";
 
 const UNREACHABLE: u32 = 3;
 const FRAGMENTATION_NEEDED: u32 = 4;
-/** The least any IPv4 path carries (RFC 791 section 3.2). */
-const IPV4_MTU_MIN: u32 = 68;
 const IPV4_BYTES: u32 = 20;
 const UDP_BYTES: usize = 8;
 const GUE_BYTES: usize = 4;
@@ -111,7 +110,7 @@ export function tellClient(packet: Packet, index: u32, outer: usize): void {
     let mtu = rememberPath4(outer, get16(packet.l4 + 6));
     if ((load<u8>(inner, 6) & 0x40) == 0) return;
     let overhead = <u32>(inner - outer);
-    extra = mtu > IPV4_MTU_MIN + overhead ? mtu - overhead : mtu;
+    extra = mtu > MTU4_MIN + overhead ? mtu - overhead : mtu;
   }
   let told = standIn(packet);
   told.fragmentOffset = offsetOf(inner);

@@ -9,7 +9,7 @@ import { Packet, PacketFlag } from "../packet/packet";
 import { firstPieceRoom6, forgetPieces, growPieces } from "../packet/sizes";
 import { Server } from "../service/server";
 import { drop } from "../stats";
-import { checksum } from "../wire/checksum";
+import { seal4 } from "../wire/checksum";
 import { copyAddress, set16 } from "../wire/field";
 import { state } from "../memory";
 import { sysctl } from "../sysctl";
@@ -93,10 +93,9 @@ function writeOuter4(
   store<u16>(at, whole ? 0x0040 : 0, 6);
   store<u8>(at, <u8>hops, 8);
   store<u8>(at, <u8>protocol, 9);
-  store<u16>(at, 0, 10);
   store<u32>(at, load<u32>(source, 12), 12);
   store<u32>(at, load<u32>(server.address, 12), 16);
-  store<u16>(at, <u16>checksum(at, 20), 10);
+  seal4(at, IPV4_BYTES);
 }
 
 function writeOuter6(at: usize, end: u32, service: u32, hops: u32, protocol: u32, source: usize, server: Server): void {

@@ -11,7 +11,7 @@ import { copyAddress } from "../wire/field";
 import { refreshCrc } from "../wire/sctp";
 import { helpToClient } from "../helper/table";
 import { hopMtu } from "../link/neighbor";
-import { pathMtu, routedMtu4 } from "../link/path";
+import { arrivingMtu, leavingMtu } from "../link/path";
 import { refuseRewritten } from "../answer/rewritten";
 import { emit } from "./emit";
 import { hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./hop";
@@ -98,7 +98,7 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
     drop(DropReason.NoRoute);
     return false;
   }
-  let mtu = routedMtu(packet, connection, hop);
+  let mtu = arrivingMtu(packet.family, connection.client16, hopMtu(hop));
   if (wireBytes(packet) > mtu && mayNotFragment(packet) && !isUncut4(packet)) {
     packet.fillAddresses();
     refuseSize(packet, mtu);
@@ -111,14 +111,9 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
   if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) return false;
   rewriteToClient(packet, connection);
   // A helper may have made the packet longer than fits; the server, who did not, cannot be blamed.
-  let leastMtu = packet.family == 6 ? pathMtu(connection.client16, mtu) : mtu;
+  let leastMtu = leavingMtu(packet.family, connection.client16, mtu);
   if (isUncut4(packet) || (packet.family == 6 && leastMtu < mtu && wireBytes(packet) > leastMtu)) refuseRewritten(packet, connection, leastMtu);
   else if (wireBytes(packet) > mtu && mayNotFragment(packet)) sendInSegments(packet, hop, mtu);
   else emit(packet, hop, leastMtu);
   return true;
-}
-
-/** What a router measures a packet to a client by: IPv6 asks the path only when the packet leaves. */
-function routedMtu(packet: Packet, connection: Connection, hop: u32): u32 {
-  return packet.family == 4 ? routedMtu4(connection.client16, hopMtu(hop)) : hopMtu(hop);
 }

@@ -10,7 +10,7 @@ import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { hopMtu } from "../link/neighbor";
-import { pathMtu, routedMtu4 } from "../link/path";
+import { arrivingMtu, leavingMtu } from "../link/path";
 import { emit } from "./emit";
 import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { isUncut4 } from "./pieces";
@@ -21,7 +21,7 @@ export function routePacket(packet: Packet): void {
   if (hop == 0) return;
   takeHop(packet);
   // Pieces that may not be cut are put together, but not cut again (as the kernel: recording pieces_uncut).
-  let mtu = packet.family == 4 ? routedMtu4(packet.target, hopMtu(hop)) : pathMtu(packet.target, hopMtu(hop));
+  let mtu = leavingMtu(packet.family, packet.target, hopMtu(hop));
   if (isUncut4(packet)) return refuseSize(packet, mtu);
   // Of IPv6 the whole path is asked only when the packet leaves (as the kernel: recording path_mtu6).
   if (packet.family == 6 && wireBytes(packet) > mtu) return refuseSize(packet, mtu);
@@ -50,7 +50,7 @@ export function wayOn(packet: Packet): u32 {
     refuseHops(packet);
     return 0;
   }
-  let mtu = packet.family == 4 ? routedMtu4(packet.target, hopMtu(hop)) : hopMtu(hop);
+  let mtu = arrivingMtu(packet.family, packet.target, hopMtu(hop));
   if (wireBytes(packet) <= mtu || !mayNotFragment(packet)) return hop;
   refuseSize(packet, mtu);
   return 0;

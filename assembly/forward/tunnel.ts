@@ -1,9 +1,9 @@
 // VS-TUN: the client's packet travels inside another one.
 
 import { Connection } from "../connection/connection";
-import { MTU6_MIN } from "../link/path";
 import { DropReason, Sysctl } from "../abi/enums";
 import { Packet, PacketFlag } from "../packet/packet";
+import { MTU4_MIN, MTU6_MIN } from "../packet/sizes";
 import { Server } from "../service/server";
 import { drop } from "../stats";
 import { sysctl } from "../sysctl";
@@ -11,9 +11,6 @@ import { encapsulate } from "./encapsulate";
 import { mtuToServer, refuseSize, takeHop, wireBytes } from "./hop";
 import { tunnelSegments } from "./segment";
 import { shimBytes } from "./shim";
-
-/** The least any IPv4 path carries (RFC 791 section 3.2). */
-const MTU4_MIN: u32 = 68;
 
 /** Encapsulates and sends. Too large a packet that may not be cut is refused with the inner MTU. */
 export function forwardTunnel(packet: Packet, connection: Connection, hop: u32): void {

@@ -8,15 +8,14 @@ import {
 import { PATHS_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
 import { lock, now, seed, since, unlock } from "../memory";
+import { MTU6_MIN } from "../packet/sizes";
 import { copyAddress, sameAddress } from "../wire/field";
 import { routesChanged } from "./generation";
 import { hopMtu, narrow, widenAll } from "./neighbor";
 import { nextHop } from "./route";
 
 /** What Linux takes as the least of IPv4; who tells of less is believed so far, and for all packets. */
-const MTU4_MIN: u32 = 552;
-/** Every path of IPv6 carries so much (RFC 8200 section 5): who tells of less is not believed. */
-export const MTU6_MIN: u32 = 1280;
+const BELIEVED4_MIN: u32 = 552;
 /** A path may have changed after ten minutes (RFC 1191 section 6.3). */
 const KNOWN_MS: u32 = 600000;
 /** The same told again of IPv4 counts anew when half of them are over. */
@@ -49,8 +48,18 @@ export function pathMtu(target: usize, mtu: u32): u32 {
   return path == 0 ? mtu : min(mtu, load<u32>(path, PATH_MTU));
 }
 
-/** The same for an IPv4 packet that is only routed: it is bound by what was told of less than IPv4's least alone. */
-export function routedMtu4(target: usize, mtu: u32): u32 {
+/** The same for a packet that a router measures when it comes: of IPv6 only the first hop counts then (as the kernel: recording path_mtu6). */
+export function arrivingMtu(family: u32, target: usize, mtu: u32): u32 {
+  return family == 4 ? routedMtu4(target, mtu) : mtu;
+}
+
+/** And when it leaves: of IPv6 the whole path counts. */
+export function leavingMtu(family: u32, target: usize, mtu: u32): u32 {
+  return family == 4 ? routedMtu4(target, mtu) : pathMtu(target, mtu);
+}
+
+/** An IPv4 packet that is only routed is bound by what was told of less than IPv4's least alone. */
+function routedMtu4(target: usize, mtu: u32): u32 {
   if (load<u32>(CONTROL_BASE, CONTROL_PATHS) == 0) return mtu;
   let path = find(target);
   return path == 0 || load<u32>(path, PATH_FORCED) == 0 ? mtu : min(mtu, load<u32>(path, PATH_MTU));
@@ -73,6 +82,7 @@ export function rememberPath(family: u32, target: usize, mtu: u32): u32 {
   lock();
   let known = pathMtu(target, hopMtu(hop));
   if (family == 4) remember4(target, mtu, known);
+  // Who tells of less than any path of IPv6 carries is not believed.
   else if (mtu >= MTU6_MIN && mtu < known) keep(target, mtu, false);
   known = pathMtu(target, known);
   unlock();
@@ -82,8 +92,8 @@ export function rememberPath(family: u32, target: usize, mtu: u32): u32 {
 function remember4(target: usize, mtu: u32, known: u32): void {
   let path = find(target);
   if (mtu > known || (path != 0 && load<u32>(path, PATH_FORCED) != 0)) return;
-  let forced = mtu < MTU4_MIN;
-  if (forced) mtu = min(known, MTU4_MIN);
+  let forced = mtu < BELIEVED4_MIN;
+  if (forced) mtu = min(known, BELIEVED4_MIN);
   else if (path != 0 && mtu == known && since(load<u32>(path, PATH_TOLD_MS)) < RENEWED_MS) return;
   keep(target, mtu, forced);
 }

@@ -11,7 +11,7 @@ import { Protocol } from "../abi/enums";
 import { header4 } from "../answer/icmp";
 import { now } from "../memory";
 import { ownFrame, sendPlain } from "../packet/slot";
-import { checksum, fold64, pseudo6, sum } from "../wire/checksum";
+import { checksum, fold64, pseudo6, seal4, sum } from "../wire/checksum";
 import { copyAddress, set16 } from "../wire/field";
 import { groupFrame, sourceOf } from "./send";
 
@@ -50,14 +50,12 @@ export function reportMembership(): void {
 /** To all routers that understand reports, 224.0.0.22. */
 function report4(frame: usize, port: u32, source: usize, group: usize): void {
   let ip = frame + 14;
-  header4(ip, 0xc0, IP_BYTES_4 + IGMP_BYTES, IGMP, load<u32>(source, 12), 0x160000e0);
+  header4(ip, 0xc0, IP_BYTES_4 + IGMP_BYTES, IGMP, 1, load<u32>(source, 12), 0x160000e0);
   store<u8>(ip, 0x46);
   store<u16>(ip, 0, 4);
   store<u16>(ip, 0x0040, 6);
-  store<u8>(ip, 1, 8);
   store<u32>(ip, ROUTER_ALERT_4, 20);
-  store<u16>(ip, 0, 10);
-  store<u16>(ip, <u16>checksum(ip, IP_BYTES_4), 10);
+  seal4(ip, IP_BYTES_4);
   let igmp = ip + IP_BYTES_4;
   store<u64>(igmp, IGMP_REPORT);
   set16(igmp + 6, 1);

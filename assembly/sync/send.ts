@@ -6,12 +6,13 @@ import {
 } from "../abi/layout";
 import { DropReason, Protocol, SyncRole } from "../abi/enums";
 import { header4, nextIdentification6 } from "../answer/icmp";
+import { header6 } from "../answer/icmpv6";
 import { multicastMac } from "../link/ask";
 import { portAt, portMtu } from "../link/local";
-import { OWN_FRAME_BYTES, ownFrame, sendPlain } from "../packet/slot";
+import { OWN_PACKET_BYTES, ownFrame, sendPlain } from "../packet/slot";
 import { drop } from "../stats";
-import { checksum, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
-import { copyAddress, set16 } from "../wire/field";
+import { fold64, pseudo4, pseudo6, seal4, sum } from "../wire/checksum";
+import { set16 } from "../wire/field";
 import { daemonOf } from "./daemon";
 
 const ETHERNET_BYTES: u32 = 14;
@@ -36,7 +37,7 @@ export function sendMessage(record: usize): void {
   set16(udp + 4, bytes);
   store<u16>(udp, 0, 6);
   let ip = udp - headerBytes(family);
-  writeHeader(ip, family, daemon, source, bytes, <u32>Protocol.Udp);
+  writeHeader(ip, family, daemon, source, bytes);
   let pseudo = family == 4 ? pseudo4(load<u32>(source, 12), load<u32>(daemon, SYNC_GROUP + 12), <u32>Protocol.Udp, bytes)
     : pseudo6(source, daemon + SYNC_GROUP, <u32>Protocol.Udp, bytes);
   let value = ~fold64(sum(udp, bytes) + pseudo) & 0xffff;
@@ -62,30 +63,18 @@ export function groupFrame(frame: usize, port: u32, family: u32, group: usize): 
   store<u16>(frame, family == 4 ? 0x0008 : 0xdd86, 12);
 }
 
-function writeHeader(ip: usize, family: u32, daemon: usize, source: usize, bytes: u32, protocol: u32): void {
-  if (family == 4) {
-    header4(ip, 0, 20 + bytes, protocol, load<u32>(source, 12), load<u32>(daemon, SYNC_GROUP + 12));
-    store<u8>(ip, load<u8>(daemon, SYNC_HOPS), 8);
-    return seal4(ip);
-  }
-  store<u32>(ip, 0x60);
-  set16(ip + 4, bytes);
-  store<u8>(ip, <u8>protocol, 6);
-  store<u8>(ip, load<u8>(daemon, SYNC_HOPS), 7);
-  copyAddress(ip + 8, source);
-  copyAddress(ip + 24, daemon + SYNC_GROUP);
-}
-
-function seal4(ip: usize): void {
-  store<u16>(ip, 0, 10);
-  store<u16>(ip, <u16>checksum(ip, 20), 10);
+function writeHeader(ip: usize, family: u32, daemon: usize, source: usize, bytes: u32): void {
+  let hops = <u32>load<u8>(daemon, SYNC_HOPS);
+  let group = daemon + SYNC_GROUP;
+  if (family == 4) header4(ip, 0, 20 + bytes, <u32>Protocol.Udp, hops, load<u32>(source, 12), load<u32>(group, 12));
+  else header6(ip - ETHERNET_BYTES, bytes, <u32>Protocol.Udp, hops, source, group);
 }
 
 /** Each piece in a frame of its own, as large as the port's frames and ours allow. */
 function sendInPieces(port: u32, family: u32, ip: usize, bytes: u32): void {
   let header = headerBytes(family);
   let before = header + (family == 6 ? FRAGMENT_BYTES : 0);
-  let room = (min(portMtu(port), OWN_FRAME_BYTES - ETHERNET_BYTES) - before) & ~7;
+  let room = (min(portMtu(port), OWN_PACKET_BYTES) - before) & ~7;
   let identification = family == 6 ? nextIdentification6() : 0;
   for (let offset: u32 = 0; offset < bytes; offset += room) {
     let frame = ownFrame();
@@ -98,7 +87,7 @@ function sendInPieces(port: u32, family: u32, ip: usize, bytes: u32): void {
     if (family == 4) {
       set16(to + 2, header + part);
       set16(to + 6, (more ? MORE_4 : 0) | offset >> 3);
-      seal4(to);
+      seal4(to, header);
     } else {
       set16(to + 4, FRAGMENT_BYTES + part);
       store<u8>(to, <u8>Protocol.Fragment, 6);
