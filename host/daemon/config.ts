@@ -5,12 +5,14 @@ import { hostname } from "node:os";
 import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import type { DaemonSpec, ForwardName } from "../protocol.js";
+import { parseAddress } from "../engine/address.js";
 import type { DriverChoice } from "../io/driver.js";
 import type { NicMode } from "../io/nic.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
 import { readMarks, type PortMark } from "./marks.js";
+import { wordsFor } from "./words.js";
 import type { WorkersChoice } from "./workers.js";
-import { configSchema, type ConfigText, type PortText } from "./schema.js";
+import { configSchema, type ConfigText, type PortText, type RouteText } from "./schema.js";
 
 export interface PortConfig {
   name: string;
@@ -61,16 +63,20 @@ export function readConfig(file: string): Config {
   if (document.errors.length > 0) {
     throw new ConfigError(document.errors.map((error) => `${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`));
   }
-  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  const parsed = configSchema.safeParse(document.toJS() ?? {}, { error: wordsFor });
   if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => explain(issue, locator)));
   return assemble(parsed.data, locator);
 }
 
-function explain(issue: z.core.$ZodIssue, locator: Locator): string[] {
+/** A mistake by line and field; `above` leads to where the issue's own path begins. */
+function explain(issue: z.core.$ZodIssue, locator: Locator, above: Path = []): string[] {
+  const path = [...above, ...issue.path];
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => locator.problem([...issue.path, key], "is not a field that exists here"));
+    return issue.keys.map((key) => locator.problem([...path, key], "is not a field that exists here"));
   }
-  return [locator.problem(issue.path, issue.message.replace(/^Invalid input: /, ""))];
+  // Of several forms that a field may have, the one it was meant to have is wrong further in.
+  const meant = issue.code === "invalid_union" ? issue.errors.find((form) => form.every((one) => one.path.length > 0)) : undefined;
+  return meant?.flatMap((one) => explain(one, locator, path)) ?? [locator.problem(path, issue.message)];
 }
 
 function assemble(text: ConfigText, locator: Locator): Config {
@@ -83,10 +89,15 @@ function assemble(text: ConfigText, locator: Locator): Config {
       problems.push(locator.problem(["ports", index], "a host port needs a device, or the peer-mac of its kernel side"));
     }
     if (port.kind === "host" && port.attach !== "tap") problems.push(locator.problem(["ports", index, "attach"], "a host port is a TAP"));
-    if (port.attach !== "xdp") return;
+    // Only sockets share a device.
+    if (port.attach === "nic") return;
     const device = (one: PortText): string => `${one.namespace ?? ""} ${one.device ?? one.name}`;
-    const twin = text.ports.find((other, place) => place < index && other.attach === "xdp" && device(other) === device(port));
+    const twin = text.ports.find((other, place) => place < index && other.attach === port.attach && device(other) === device(port));
     if (twin) problems.push(locator.problem(["ports", index, "device"], `port "${twin.name}" has this device`));
+  });
+  problems.push(...sharedAddresses(text, locator));
+  text.routes.forEach((route, index) => {
+    if (text.routes.findIndex((other) => targetOf(other) === targetOf(route)) < index) problems.push(locator.problem(["routes", index, "to"], `there already is a route to ${targetOf(route)}`));
   });
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);
@@ -98,7 +109,7 @@ function assemble(text: ConfigText, locator: Locator): Config {
     defaultForward: FORWARDS[text["default-forward"]], driver: text.driver, workers: text.workers, logLevel: text["log-level"],
     ports: text.ports.map((port, index) => portConfig(port, index + 1)),
     routes: text.routes.map((route, index) => ({
-      to: route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to,
+      to: targetOf(route),
       via: route.via, port: portAt(route.port, ["routes", index, "port"]),
     })),
     transparent: text.transparent,
@@ -108,6 +119,22 @@ function assemble(text: ConfigText, locator: Locator): Config {
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** A route's prefix; the default one's family is its gateway's. */
+function targetOf(route: RouteText): string {
+  return route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to;
+}
+
+/** Addresses that two ports have, or one port twice. */
+function sharedAddresses(text: ConfigText, locator: Locator): string[] {
+  const owners = new Map<string, string>();
+  return text.ports.flatMap((port, index) => port.addresses.flatMap((prefix, place) => {
+    const key = parseAddress(prefix.split("/")[0] ?? "")?.bytes.join() ?? "";
+    const owner = owners.get(key);
+    owners.set(key, port.name);
+    return owner === undefined ? [] : [locator.problem(["ports", index, "addresses", place], `port "${owner}" has ${prefix} already`)];
+  }));
 }
 
 /** The same machine and port name give the same hardware address every time. */

@@ -1,7 +1,8 @@
 // The control socket: HTTP with JSON on a Unix socket that only its owner may open.
 
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Director } from "../protocol.js";
 import { readRequest } from "./request.js";
@@ -21,6 +22,12 @@ function isAlive(path: string): Promise<boolean> {
     });
     probe.once("error", () => resolve(false));
   });
+}
+
+/** Node says EACCES of a folder that is not there, too. */
+function reasonOf(error: NodeJS.ErrnoException, path: string): string {
+  if (!existsSync(dirname(path))) return `there is no folder ${dirname(path)}`;
+  return error.code === "EACCES" ? "you may not write there" : error.message;
 }
 
 /** Serves a director at a path. Throws a SocketError when another director is there. */
@@ -45,7 +52,7 @@ export async function serveControl(path: string, director: Director): Promise<Fa
   try {
     await server.listen({ path });
   } catch (error) {
-    throw new SocketError(`cannot listen at ${path}: ${(error as NodeJS.ErrnoException).code === "EACCES" ? "you may not write there" : (error as Error).message}`);
+    throw new SocketError(`cannot listen at ${path}: ${reasonOf(error as NodeJS.ErrnoException, path)}`);
   } finally {
     process.umask(mask);
   }

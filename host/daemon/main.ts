@@ -5,14 +5,15 @@ import meow from "meow";
 import pino from "pino";
 import { defaultSocketPath } from "../cli/system.js";
 import { loadEngine } from "../load.js";
-import { replayCommand, ReplayError } from "../replay/command.js";
+import { replayCommand } from "../replay/command.js";
 import { ScenarioError } from "../replay/scenario.js";
-import { readConfig } from "./config.js";
+import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { Daemon } from "./daemon.js";
 import { tableOf } from "./reload.js";
-import { workers } from "./schema.js";
-import type { WorkersChoice } from "./workers.js";
+import { NO_WORKERS, workers } from "./schema.js";
+import { UsageError } from "./usage.js";
+import { countWorkers, type WorkersChoice } from "./workers.js";
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
@@ -31,12 +32,16 @@ const cli = meow(`
     --verbose, -v        say what happens, not only what goes wrong
     --pcap PORT=FILE     frames into a port, from a capture
     --write PORT=FILE    frames out of a port, into a capture
+    --help, -h           this text
+    --version            the version
 
   Signals
     TERM, INT  stop      HUP  read the configuration again and apply the difference
 `, {
   importMeta: import.meta,
+  allowUnknownFlags: false,
   flags: {
+    help: { type: "boolean", shortFlag: "h" },
     config: { type: "string", shortFlag: "c" },
     socket: { type: "string" },
     workers: { type: "string" },
@@ -53,36 +58,58 @@ async function run(): Promise<void> {
   const [verb, ...rest] = cli.input;
   switch (verb) {
     case undefined: return serve();
-    case "check": return check(rest[0] ?? cli.flags.config);
+    case "check": return check(onlyOne(rest) ?? cli.flags.config);
     case "replay":
-      return replayCommand({ config: needConfig(), scenario: rest[0], captures: cli.flags.pcap ?? [], writes: cli.flags.write ?? [] });
-    default: throw new ReplayError(`there is no command "${verb}"; see lvsd --help`);
+      return replayCommand({ config: needConfig(), scenario: onlyOne(rest), captures: cli.flags.pcap ?? [], writes: cli.flags.write ?? [] });
+    default: throw new UsageError(`there is no command "${verb}"; see lvsd --help`);
   }
 }
 
+function onlyOne([word, ...more]: readonly string[]): string | undefined {
+  if (more.length > 0) throw new UsageError(`one file at a time: "${more.join(" ")}" is too much; see lvsd --help`);
+  return word;
+}
+
 function needConfig(): string {
-  if (cli.flags.config === undefined) throw new ReplayError("--config FILE is missing; see lvsd --help");
+  if (!cli.flags.config) throw new UsageError("--config FILE is missing; see lvsd --help");
   return cli.flags.config;
 }
 
 function wantedWorkers(): WorkersChoice | undefined {
   if (cli.flags.workers === undefined) return undefined;
   const read = workers.safeParse(cli.flags.workers);
-  if (!read.success) throw new ReplayError(`--workers ${cli.flags.workers} ${read.error.issues[0]?.message ?? ""}`);
+  if (!read.success) throw new UsageError(`--workers ${cli.flags.workers} ${NO_WORKERS}`);
   return read.data;
 }
 
 async function check(file: string | undefined): Promise<void> {
-  if (file === undefined) throw new ReplayError("check needs the configuration's file");
-  const table = await tableOf(await loadEngine(), readConfig(file));
+  if (file === undefined) throw new UsageError("check needs the configuration's file");
+  const config = readConfig(file);
+  const table = await tableOf(await loadEngine(), config);
+  requireMemory(config);
   const servers = table.services.reduce((sum, service) => sum + service.servers.length, 0);
   process.stdout.write(`${file}: good; ${table.services.length} services, ${servers} servers\n`);
+}
+
+function requireMemory({ file, workers: choice, tableBits }: Config): void {
+  try {
+    countWorkers(choice, tableBits);
+  } catch (error) {
+    throw new ConfigError([`${file}: ${(error as Error).message}`]);
+  }
 }
 
 async function serve(): Promise<void> {
   const configFile = needConfig();
   const config = readConfig(configFile);
   const log = pino({ name: "lvsd", level: cli.flags.verbose ? "info" : config.logLevel }, pino.destination({ dest: 2, sync: true }));
+  // HUP may come while the director is starting: it must not end it, and what it asks for is done then.
+  let started: Daemon | undefined;
+  let isReloadWanted = false;
+  process.on("SIGHUP", () => {
+    isReloadWanted = true;
+    void started?.reload();
+  });
   const daemon = await Daemon.start({
     configFile, log, workers: wantedWorkers(), socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
     onFailure: (reason) => {
@@ -98,13 +125,14 @@ async function serve(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  process.on("SIGHUP", () => void daemon.reload());
   process.stdout.write("ready\n");
+  started = daemon;
+  if (isReloadWanted) void daemon.reload();
 }
 
 run().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${message.split("\n").map((line) => `lvsd: ${line}`).join("\n")}\n`);
-  const usage = error instanceof ConfigError || error instanceof ReplayError || error instanceof ScenarioError;
+  const usage = error instanceof ConfigError || error instanceof UsageError || error instanceof ScenarioError;
   process.exit(usage ? EXIT_USAGE : EXIT_FAILED);
 });

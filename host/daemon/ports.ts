@@ -61,7 +61,7 @@ export class Ports {
     try {
       if (this.ready.size > 0) this.table = new SteeringTable();
       this.steer();
-      for (const port of this.config.ports) this.devices.push(this.openPort(port));
+      for (const port of this.config.ports) this.devices.push(inWords(port, () => this.openPort(port)));
       this.shareNics();
       this.steerQueues();
     } catch (error) {

@@ -17,9 +17,21 @@ function isPrefix(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (parsed.family === 4 ? 32 : 128));
 }
 
+function isPortRange(text: string | number): boolean {
+  if (!/^\d+(-\d+)?$/.test(String(text))) return false;
+  const [low = 0, high = low] = String(text).split("-").map(Number);
+  return low <= high && high <= 65535;
+}
+
+const familyOf = (text: string): number | undefined => parseAddress(text.split("/")[0] ?? "")?.family;
+
 const address = z.string().refine((text) => parseAddress(text) !== undefined, "is not an IP address");
 const prefix = z.string().refine(isPrefix, "is not an address with a prefix length, as 10.0.1.1/24");
-const mac = z.string().refine((text) => parseMac(text) !== undefined, "is not a hardware address, as 02:00:00:00:01:01");
+const mac = z.string().refine((text) => parseMac(text) !== undefined, "is not a hardware address, as 02:00:00:00:01:01")
+  .refine((text) => !/^.[13579bdf]|^[0:]+$/i.test(text), "is the hardware address of no single interface");
+/** Of a port: somebody's own, so neither a group's, nor all hosts', nor nobody's, nor one that never leaves a host. */
+const ownPrefix = prefix.refine((text) => !isGroup(text.split("/")[0] ?? "") && !/^(0|127|255\.255\.255\.255)\.|^255\.255\.255\.255\b|^::1?(\/|$)/.test(text),
+  "is an address that no host has on a network");
 const portName = z.string().regex(/^[A-Za-z][\w.-]{0,14}$/, "is not a name of at most 15 letters, digits, '-', '_' and '.'");
 const deviceName = z.string().regex(/^[^\s/]{1,15}$/, "is not a device name of at most 15 characters");
 
@@ -39,7 +51,7 @@ const port = z.strictObject({
   "attach": z.enum(["tap", "nic", "xdp"]).default("tap"),
   "mac": mac.optional(),
   "mtu": z.number().int().min(576, "is below 576").max(65535).default(1500),
-  "addresses": z.array(prefix).default([]),
+  "addresses": z.array(ownPrefix).default([]),
   /** network: a wire with neighbours. host: leads to the director's own kernel, for local node. */
   "kind": z.enum(["network", "host"]).default("network"),
   "peer-mac": mac.optional(),
@@ -57,7 +69,7 @@ const route = z.strictObject({
   "to": z.string().refine((text) => text === "default" || isPrefix(text), "is neither 'default' nor a prefix as 10.0.3.0/24"),
   "via": address.optional(),
   "port": portName,
-});
+}).refine(({ to, via }) => to === "default" || via === undefined || familyOf(to) === familyOf(via), "leads to one family by a gateway of the other");
 
 const neighbor = z.strictObject({ "address": address, "mac": mac, "port": portName });
 
@@ -67,10 +79,11 @@ const mark = z.strictObject({
   "source": prefix.optional(),
   "destination": prefix.optional(),
   "protocol": z.enum(["tcp", "udp", "sctp", "icmp"]).optional(),
-  "ports": z.union([z.number().int().min(0).max(65535), z.string().regex(/^\d+(-\d+)?$/, "is neither a port nor a range as 80-443")]).optional(),
-});
+  "ports": z.union([z.number(), z.string()], "is neither a port nor a range as 80-443").refine(isPortRange, "is neither a port nor a range as 80-443").optional(),
+}).refine(({ source, destination }) => source === undefined || destination === undefined || familyOf(source) === familyOf(destination),
+  "has a source and a destination of different families");
 
-const sysctl = z.record(z.string(), z.union([z.number(), z.string()])).transform((settings, context) => {
+const sysctl = z.record(z.string(), z.union([z.number(), z.string()], "is neither a number nor a text")).transform((settings, context) => {
   const read: Record<string, number[]> = {};
   for (const [name, value] of Object.entries(settings)) {
     const numbers = readSetting(name, String(value));
@@ -91,8 +104,11 @@ const daemon = z.strictObject({
   "ttl": z.number().int().min(1).max(255).default(1),
 });
 
+export const NO_WORKERS = `is neither auto nor a number from 1 to ${WORKERS_MAX}`;
 /** Also what --workers takes, as a text. */
-export const workers = z.union([z.literal("auto"), z.coerce.number().int().min(1).max(WORKERS_MAX)], `is neither auto nor a number from 1 to ${WORKERS_MAX}`);
+export const workers = z.union([z.literal("auto"), z.coerce.number().int().min(1).max(WORKERS_MAX)], NO_WORKERS);
+
+const LINES = "is neither a list of lines nor the name of a file of them";
 
 export const configSchema = z.strictObject({
   "control-socket": z.string().min(1).optional(),
@@ -109,15 +125,16 @@ export const configSchema = z.strictObject({
   "transparent": z.array(prefix).default([]),
   "neighbors": z.array(neighbor).default([]),
   /** Rules that mark packets: fields, or iptables' own lines; or the name of a file of such lines. */
-  "marks": z.union([z.array(z.union([z.string(), mark])), z.string()]).default([]),
+  "marks": z.union([z.array(z.union([z.string(), mark], "is neither a group of fields nor a line of iptables")), z.string()], LINES).default([]),
   "sysctl": sysctl.default({}),
   /** Connection sync: tell other directors, be told by them, or both. */
   "sync": z.strictObject({ "master": daemon.optional(), "backup": daemon.optional() }).default({}),
   /** Virtual ports whose connections behind NAT are FTP. */
   "ftp-ports": z.array(z.number().int().min(1).max(65535)).max(HELPER_PORTS_COUNT).default([21]),
   /** Lines of `ipvsadm -S`, or the name of a file of them. */
-  "rules": z.union([z.array(z.string()), z.string()]).default([]),
+  "rules": z.union([z.array(z.string()), z.string()], LINES).default([]),
 });
 
 export type ConfigText = z.infer<typeof configSchema>;
 export type PortText = ConfigText["ports"][number];
+export type RouteText = ConfigText["routes"][number];

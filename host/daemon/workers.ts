@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { SHARD_BYTES } from "../../assembly/abi/layout.js";
 import { WORKERS_MAX } from "../../assembly/abi/limits.js";
+import { memoryPages } from "../engine/engine.js";
 import { loadProgram, PROGRAM_SOCKET_FILTER } from "../io/sys/bpf.js";
 import { close } from "../io/sys/libc.js";
 import { setFanoutProgram, shareFrames } from "../io/sys/packetsocket.js";
@@ -14,9 +15,12 @@ const TABLES_BYTES_MAX = 3.5 * 2 ** 30;
 
 export type WorkersChoice = number | "auto";
 
-/** As many as asked for; `auto`: one for each processor, as long as their tables fit. */
+/** As many as asked for; `auto`: one for each processor, as long as their tables fit. Throws a RangeError when they never could. */
 export function countWorkers(choice: WorkersChoice, tableBits: number): number {
-  if (choice !== "auto") return choice;
+  if (choice !== "auto") {
+    memoryPages({ workers: choice, bucketBits: tableBits });
+    return choice;
+  }
   const shardBytes = SHARD_BYTES * 2 ** tableBits;
   // Several workers have one more table in common.
   const fitting = Math.max(1, Math.floor(TABLES_BYTES_MAX / shardBytes) - 1);

@@ -47,6 +47,8 @@ export interface SentFrame {
 }
 
 const BUCKET_BITS = 12;
+/** Of a memory with 32-bit addresses. */
+const PAGES_MAX = 65536;
 /** Where the host's frame slots begin: a page, as rings and devices want it. */
 const ARENA_BASE = Math.ceil(FIXED_END / 4096) * 4096;
 
@@ -56,22 +58,33 @@ const RINGS_ALIGNMENT = 4096;
 /** Bytes of one connection table of 2^bits buckets. */
 const shardBytes = (bits: number): number => SHARD_BYTES * 2 ** bits;
 
+type Sizes = Pick<EngineOptions, "bucketBits" | "workers" | "arenaBytes">;
+
+/** Where the tables begin: behind the host's frame slots. */
+const tableBaseOf = ({ arenaBytes = 0 }: Sizes): number => Math.ceil((ARENA_BASE + arenaBytes) / PAGE_BYTES) * PAGE_BYTES;
+
+/** Pages of a memory of these sizes. Throws a RangeError when there are more than WebAssembly has. */
+export function memoryPages(sizes: Sizes): number {
+  const { bucketBits: bits = BUCKET_BITS, workers = 1 } = sizes;
+  // Several workers have a table each, one in common, and rings between them.
+  const shards = workers > 1 ? workers + 1 : 1;
+  const ringsBytes = workers > 1 ? RINGS_ALIGNMENT + workers * workers * RING_BYTES : 0;
+  const pages = Math.ceil((tableBaseOf(sizes) + shardBytes(bits) * shards + ringsBytes) / PAGE_BYTES);
+  if (pages > PAGES_MAX) throw new RangeError(`a table of 2^${bits} buckets for ${workers} worker${workers === 1 ? "" : "s"} does not fit in 4 GiB: take fewer of either`);
+  return pages;
+}
+
 /** A memory of the size the options ask for, with the words that init() reads. */
 function createMemory(options: EngineOptions): WebAssembly.Memory {
   const bits = options.bucketBits ?? BUCKET_BITS;
   const workers = options.workers ?? 1;
-  const tableBase = Math.ceil((ARENA_BASE + (options.arenaBytes ?? 0)) / PAGE_BYTES) * PAGE_BYTES;
-  // Several workers have a table each, one in common, and rings between them.
-  const shards = workers > 1 ? workers + 1 : 1;
-  const ringsBytes = workers > 1 ? RINGS_ALIGNMENT + workers * workers * RING_BYTES : 0;
-  const pages = Math.ceil((tableBase + shardBytes(bits) * shards + ringsBytes) / PAGE_BYTES);
-  if (pages > 65536) throw new RangeError(`a table of 2^${bits} buckets for ${workers} workers does not fit in 4 GiB`);
+  const pages = memoryPages(options);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const view = new DataView(memory.buffer);
   view.setUint32(CONTROL_BASE + CONTROL_WORKERS, workers, true);
   view.setUint32(CONTROL_BASE + CONTROL_BUCKET_BITS, bits, true);
   view.setUint32(CONTROL_BASE + CONTROL_SEED, options.seed ?? 1, true);
-  view.setUint32(CONTROL_BASE + CONTROL_TABLE_BASE, tableBase, true);
+  view.setUint32(CONTROL_BASE + CONTROL_TABLE_BASE, tableBaseOf(options), true);
   return memory;
 }
 

@@ -190,7 +190,8 @@ export class Records {
   }
 
   get connectionsMax(): number {
-    return CONNECTIONS_PER_BUCKET * this.buckets * this.workers;
+    // Number 0 means none.
+    return (CONNECTIONS_PER_BUCKET * this.buckets - 1) * this.workers;
   }
 
   /** Every connection and template, in the order of their records. */

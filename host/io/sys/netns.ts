@@ -20,7 +20,7 @@ function openNamespace(path: string): number {
 export function enterNamespace(path: string): void {
   const fd = openNamespace(path);
   try {
-    checked(setns(fd, CLONE_NEWNET), `setns ${path}`, HINTS);
+    checked(setns(fd, CLONE_NEWNET), `setns ${path}`, { ...HINTS, EINVAL: "this is the file of no network namespace" });
   } finally {
     close(fd);
   }
