@@ -16,12 +16,12 @@ const PROGRAMS = /^(iptables|ip6tables)(-legacy|-nft)?$/;
 const MODULES = new Set(["multiport", "tcp", "udp", "sctp", "comment"]);
 
 /** Every way to write an option, and the shortest of them. */
-const OPTIONS: Record<string, string> = {
+const OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "-t": "-t", "--table": "-t", "-A": "-A", "--append": "-A", "-j": "-j", "--jump": "-j", "-m": "-m", "--match": "-m",
   "-i": "-i", "--in-interface": "-i", "-s": "-s", "--source": "-s", "--src": "-s", "-d": "-d", "--destination": "-d", "--dst": "-d",
   "-p": "-p", "--protocol": "-p", "--proto": "-p", "--dport": "--dports", "--destination-port": "--dports", "--dports": "--dports",
   "--destination-ports": "--dports", "--set-mark": "--set-mark", "--set-xmark": "--set-mark", "--comment": "--comment",
-};
+}));
 
 interface Meaning { family: 4 | 6; interface: string; sources: string[]; destinations: string[]; protocol: MarkRule["protocol"]; ranges: [number, number][]; mark: number }
 
@@ -50,7 +50,7 @@ function readMeaning(words: readonly string[]): Meaning {
   for (let at = isNamed ? 1 : 0; at < words.length; at += 2) {
     const word = words[at] ?? "";
     const value = words[at + 1];
-    const option = OPTIONS[word];
+    const option = OPTIONS.get(word);
     if (option === undefined) throw new MarkError(word === "!" ? "\"!\" cannot be said of the director's marks" : `"${word}" is not known of a MARK rule`);
     if (value === undefined) throw new MarkError(`"${word}" wants a value`);
     if (option === "-A") chain = value;

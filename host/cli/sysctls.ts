@@ -32,14 +32,14 @@ const NUMBER: Kind = { least: INT_MIN, most: INT_MAX, numbers: 1 };
 const MODE: Kind = { ...NUMBER, least: 0n, most: 3n };
 const SECONDS: Kind = { ...NUMBER, least: -SECONDS_MAX, most: SECONDS_MAX };
 
-const KINDS: Readonly<Record<string, Kind>> = {
+const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries<Kind>({
   drop_entry: MODE, drop_packet: MODE, secure_tcp: MODE, sync_retries: MODE,
   lblc_expiration: SECONDS, lblcr_expiration: SECONDS, sync_refresh_period: SECONDS,
   sync_ports: { ...NUMBER, isPower: true },
   sync_qlen_max: { ...NUMBER, least: 0n, most: LONG_MAX },
   sync_threshold: { ...NUMBER, least: 0n, numbers: 2 },
   sync_version: { ...NUMBER, least: 0n, most: 1n },
-};
+}));
 
 /** One number as C writes it: 10, 0x10, 010; with a minus, but no plus. */
 function readNumber(word: string): bigint | undefined {
@@ -59,7 +59,7 @@ function isTaken(value: bigint, kind: Kind): boolean {
  * undefined when it would refuse the text, or when there is no number in it.
  */
 export function readSetting(name: string, text: string): number[] | undefined {
-  const kind = KINDS[name] ?? NUMBER;
+  const kind = KINDS.get(name) ?? NUMBER;
   const words = text.split(/[ \t\n]+/).filter((word) => word !== "").slice(0, kind.numbers);
   const values = words.map(readNumber);
   if (values.length === 0 || !values.every((value) => value !== undefined && isTaken(value, kind))) return undefined;

@@ -132,19 +132,19 @@ async function waitEmpty(service: ServiceKey, address: string, port: number, lim
   }
 }
 
-const PROC: Record<string, (context: CommandContext) => Promise<string>> = {
-  ip_vs: async (context) => procTable(await tableOf(context)),
-  ip_vs_stats: async (context) => procStats(await tableOf(context)),
-  ip_vs_stats_percpu: async (context) => procStatsPerCpu(await tableOf(context)),
-  ip_vs_conn: async (context) => procConnections(await connectionsOf(context)),
-  ip_vs_conn_sync: async (context) => procConnectionsSync(await connectionsOf(context)),
+const PROC: ReadonlyMap<string, (context: CommandContext) => Promise<string>> = new Map(Object.entries({
+  ip_vs: async (context: CommandContext) => procTable(await tableOf(context)),
+  ip_vs_stats: async (context: CommandContext) => procStats(await tableOf(context)),
+  ip_vs_stats_percpu: async (context: CommandContext) => procStatsPerCpu(await tableOf(context)),
+  ip_vs_conn: async (context: CommandContext) => procConnections(await connectionsOf(context)),
+  ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(await connectionsOf(context)),
   // The FTP helper is always in; nobody counts its uses.
   ip_vs_app: async () => "prot port    usecnt name\nTCP  21      0      ftp              \n",
-};
+}));
 
 async function proc(words: readonly string[], context: CommandContext): Promise<CommandResult> {
-  const show = PROC[words[0] ?? ""];
-  if (!show || words.length > 1) throw misused(`proc needs one of ${Object.keys(PROC).join(", ")}`);
+  const show = PROC.get(words[0] ?? "");
+  if (!show || words.length > 1) throw misused(`proc needs one of ${[...PROC.keys()].join(", ")}`);
   return succeeded(await show(context));
 }
 

@@ -14,7 +14,7 @@ import type { EngineRequest, Performer } from "./engine.js";
 const PROTOCOLS = { tcp: Protocol.Tcp, udp: Protocol.Udp, sctp: Protocol.Sctp, fwmark: 0 };
 const FORWARDS = { masq: Forward.Nat, local: Forward.Local, tunnel: Forward.Tunnel, route: Forward.Direct };
 const TUNNELS = { ipip: TunnelType.IpIp, gue: TunnelType.Gue, gre: TunnelType.Gre };
-const ENGINES: Record<string, number> = { "": 0, sip: 1 };
+const ENGINES: ReadonlyMap<string, number> = new Map([["", 0], ["sip", 1]]);
 /** A scheduler or persistence engine that does not exist: the engine answers "no scheduler". */
 const NO_SCHEDULER = 255;
 
@@ -52,7 +52,7 @@ function writeService(record: DataView, bytes: Uint8Array, service: ServiceSpec)
   const scheduler = Object.entries(Scheduler).find(([name]) => name.toLowerCase() === service.scheduler)?.[1];
   record.setUint32(REQUEST_SCHEDULER, typeof scheduler === "number" ? scheduler : NO_SCHEDULER, true);
   record.setUint32(REQUEST_TIMEOUT_S, service.timeoutSeconds, true);
-  record.setUint32(REQUEST_ENGINE, ENGINES[service.persistenceEngine] ?? NO_SCHEDULER, true);
+  record.setUint32(REQUEST_ENGINE, ENGINES.get(service.persistenceEngine) ?? NO_SCHEDULER, true);
   const mask = service.family === 4 ? parseAddress(service.netmask)?.bytes.slice(12) : undefined;
   if (mask) bytes.set(mask, REQUEST_PREFIX);
   else record.setUint32(REQUEST_PREFIX, Number(service.netmask), true);

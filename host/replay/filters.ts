@@ -41,7 +41,7 @@ const grep: Filter = (words) => {
   };
 };
 
-export const FILTERS: Readonly<Record<string, Filter>> = {
+export const FILTERS: ReadonlyMap<string, Filter> = new Map(Object.entries<Filter>({
   grep,
   cat: (words) => (words.every((word) => word === "-") ? kept((lines) => lines) : undefined),
   wc: (words) => (words.join(" ") === "-l" ? (text) => ({ exitCode: 0, stdout: `${linesOf(text).length}\n` }) : undefined),
@@ -56,4 +56,4 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
     if (count === undefined) return undefined;
     return kept((lines) => (count.startsWith("+") ? lines.slice(Math.max(0, Number(count) - 1)) : lines.slice(Math.max(0, lines.length - Number(count)))));
   },
-};
+}));

@@ -74,7 +74,7 @@ const iptables = (name: string): Known => ({
   },
 });
 
-export const PROGRAMS: Readonly<Record<string, Known>> = {
+export const PROGRAMS: ReadonlyMap<string, Known> = new Map(Object.entries<Known>({
   ipvsadm, diff, ip: { takes: isIp, run: (words, context) => runIp(words, context.network) },
   "ipvsadm-save": { takes: (words) => words.every((word) => word === "-n"), run: (words, context, input) => ipvsadm.run(["-S", ...words], context, input) },
   "ipvsadm-restore": { takes: nothing, run: (_, context, input) => ipvsadm.run(["-R"], context, input) },
@@ -85,4 +85,4 @@ export const PROGRAMS: Readonly<Record<string, Known>> = {
   true: silent(0, nothing), ":": silent(0, nothing), false: silent(1, nothing),
   echo: { takes: anything, run: async (words) => says(words[0] === "-n" ? words.slice(1).join(" ") : `${words.join(" ")}\n`) },
   printf: { takes: (words) => formatted(formatWords(words)) !== undefined, run: async (words) => says(formatted(formatWords(words)) ?? "") },
-};
+}));

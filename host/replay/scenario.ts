@@ -25,7 +25,10 @@ export class ScenarioError extends Error {
 }
 
 const NOT_INPUTS = new Set(["out", "noise", "start", "snapshot", "sleep", "end", "freeze"]);
-const FRAME_BYTES_MAX = 65535 + 14;
+/** The longest packet there is, behind its Ethernet header. */
+export const FRAME_BYTES_MAX = 65535 + 14;
+/** The engine's clock is one of 32 bits, in milliseconds. */
+export const SECONDS_MAX = 4_000_000;
 
 /** Reads a whole scenario for a director with these ports. Throws a ScenarioError for the first bad line. */
 export function readScenario(text: string, ports: ReadonlySet<string>): Input[] {
@@ -71,8 +74,8 @@ function isReload(command: unknown): boolean {
 
 function seconds(value: unknown, number: number, field: string): number | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0 || value > 4_000_000) {
-    throw new ScenarioError(number, `${field} is not a number of seconds from 0 to 4000000`);
+  if (typeof value !== "number" || !Number.isFinite(value) || value < 0 || value > SECONDS_MAX) {
+    throw new ScenarioError(number, `${field} is not a number of seconds from 0 to ${SECONDS_MAX}`);
   }
   return value;
 }
@@ -82,7 +85,8 @@ function script(value: unknown, number: number): Script {
   try {
     return readScript(value);
   } catch (error) {
-    throw new ScenarioError(number, (error as Error).message);
+    if (!(error instanceof RangeError)) throw error;
+    throw new ScenarioError(number, error.message);
   }
 }
 

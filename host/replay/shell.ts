@@ -31,9 +31,9 @@ function requireKnown(program: Program, isPiped: boolean): void {
 }
 
 function isKnown([name = "", ...words]: readonly string[], hasInput: boolean): boolean {
-  if (PROGRAMS[name]?.takes(words) === true) return true;
+  if (PROGRAMS.get(name)?.takes(words) === true) return true;
   const { options, files } = operands(words);
-  return FILTERS[name]?.(filterWords(name, options, files)) !== undefined && (hasInput || fileOperands(name, files).length > 0) && fileOperands(name, files).every(isReadable);
+  return FILTERS.get(name)?.(filterWords(name, options, files)) !== undefined && (hasInput || fileOperands(name, files).length > 0) && fileOperands(name, files).every(isReadable);
 }
 
 /** Words that are no options; "-" is standard input, a number after -n belongs to it. */
@@ -84,7 +84,7 @@ async function runPipeline({ programs }: Pipeline, context: ShellContext): Promi
 }
 
 async function runProgram({ words: [name = "", ...words] }: Program, input: string, hasInput: boolean, context: ShellContext): Promise<CommandResult> {
-  const program = PROGRAMS[name];
+  const program = PROGRAMS.get(name);
   if (program?.takes(words) === true) return program.run(words, context, input);
   const { options, files } = operands(words);
   const total: CommandResult = { exitCode: 0, stdout: "", stderr: "" };
@@ -97,6 +97,6 @@ async function runProgram({ words: [name = "", ...words] }: Program, input: stri
     total.stderr += one.stderr === "" ? "" : `${name}: ${one.stderr}`;
     total.exitCode ||= one.exitCode;
   }
-  const done = FILTERS[name]?.(filterWords(name, options, files))?.(text);
+  const done = FILTERS.get(name)?.(filterWords(name, options, files))?.(text);
   return { exitCode: total.exitCode || (done?.exitCode ?? 0), stdout: done?.stdout ?? "", stderr: total.stderr };
 }

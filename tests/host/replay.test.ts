@@ -76,6 +76,7 @@ const BAD: [string, string, RegExp][] = [
   ["odd hexadecimals", '{"ev":"in","if":"out","hex":"abc"}', /line 2: the frame is not a text of hexadecimal bytes/],
   ["a monster", `{"ev":"in","if":"out","hex":"${"00".repeat(70000)}"}`, /line 2: the frame is longer than 65549 bytes/],
   ["time going backwards", '{"ev":"advance","s":-1}', /line 2: s is not a number of seconds/],
+  ["a name that every object has", '{"cmd":"echo x | constructor"}', /line 2: only ipvsadm/],
   ["an open quotation mark", '{"cmd":"ipvsadm -A -t \'10.0.1.100:80"}', /line 2: a quotation mark is not closed/],
 ];
 
@@ -113,6 +114,18 @@ test("captures: frames of a port's file in, what comes out of the other into a f
     const cut = replay(["--pcap", `out=${join(folder, "cut.pcap")}`]);
     assert.equal(cut.status, 2);
     assert.match(cut.stderr, /cut\.pcap: frame 1 is cut off/);
+    const refused: [string, Uint8Array, RegExp][] = [
+      ["monster.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 2, bytes: new Uint8Array(65550) }]), /monster\.pcap: frame 2 is longer than 65549 bytes/],
+      ["years.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 4e9, bytes: SYN }]), /first and last frame are 3999999999 seconds apart: at most 4000000/],
+      ["text.pcap", Buffer.from("this is no capture at all"), /text\.pcap: it is no pcap capture/],
+    ];
+    for (const [name, bytes, expected] of refused) {
+      writeFileSync(join(folder, name), bytes);
+      const done = replay(["--pcap", `out=${join(folder, name)}`]);
+      assert.equal(done.status, 2);
+      assert.match(done.stderr, expected);
+    }
+    assert.match(replay(["--pcap", `out=${join(folder, "in.pcap")}`, "--write", `in=${folder}`]).stderr, /cannot be written/);
   } finally {
     rmSync(folder, { recursive: true });
   }
