@@ -273,7 +273,7 @@ export const SERVERS_HASH_PLACES: u32 = 4096;
 
 // ------------------------------------------------------- scheduler tables: slabs and lblc's cache
 export const SLABS_BASE: u32 = SERVERS_HASH + SERVERS_HASH_PLACES * 4;
-export const SLAB_BYTES: u32 = 16384; //           u32 server index per place: mh 4093, sh and dh 256
+export const SLAB_BYTES: u32 = 16384; //           server index per place: mh u16 x 4093, sh and dh u32 x 256
 // lblc and lblcr: 1024 heads of chains of destinations, then these words
 export const SLAB_HEADS: u32 = 1024;
 export const SLAB_COUNT: u32 = 1024; //            u32 destinations
@@ -431,6 +431,9 @@ export const STATE_EMBEDDED: u32 = 672; //         32 B: source and target of th
 export const STATE_SYNC_TOLD: u32 = 704; //        104 B: what an entry of a sync message says
 export const STATE_WRITTEN: u32 = 832; //          48 B: client, virtual and server address of a connection without details, in their long form
 export const STATE_ENDING: u32 = 3072; //          u32 x 256: connections the sweep has picked
+// While packets are handled nothing is swept, and the same place holds what begin/foresee.ts lists:
+export const STATE_FORESEEN_WORDS: u32 = STATE_ENDING; //                   u32 x GROUP_MAX: what Maglev hashes of clients
+export const STATE_FORESEEN_PACKETS: u32 = STATE_ENDING + GROUP_MAX * 4; // u32 x GROUP_MAX: their packets
 
 /** Everything with a fixed place ends here; the host may put frame slots and then the tables above. */
 export const FIXED_END: u32 = WORKERS_BASE + WORKER_BYTES * WORKERS_MAX;
@@ -498,8 +501,8 @@ export const CONNECTION_FWMARK: u32 = 124; //      u32
 export const DUE_UNIT_BITS: u32 = 5;
 export const DUE_BYTES: u32 = 2;
 export const FREE_BYTES: u32 = 4;
-/** Connections whose words the sweep compares at once: one line. */
-export const SWEEP_BLOCK: u32 = 32;
+/** Connections whose words the sweep compares at once: two lines. */
+export const SWEEP_BLOCK: u32 = 64;
 /** A worker's part, for each of its buckets. */
 export const SHARD_BYTES: u32 = BUCKET_BYTES + CONNECTIONS_PER_BUCKET * (CONNECTION_BYTES + DUE_BYTES + FREE_BYTES);
 

@@ -5,7 +5,7 @@
 // what turns out only after it has chosen goes on from there (rest.ts).
 
 import {
-  BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
+  BUCKET_INDICES, BUCKET_OVERFLOW, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
   CONNECTION_CLIENT_PORT, CONNECTION_CLIENT_PORT_AGAIN, CONNECTION_CONTROL, CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS,
   CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_COMMONS, CONTROL_DROP_RATE,
   CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
@@ -17,14 +17,14 @@ import { foldAddress } from "../base/hash";
 import { Connection } from "../connection/connection";
 import { lookAfter } from "../connection/due";
 import { ownerOf } from "../connection/owner";
-import { FROM_CLIENT, insert, isTableFull, lookup, matches, tagOf, takeAsItIs } from "../connection/table";
+import { FROM_CLIENT, homeAt, insert, isFurther, isTableFull, matches, tagOf, takeAsItIs } from "../connection/table";
 import { hopsAt, IP, sourceAt, TARGET_PORT, targetAt, TCP_FLAGS, transportAt } from "../forward/express/fields";
 import { carries, leave } from "../forward/express/leave";
 import { outerOf, wrap, wrappedBytes } from "../forward/express/outer";
 import { amendTcp, amendUdp, takeHop, translate } from "../forward/express/rewrite";
 import { FLAGS, IN4, IN6 } from "../forward/express/road";
 import { isLocalStranger4, isLocal6 } from "../link/local";
-import { buckets, connections, counters, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
+import { connections, counters, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
 import { Packet } from "../packet/packet";
 import { STEADY_UDP } from "../packet/scan";
 import { loadChanged } from "../schedule/loads";
@@ -80,7 +80,6 @@ function run(at: usize, end: usize, family: u32): usize {
   let server: u32 = 0;
   let isChosen = false;
   let sum = i64x2.splat(0);
-  let begun: u32 = 0;
   for (; at < end; at += PACKET_BYTES) {
     let packet = changetype<Packet>(at);
     if ((packet.flags & FLAGS) != kind) break;
@@ -88,26 +87,24 @@ function run(at: usize, end: usize, family: u32): usize {
     let frame = <usize>packet.frame;
     if (!isBeginning(packet, frame, family)) break;
     if (shared && ownerOf(packet.hash) != worker) break;
-    let clientPort = <u32>load<u16>(frame + transportAt(family));
-    let source = addressAt(frame + sourceAt(family), family);
-    let target = addressAt(frame + targetAt(family), family);
-    v128.store(packet.source, source);
-    v128.store(packet.target, target);
     // Nobody has begun it meanwhile.
     if (matches(packet.bucket, tagOf(packet.hash)) != 0) break;
-    if (load<u32>(packet.bucket, BUCKET_OVERFLOW) != 0 && isKnown(packet, frame, family)) break;
-    service = serviceOf(packet, frame, service, family);
-    if (service == 0) break;
+    if (load<u32>(packet.bucket, BUCKET_OVERFLOW) != 0 && isFurther(packet.bucket, tagOf(packet.hash))) break;
+    if (!isFor(service, packet, frame, family)) {
+      countBegun(service, sum);
+      sum = i64x2.splat(0);
+      service = serviceOf(packet, frame, family);
+      if (service == 0) break;
+    }
     if (isTableFull()) {
       // Nobody is asked whom to take for what cannot be taken: a flood must be cheap.
       drop(DropReason.ConnectionTableFull);
       continue;
     }
-    if (Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket)) break;
 
     lock();
     server = serverForeseen(packet, service);
-    if (server == 0) server = schedule(service, packet.source, clientPort, packet.target);
+    if (server == 0) server = choose(service, packet, frame, family);
     isChosen = true;
     let prepared = preparedOf(server);
     if (!isPrepared(prepared)) break;
@@ -119,29 +116,35 @@ function run(at: usize, end: usize, family: u32): usize {
     if (!carries(neighbor, sentBytes, nowMs)) break;
     isChosen = false;
 
-    let record = open(prepared, packet, server, source, target, family);
+    let record = open(prepared, what >> 16, packet, server, family);
     countAt(Server.at(server), what >> 16);
     unlock();
     let one = packetOf(bytes);
     sum = i64x2.add(sum, one);
-    countFirst(serverCounter(server), one);
-    countFirst(serviceCounter(service), one);
+    add(serverCounter(server) + COUNTER_IN_PACKETS, one);
+    addConnections(serverCounter(server), 1);
     frame = rewrite(frame, record, server, bytes, what, family);
     store<u32>(neighbor, nowMs, NEIGHBORS_BASE + NEIGHBOR_USED_MS);
     leave(frame, sentBytes + <u32>IP, neighbor, entry, packet.cause);
     entry += LIST_ENTRY_BYTES;
-    begun++;
     if (telling) tellOthers(changetype<Connection>(record), 1);
   }
-  if (begun != 0) {
-    add(counters + COUNTER_IN_PACKETS, sum);
-    addConnections(counters, begun);
-    store<u32>(state, sent + begun, STATE_TRANSMIT_COUNT);
-  }
+  countBegun(service, sum);
+  store<u32>(state, <u32>(entry - transmitList) / LIST_ENTRY_BYTES, STATE_TRANSMIT_COUNT);
   if (!isChosen) return at;
   goOn(changetype<Packet>(at), service, server);
   unlock();
   return at + PACKET_BYTES;
+}
+
+/** First packets and their bytes, each of a new connection to a service: counted there and in all. */
+function countBegun(service: u32, sum: v128): void {
+  let begun = <u32>i64x2.extract_lane(sum, 0);
+  if (begun == 0) return;
+  add(serviceCounter(service) + COUNTER_IN_PACKETS, sum);
+  addConnections(serviceCounter(service), begun);
+  add(counters + COUNTER_IN_PACKETS, sum);
+  addConnections(counters, begun);
 }
 
 /** A packet that may begin a connection, and that no answer but its server's is due to. */
@@ -155,34 +158,46 @@ function isBeginning(packet: Packet, frame: usize, family: u32): bool {
   return family == 4 ? !isLocalStranger4(load<u32>(frame + sourceAt(4))) : !isLocal6(frame + sourceAt(6));
 }
 
+/** True when a packet is for this service; mostly it is the last packet's. */
+@inline
+function isFor(service: u32, packet: Packet, frame: usize, family: u32): bool {
+  let port = <u32>load<u16>(frame + transportAt(family) + TARGET_PORT);
+  let record = <usize>SERVICES_BASE + <usize>service * SERVICE_BYTES;
+  if (load<u32>(record, SERVICE_PORT) != (port | <u32>packet.protocol << 16 | family << 24)) return false;
+  return family == 4 ? load<u32>(record, 12) == load<u32>(frame + targetAt(4)) : sameAddress(record, frame + targetAt(6));
+}
+
+/** The service of exactly a packet's address and port, 0 when there is none of which nothing unusual is asked. */
+function serviceOf(packet: Packet, frame: usize, family: u32): u32 {
+  fill(packet, frame, family);
+  let service = findExact(family, 0, packet.protocol, packet.target, load<u16>(frame + transportAt(family) + TARGET_PORT));
+  return Service.at(service).flags & (<u32>ServiceFlag.Persistent | <u32>ServiceFlag.OnePacket) ? 0 : service;
+}
+
+/** Asks the service's scheduler. */
+function choose(service: u32, packet: Packet, frame: usize, family: u32): u32 {
+  fill(packet, frame, family);
+  return schedule(service, packet.source, load<u16>(frame + transportAt(family)), packet.target);
+}
+
+/** Fills a packet's addresses in their 16-byte form, which not every beginning needs. */
+@inline
+function fill(packet: Packet, frame: usize, family: u32): void {
+  v128.store(packet.source, addressAt(frame + sourceAt(family), family));
+  v128.store(packet.target, addressAt(frame + targetAt(family), family));
+}
+
 /** An address of a header in its 16-byte form. */
 @inline
 function addressAt(at: usize, family: u32): v128 {
   return family == 4 ? i32x4.replace_lane(i32x4(0, 0, 0xffff0000, 0), 3, load<u32>(at)) : v128.load(at);
 }
 
-/** The service of exactly this address and port, 0 when there is none; mostly it is the last packet's. */
-@inline
-function serviceOf(packet: Packet, frame: usize, last: u32, family: u32): u32 {
-  let port = <u32>load<u16>(frame + transportAt(family) + TARGET_PORT);
-  let record = <usize>SERVICES_BASE + <usize>last * SERVICE_BYTES;
-  if (load<u32>(record, SERVICE_PORT) == (port | <u32>packet.protocol << 16 | family << 24)) {
-    if (family == 4 ? load<u32>(record, 12) == load<u32>(frame + targetAt(4)) : sameAddress(record, frame + targetAt(6))) return last;
-  }
-  return findExact(family, 0, packet.protocol, packet.target, port);
-}
-
-/** True when a connection like this lies further on, since its bucket was full. */
-function isKnown(packet: Packet, frame: usize, family: u32): bool {
-  let ports = load<u32>(frame + transportAt(family));
-  return lookup(FROM_CLIENT, family, packet.protocol, packet.source, ports & 0xffff, packet.target, ports >> 16) != 0;
-}
-
 /** Takes a record and fills it, as prepared but for the client and the times. */
 @inline
-function open(prepared: usize, packet: Packet, server: u32, source: v128, target: v128, family: u32): usize {
+function open(prepared: usize, flags: u32, packet: Packet, server: u32, family: u32): usize {
   let frame = <usize>packet.frame;
-  let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(packet.source);
+  let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(frame + sourceAt(6));
   let clientPort = load<u16>(frame + transportAt(family));
   let index = takeAsItIs();
   let record = connections + <usize>index * CONNECTION_BYTES;
@@ -195,9 +210,9 @@ function open(prepared: usize, packet: Packet, server: u32, source: v128, target
   store<u16>(record, clientPort, CONNECTION_CLIENT_PORT);
   store<u16>(record, clientPort, CONNECTION_CLIENT_PORT_AGAIN);
   store<u32>(record, now, CONNECTION_LAST_MS);
-  if (family == 6 || changetype<Connection>(record).has(ConnectionFlag.Detailed)) {
-    v128.store(record, source, CONNECTION_CLIENT16);
-    v128.store(record, target, CONNECTION_VIRTUAL16);
+  if (family == 6 || (flags & <u32>ConnectionFlag.Detailed) != 0) {
+    v128.store(record, addressAt(frame + sourceAt(family), family), CONNECTION_CLIENT16);
+    v128.store(record, addressAt(frame + targetAt(family), family), CONNECTION_VIRTUAL16);
     v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
     v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
   }
@@ -213,7 +228,7 @@ function enter(bucket: usize, tag: u32, index: u32, record: usize): void {
   let place = ctz(empty);
   store<u16>(bucket + (<usize>place << 1), <u16>tag);
   store<u32>(bucket + (<usize>place << 2), index, BUCKET_INDICES);
-  store<u32>(record, <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place, CONNECTION_HOME);
+  store<u32>(record, homeAt(bucket, place), CONNECTION_HOME);
   lookAfter(index, load<u32>(record, CONNECTION_TIMEOUT_MS));
 }
 
@@ -225,13 +240,6 @@ function countAt(server: Server, flags: u32): void {
   else server.active++;
   if (server.upper != 0 && server.total >= server.upper) server.flags |= <u32>ServerFlag.Overload;
   if (server.loadPlace != 0) loadChanged(server);
-}
-
-/** A counter's first packet of a new connection. */
-@inline
-function countFirst(counter: usize, packet: v128): void {
-  add(counter + COUNTER_IN_PACKETS, packet);
-  addConnections(counter, 1);
 }
 
 /** What the connection's method does to the packet; answers where the frame begins then. */

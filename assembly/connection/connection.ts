@@ -167,6 +167,10 @@ export class Connection {
   get family(): u32 {
     return this.has(ConnectionFlag.Ipv6) ? 6 : 4;
   }
+  /** True for one of the table that lives by no other, and no other by it. */
+  get isAlone(): bool {
+    return (<u32>this.flags & <u32>(ConnectionFlag.Hashed | ConnectionFlag.Detailed)) == <u32>ConnectionFlag.Hashed;
+  }
   /** Starts the timer anew. */
   touch(): void {
     this.lastMs = now;

@@ -2,12 +2,12 @@
 // go through stages together, as packets do, so that the waits for their records and buckets overlap.
 
 import {
-  CONNECTION_CONTROL, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED,
+  CONNECTION_BYTES, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED,
   STATE_SWEPT_MS, STATE_TOUCHED, SWEEP_BLOCK,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
-import { dues, now, state, table } from "../memory";
+import { connections, dues, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAfter, lookAtEnd, lookNever, SWEEP_LATE_MS } from "./due";
@@ -18,7 +18,7 @@ import { bucketAt } from "./table";
 const SWEEP_MS: u32 = 1000;
 /** Connections that go through the stages together; a block more fits in their list. */
 const TOGETHER: u32 = 128;
-if (TOGETHER + SWEEP_BLOCK > 256) ERROR("the list at STATE_ENDING is too short");
+if (TOGETHER + SWEEP_BLOCK + 3 > 256) ERROR("the list at STATE_ENDING is too short");
 
 /** Each tick: looks at as many words as the time since the last one stands for, and at what that one left. */
 export function sweepConnections(): void {
@@ -54,17 +54,23 @@ export function sweepConnections(): void {
 function pick(first: u32, picked: u32): u32 {
   let at = dues + <usize>first * DUE_BYTES;
   let clock = i16x8.splat(<i16>(now >> DUE_UNIT_BITS));
-  // What is due lies behind us: only a word ahead makes the difference negative.
-  let a = i16x8.sub(clock, v128.load(at));
-  let b = i16x8.sub(clock, v128.load(at, 16));
-  let c = i16x8.sub(clock, v128.load(at, 32));
-  let d = i16x8.sub(clock, v128.load(at, 48));
-  if (i16x8.bitmask(v128.and(v128.and(a, b), v128.and(c, d))) == 0xff) return picked;
-  let ahead = i8x16.bitmask(i8x16.narrow_i16x8_s(a, b)) | i8x16.bitmask(i8x16.narrow_i16x8_s(c, d)) << 16;
-  for (let due = ~ahead; due != 0; due &= due - 1) list(first + ctz(due), picked++);
+  let due = ~(ahead(at, clock) | ahead(at + 32, clock) << 16 | ahead(at + 64, clock) << 32 | ahead(at + 96, clock) << 48);
+  // Mostly two are, or fewer: that is no branch, which would be guessed wrong every other time.
+  list(first + <u32>ctz(due), picked);
+  picked += <u32>(due != 0);
+  due &= due - 1;
+  list(first + <u32>ctz(due), picked);
+  picked += <u32>(due != 0);
+  for (due &= due - 1; due != 0; due &= due - 1) list(first + <u32>ctz(due), picked++);
   return picked;
 }
-if (SWEEP_BLOCK != 32) ERROR("pick() compares 32 words");
+if (SWEEP_BLOCK != 64) ERROR("pick() compares 64 words");
+
+/** A bit for each of 16 words that lies ahead. What is due lies behind us: only a word ahead makes the difference negative. */
+@inline
+function ahead(at: usize, clock: v128): u64 {
+  return i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.sub(clock, v128.load(at)), i16x8.sub(clock, v128.load(at, 16))));
+}
 
 /** Lists a whole block, whatever its words say. */
 function pickAll(first: u32, picked: u32): u32 {
@@ -82,26 +88,53 @@ function pickedAt(place: u32): Connection {
 
 /** Ends those of the listed connections whose time is over; answers how many. */
 function settle(picked: u32): u32 {
-  let touched: u32 = 0;
-  for (let place: u32 = 0; place < picked; place++) {
-    touched += load<u32>(changetype<usize>(pickedAt(place)));
-  }
-  for (let place: u32 = 0; place < picked; place++) {
-    let connection = pickedAt(place);
-    touched += load<u32>(bucketAt(connection.home));
-    if (connection.has(ConnectionFlag.Detailed)) touched += load<u32>(changetype<usize>(connection), CONNECTION_CONTROL);
-  }
-  store<u32>(state, touched, STATE_TOUCHED);
+  touch(picked);
   let ended: u32 = 0;
   let later: u32 = 0;
   for (let place: u32 = 0; place < picked; place++) {
     let connection = pickedAt(place);
-    // What ends together with those that live by it, ends too: so it comes after them.
-    if (connection.children != 0) list(connection.index, later++);
+    if (connection.isAlone && connection.expired) {
+      close(connection.index);
+      ended++;
+    } else if (connection.children != 0) list(connection.index, later++);
     else if (endIfOver(connection)) ended++;
   }
+  // What ends together with those that live by it, ends too: so it comes after them.
   for (let place: u32 = 0; place < later; place++) if (endIfOver(pickedAt(place))) ended++;
   return ended;
+}
+
+/** The stages before: touches the records of the listed, their buckets, and what is kept in details. */
+function touch(picked: u32): void {
+  // Four at a time, so that as many waits as a processor can have are in flight; the list has room for three more.
+  for (let place = picked; place % 4 != 0; place++) list(0, place);
+  let records = connections;
+  let end = state + <usize>picked * 4;
+  let touched: u32 = 0;
+  let flags: u32 = 0;
+  for (let at = state; at < end; at += 16) {
+    touched += load<u32>(listedAt(records, at), CONNECTION_HOME) + load<u32>(listedAt(records, at + 4), CONNECTION_HOME) +
+      load<u32>(listedAt(records, at + 8), CONNECTION_HOME) + load<u32>(listedAt(records, at + 12), CONNECTION_HOME);
+  }
+  for (let at = state; at < end; at += 16) {
+    let a = listedAt(records, at), b = listedAt(records, at + 4), c = listedAt(records, at + 8), d = listedAt(records, at + 12);
+    touched += load<u32>(bucketOfRecord(a)) + load<u32>(bucketOfRecord(b)) + load<u32>(bucketOfRecord(c)) + load<u32>(bucketOfRecord(d));
+    flags |= load<u16>(a, CONNECTION_FLAGS) | load<u16>(b, CONNECTION_FLAGS) | load<u16>(c, CONNECTION_FLAGS) | load<u16>(d, CONNECTION_FLAGS);
+  }
+  if (flags & <u32>ConnectionFlag.Detailed) {
+    for (let at = state; at < end; at += 4) touched += load<u32>(listedAt(records, at), CONNECTION_CONTROL);
+  }
+  store<u32>(state, touched, STATE_TOUCHED);
+}
+
+@inline
+function listedAt(records: usize, at: usize): usize {
+  return records + <usize>load<u32>(at, STATE_ENDING) * CONNECTION_BYTES;
+}
+
+@inline
+function bucketOfRecord(record: usize): usize {
+  return bucketAt(load<u32>(record, CONNECTION_HOME));
 }
 
 /** Ends a connection whose time is over, and else says when to look again; answers whether it ended. */

@@ -120,17 +120,17 @@ export function unbindServer(connection: Connection): void {
   if (connection.has(ConnectionFlag.Template)) server.persistent--;
   else if (connection.has(ConnectionFlag.Inactive)) server.inactive--;
   else server.active--;
-  if (server.lower != 0) {
-    if (server.total < server.lower) server.flags &= ~<u32>ServerFlag.Overload;
-  } else if (server.upper != 0) {
-    if (<u64>server.total * 4 < <u64>server.upper * 3) server.flags &= ~<u32>ServerFlag.Overload;
-  } else {
-    server.flags &= ~<u32>ServerFlag.Overload;
-  }
+  if (server.flags & <u32>ServerFlag.Overload) reconsider(server);
   server.references--;
-  loadChanged(server);
+  if (server.loadPlace != 0) loadChanged(server);
   unlock();
   connection.server = 0;
+}
+
+/** An overloaded server takes more again below its lower threshold; without one, below three quarters of the upper. */
+function reconsider(server: Server): void {
+  let isStillFull = server.lower != 0 ? server.total >= server.lower : server.upper != 0 && <u64>server.total * 4 >= <u64>server.upper * 3;
+  if (!isStillFull) server.flags &= ~<u32>ServerFlag.Overload;
 }
 
 /** Ends a connection of the table looked at: out of it, off its server, its record free. */

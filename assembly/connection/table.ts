@@ -8,6 +8,7 @@ import {
   STATE_AWAITED, STATE_FREE, STATE_FRESH, STATE_USED,
 } from "../abi/layout";
 import { ConnectionFlag, Forward } from "../abi/enums";
+import { BUCKET_BITS_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
 import { bucketMask, buckets, connections, connectionsMax, dues, freed, inCommons, seed, table } from "../memory";
 import { Connection } from "./connection";
@@ -35,6 +36,15 @@ export function matches(bucket: usize, tag: u32): u32 {
 
 function next(bucket: usize): usize {
   return buckets + ((bucket - buckets + BUCKET_BYTES) & ((<usize>bucketMask << 6) | 63));
+}
+
+/** True when a tag also lies in a bucket that one went on to, being full. */
+export function isFurther(bucket: usize, tag: u32): bool {
+  for (let step: u32 = 0; step <= bucketMask && load<u32>(bucket, BUCKET_OVERFLOW) != 0; step++) {
+    bucket = next(bucket);
+    if (matches(bucket, tag) != 0) return true;
+  }
+  return false;
 }
 
 /** Which end of a connection a packet was sent from. */
@@ -150,10 +160,12 @@ export function isTableFull(): bool {
 export function foreseeRecords(count: u32): u32 {
   let touched: u32 = 0;
   let free = load<u32>(table, STATE_FREE);
-  let last = free - min<u32>(free, count);
-  for (let place = free; place != last; place--) {
-    let index = <usize>load<u32>(freed + <usize>(place - 1) * FREE_BYTES);
-    touched += load<u32>(connections + index * CONNECTION_BYTES) + load<u16>(dues + index * DUE_BYTES);
+  let end = freed + <usize>free * FREE_BYTES;
+  let records = connections;
+  let words = dues;
+  for (let at = end - <usize>min(free, count) * FREE_BYTES; at < end; at += FREE_BYTES) {
+    let index = <usize>load<u32>(at);
+    touched += load<u32>(records + index * CONNECTION_BYTES) + load<u16>(words + index * DUE_BYTES);
   }
   return touched;
 }
@@ -181,9 +193,21 @@ function homeHash(connection: Connection): u32 {
   return hashClient(client, connection.clientPort, connection.protocol);
 }
 
-/** The bucket of a place in the table. */
+/** A home's upper bit: the bucket is not the one of its hash, which was full. */
+const HOME_AWAY: u32 = 1 << 31;
+const HOME_BUCKET: u32 = ~(HOME_AWAY | BUCKET_PLACES - 1);
+if (BUCKET_PLACES << BUCKET_BITS_MAX > 1 << 28) ERROR("a home's upper bits are no longer free");
+
+/** Where a connection lies in the table: a bucket's number and the place there, and whether it is away from its own. */
+@inline
+export function homeAt(bucket: usize, place: u32): u32 {
+  return <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
+}
+
+/** The bucket of a home. */
+@inline
 export function bucketAt(home: u32): usize {
-  return buckets + (<usize>(home / BUCKET_PLACES) << 6);
+  return buckets + (<usize>(home & HOME_BUCKET) * (BUCKET_BYTES / BUCKET_PLACES));
 }
 
 /**
@@ -208,14 +232,16 @@ function settle(index: u32, first: bool): void {
   let hash = homeHash(connection);
   let tag = tagOf(hash);
   let bucket = bucketOf(hash);
+  let away: u32 = 0;
   // At most half of all places are ever taken (CONNECTIONS_PER_BUCKET of BUCKET_PLACES): this ends.
   for (let moving = index; moving != 0;) {
     let empty = matches(bucket, 0);
     let places = (empty & -empty) | (first ? matches(bucket, tag) : 0);
-    for (; places != 0 && moving != 0; places &= places - 1) moving = exchange(bucket, ctz(places), tag, moving);
+    for (; places != 0 && moving != 0; places &= places - 1) moving = exchange(bucket, ctz(places), tag, moving, away);
     if (moving == 0) break;
     store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
     bucket = next(bucket);
+    away = HOME_AWAY;
   }
   connection.set(ConnectionFlag.Hashed);
   lookAtEnd(connection);
@@ -223,12 +249,12 @@ function settle(index: u32, first: bool): void {
 }
 
 /** Gives a place to a connection; answers whose it was, 0 for nobody's. */
-function exchange(bucket: usize, place: u32, tag: u32, index: u32): u32 {
+function exchange(bucket: usize, place: u32, tag: u32, index: u32, away: u32): u32 {
   let at = bucket + (<usize>place << 2);
   let before = load<u32>(at, BUCKET_INDICES);
   store<u16>(bucket + (<usize>place << 1), <u16>tag);
   store<u32>(at, index, BUCKET_INDICES);
-  Connection.at(index).home = <u32>((bucket - buckets) >> 6) * BUCKET_PLACES + place;
+  Connection.at(index).home = homeAt(bucket, place) | away;
   return before;
 }
 
@@ -242,11 +268,15 @@ export function remove(index: u32): void {
   let place = <usize>(connection.home % BUCKET_PLACES);
   store<u16>(bucket + (place << 1), 0);
   store<u32>(bucket + (place << 2), 0, BUCKET_INDICES);
-  let hash = homeHash(connection);
-  let passed = bucketOf(hash);
+  if (connection.home & HOME_AWAY) leaveAway(connection, bucket);
+  connection.clear(ConnectionFlag.Hashed);
+}
+
+/** Of the buckets between a connection's own and the one it lay in, one fewer had to pass each. */
+function leaveAway(connection: Connection, bucket: usize): void {
+  let passed = bucketOf(homeHash(connection));
   while (passed != bucket) {
     store<u32>(passed, load<u32>(passed, BUCKET_OVERFLOW) - 1, BUCKET_OVERFLOW);
     passed = next(passed);
   }
-  connection.clear(ConnectionFlag.Hashed);
 }

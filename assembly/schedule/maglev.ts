@@ -3,11 +3,11 @@
 
 import { ServiceFlag } from "../abi/enums";
 import { commonDivisor } from "../base/divisor";
-import { siphash13 } from "../base/siphash";
+import { siphash13, siphash13Four } from "../base/siphash";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
 import { addressWord, isClosed } from "./hashing";
-import { slabWord } from "./slab";
+import { slabHalf } from "./slab";
 
 /** The kernel's table for its default index 12: a prime, so that every step visits every place. */
 export const MAGLEV_PLACES: u32 = 4093;
@@ -26,7 +26,7 @@ function hash(word: u32, key: u64, places: u32): u32 {
  * clients, and its own places wait for it.
  */
 export function fillMaglev(service: Service): void {
-  memory.fill(slabWord(service, 0), 0, MAGLEV_PLACES << 2);
+  memory.fill(slabHalf(service, 0), 0, MAGLEV_PLACES << 1);
   if (!prepare(service)) return;
   let at = service.servers;
   let taken: u32 = 0;
@@ -48,11 +48,11 @@ export function fillMaglev(service: Service): void {
 function takePlace(service: Service, at: u32): void {
   let server = Server.at(at);
   let place = server.place;
-  while (load<u32>(slabWord(service, place)) != 0) {
+  while (load<u16>(slabHalf(service, place)) != 0) {
     place += server.step;
     if (place >= MAGLEV_PLACES) place -= MAGLEV_PLACES;
   }
-  store<u32>(slabWord(service, place), at);
+  store<u16>(slabHalf(service, place), <u16>at);
   server.place = place;
 }
 
@@ -90,23 +90,35 @@ function clientWord(service: Service, address: u32, clientPort: u32): u32 {
   return service.has(ServiceFlag.Flag2) ? address + <u32>bswap<u16>(<u16>clientPort) : address;
 }
 
-/** The server at an IPv4 client's place (its address as on the wire), closed or not; 0 when the table is empty. */
+/** What Maglev hashes of an IPv4 client (its address as on the wire). */
 @inline
-export function maglevFirst(service: Service, client: u32, clientPort: u32): u32 {
-  return load<u32>(slabWord(service, hash(clientWord(service, bswap<u32>(client), clientPort), KEY_PLACE, MAGLEV_PLACES)));
+export function maglevWord4(service: Service, client: u32, clientPort: u32): u32 {
+  return clientWord(service, bswap<u32>(client), clientPort);
+}
+
+/** The hashes of four clients, by their words. */
+@inline
+export function maglevFour(words: v128): v128 {
+  return siphash13Four(words, KEY_PLACE);
+}
+
+/** The server at a hash's place, closed or not; 0 when the table is empty. */
+@inline
+export function maglevAt(service: Service, hash: u32): u32 {
+  return load<u16>(slabHalf(service, hash % MAGLEV_PLACES));
 }
 
 /** The server at the client's place. With mh-fallback, further places are tried when it is closed. */
 export function maglev(service: Service, client: usize, clientPort: u32): u32 {
   let word = clientWord(service, addressWord(client), clientPort);
   let first = hash(word, KEY_PLACE, MAGLEV_PLACES);
-  let at = load<u32>(slabWord(service, first));
+  let at = <u32>load<u16>(slabHalf(service, first));
   if (at == 0) return 0;
   if (!isClosed(Server.at(at))) return at;
   if (!service.has(ServiceFlag.Flag1)) return 0;
   for (let offset: u32 = 0; offset < MAGLEV_PLACES; offset++) {
     let place = hash(word + (first + offset) % MAGLEV_PLACES, KEY_PLACE, MAGLEV_PLACES);
-    at = load<u32>(slabWord(service, place));
+    at = <u32>load<u16>(slabHalf(service, place));
     if (!isClosed(Server.at(at))) return at;
   }
   return 0;

@@ -1,7 +1,7 @@
 // Slabs: the tables of the schedulers that hash, one for each service that uses such a scheduler.
 
 import { CONTROL_BASE, CONTROL_SLABS, SLAB_BYTES, SLABS_BASE } from "../abi/layout";
-import { SLABS_MAX } from "../abi/limits";
+import { SERVERS_MAX, SLABS_MAX } from "../abi/limits";
 import { giveRecord, takeRecord } from "../base/pool";
 import { Service } from "../service/service";
 
@@ -20,3 +20,9 @@ export function giveSlab(slab: u32): void {
 export function slabWord(service: Service, word: u32): usize {
   return <usize>SLABS_BASE + <usize>service.slab * SLAB_BYTES + ((<usize>word) << 2);
 }
+
+/** The same of a slab of 16-bit words, half as far apart: a server's index fits into one. */
+export function slabHalf(service: Service, word: u32): usize {
+  return <usize>SLABS_BASE + <usize>service.slab * SLAB_BYTES + ((<usize>word) << 1);
+}
+if (SERVERS_MAX > 65536) ERROR("a server's index no longer fits into a slab's half word");

@@ -142,8 +142,18 @@ export class Farm {
 
   /** The first `count` words of the service's slab. */
   slab(count: number): number[] {
-    const slab = SLABS_BASE + this.word(SERVICES_BASE + SERVICE_BYTES + SERVICE_SLAB) * SLAB_BYTES;
+    const slab = this.slabAt();
     return Array.from({ length: count }, (_, place) => this.word(slab + 4 * place));
+  }
+
+  /** The same of a slab of 16-bit words, as mh has. */
+  slabHalves(count: number): number[] {
+    const slab = this.slabAt();
+    return Array.from({ length: count }, (_, place) => this.engine.view.getUint16(slab + 2 * place, true));
+  }
+
+  private slabAt(): number {
+    return SLABS_BASE + this.word(SERVICES_BASE + SERVICE_BYTES + SERVICE_SLAB) * SLAB_BYTES;
   }
 
   /** Lets so much time pass at once, for all workers. */

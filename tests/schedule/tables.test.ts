@@ -31,7 +31,7 @@ test("mh: the table is full, and each server has its weight's share of it, to on
     const turns = weights.map((weight) => weight / divisorOf(weights));
     assert.ok(Math.max(...turns) < TURNS_MAX, "no weight of this test is scaled");
     const round = turns.reduce((sum, one) => sum + one, 0);
-    const [nobody, ...found] = counts(farm.slab(MAGLEV_PLACES), weights.length);
+    const [nobody, ...found] = counts(farm.slabHalves(MAGLEV_PLACES), weights.length);
     assert.equal(nobody, 0);
     found.forEach((places, index) => {
       const turn = turns[index] ?? 0;
@@ -45,9 +45,9 @@ test("mh: a server that goes moves at most a thirtieth of the others' places", a
   await fc.assert(fc.asyncProperty(fc.integer({ min: 3, max: 40 }), fc.nat(), async (servers, which) => {
     const farm = await Farm.create(module, { scheduler: "mh", weights: Array<number>(servers).fill(1) });
     const gone = 1 + (which % servers);
-    const before = farm.slab(MAGLEV_PLACES);
+    const before = farm.slabHalves(MAGLEV_PLACES);
     farm.remove(gone);
-    const after = farm.slab(MAGLEV_PLACES);
+    const after = farm.slabHalves(MAGLEV_PLACES);
     assert.ok(!after.includes(gone) && !after.includes(0));
     const moved = before.filter((server, place) => server !== gone && server !== after[place]).length;
     assert.ok(moved <= MAGLEV_PLACES / 30, `${moved} of ${MAGLEV_PLACES} places moved`);
@@ -58,32 +58,32 @@ test("mh: draining a server moves nobody, and neither does taking it back", asyn
   await fc.assert(fc.asyncProperty(weights, fc.nat(), async (weights, which) => {
     const farm = await Farm.create(module, { scheduler: "mh", weights });
     const drained = which % weights.length;
-    const before = farm.slab(MAGLEV_PLACES);
+    const before = farm.slabHalves(MAGLEV_PLACES);
     farm.set(Operation.ServerEdit, drained + 1, 0);
-    assert.deepEqual(farm.slab(MAGLEV_PLACES), before);
+    assert.deepEqual(farm.slabHalves(MAGLEV_PLACES), before);
     farm.set(Operation.ServerEdit, drained + 1, weights[drained] ?? 0);
-    assert.deepEqual(farm.slab(MAGLEV_PLACES), before);
+    assert.deepEqual(farm.slabHalves(MAGLEV_PLACES), before);
   }), { numRuns: 30 });
 });
 
 test("mh: a drained server that is removed and added again drained has no places", async () => {
   const farm = await Farm.create(module, { scheduler: "mh", weights: [3, 3] });
   farm.set(Operation.ServerEdit, 2, 0);
-  assert.ok(farm.slab(MAGLEV_PLACES).includes(2));
+  assert.ok(farm.slabHalves(MAGLEV_PLACES).includes(2));
   farm.remove(2);
   farm.set(Operation.ServerAdd, 2, 0);
-  assert.deepEqual(counts(farm.slab(MAGLEV_PLACES), 2), [0, MAGLEV_PLACES, 0]);
+  assert.deepEqual(counts(farm.slabHalves(MAGLEV_PLACES), 2), [0, MAGLEV_PLACES, 0]);
 });
 
 test("mh: without any weight the table is empty and everybody is refused", async () => {
   const farm = await Farm.create(module, { scheduler: "mh", weights: [0, 0], flags: ["mh-fallback"] });
-  assert.deepEqual(counts(farm.slab(MAGLEV_PLACES), 2), [MAGLEV_PLACES, 0, 0]);
+  assert.deepEqual(counts(farm.slabHalves(MAGLEV_PLACES), 2), [MAGLEV_PLACES, 0, 0]);
   assert.equal(farm.open("10.0.1.50"), undefined);
 });
 
 test("mh: weights of thousands of millions are scaled, the small ones keep a place in each round", async () => {
   const farm = await Farm.create(module, { scheduler: "mh", weights: [1, 2147483647, 2147483647 >> 1] });
-  const [, light = 0, heavy = 0, half = 0] = counts(farm.slab(MAGLEV_PLACES), 3);
+  const [, light = 0, heavy = 0, half = 0] = counts(farm.slabHalves(MAGLEV_PLACES), 3);
   assert.ok(light >= Math.floor(MAGLEV_PLACES / (2 * TURNS_MAX)) && light < MAGLEV_PLACES / 32);
   assert.ok(Math.abs(heavy - 2 * half) <= 2 * TURNS_MAX);
 });
