@@ -119,6 +119,12 @@ export interface ConnectionRow {
   synced: boolean;
 }
 
+/** A port whose connections have a helper, and how many there are. */
+export interface HelperRow {
+  port: number;
+  users: number;
+}
+
 export type DaemonRole = "master" | "backup";
 
 /** A connection sync daemon. */
@@ -192,6 +198,7 @@ export type ControlRequest =
   | { do: "table" }
   | { do: "connections" }
   | { do: "daemons" }
+  | { do: "helpers" }
   | { do: "daemon-start"; daemon: DaemonSpec }
   | { do: "daemon-stop"; role: DaemonRole }
   | { do: "status" }
@@ -221,6 +228,7 @@ export interface ControlReplies {
   "connections": ConnectionRow[];
   "timeouts": Timeouts;
   "daemons": DaemonSpec[];
+  "helpers": HelperRow[];
   "status": Status;
   "sysctls": Record<string, number | string>; // sync_threshold is two numbers, a tab between them
   "default-forward": ForwardName;

@@ -50,6 +50,9 @@ export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request 
 export const CONTROL_TRACKING4: u32 = 216; //      u32 services of IPv4 whose packets the kernel would track: all fragments are put together
 export const CONTROL_PATHS: u32 = 220; //          u32 paths known to be narrower than their first hop
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
+// a kernel's timers, where the director is compared with one: see connection/wheel.ts
+export const CONTROL_TICK_MS: u32 = 240; //        u32 from one of its ticks to the next; 0: timers go off when their time is over
+export const CONTROL_TICKS_AT_MS: u32 = 244; //    u32 the engine's time at which its ticks were a multiple of every grain
 export const CONTROL_SYSCTLS: u32 = 256; //        u32 each, by Sysctl
 // what several workers share, each word on a line of its own: see base/lock.ts
 export const CONTROL_LOCK: u32 = 2048; //          u32 the worker that holds the lock, plus one; 0 nobody

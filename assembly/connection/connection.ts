@@ -10,6 +10,7 @@ import { ConnectionFlag } from "../abi/enums";
 import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX } from "../abi/limits";
 import { foldAddress } from "../base/hash";
 import { connections, now, recordsOf, shard, since, state } from "../memory";
+import { goesOffAfterMs } from "./wheel";
 import { copyAddress, isMapped, mapAddress, sameAddress } from "../wire/field";
 
 /** A connection's number: its shard, and its index there. */
@@ -181,11 +182,11 @@ export class Connection {
     this.timeoutMs = 0;
   }
   get expired(): bool {
-    return since(this.lastMs) >= this.timeoutMs;
+    return since(this.lastMs) >= this.timeoutMs && since(this.lastMs) >= goesOffAfterMs(this.lastMs, this.timeoutMs);
   }
   /** How long its time has been over. */
   get overdueMs(): u32 {
-    return since(this.lastMs) - this.timeoutMs;
+    return since(this.lastMs) - goesOffAfterMs(this.lastMs, this.timeoutMs);
   }
   /**
    * Its time is over, but connections live by it: it goes on for another minute, and from then on lives by

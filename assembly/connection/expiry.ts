@@ -13,6 +13,7 @@ import { Connection } from "./connection";
 import { lookAfter, lookAtEnd, lookNever, SWEEP_LATE_MS } from "./due";
 import { close } from "./open";
 import { bucketAt } from "./table";
+import { hasTicks } from "./wheel";
 
 /** All words are looked through once in this time. */
 const SWEEP_MS: u32 = 1000;
@@ -26,7 +27,7 @@ export function sweepConnections(): void {
   let elapsedMs = now - load<u32>(table, STATE_SWEPT_MS);
   store<u32>(table, now, STATE_SWEPT_MS);
   if (elapsedMs >= SWEEP_LATE_MS) store<u32>(table, fresh, STATE_SWEEP_ALL);
-  elapsedMs = min<u32>(elapsedMs, SWEEP_MS);
+  elapsedMs = hasTicks() ? SWEEP_MS : min<u32>(elapsedMs, SWEEP_MS);
   let share = <u32>(<u64>fresh * elapsedMs / SWEEP_MS) + 1;
   let owed = min<u32>(load<u32>(table, STATE_SWEEP_OWED) + share, fresh);
   let blocks = (owed + SWEEP_BLOCK - 1) / SWEEP_BLOCK;

@@ -64,10 +64,10 @@ function writeService(service: Service, index: u32): bool {
 }
 
 export function serviceEdit(): i32 {
-  let error = checkService();
-  if (error < 0) return error;
   let index = requested();
   if (index == 0) return <i32>ControlError.NoService;
+  let error = checkService();
+  if (error < 0) return error;
   return writeService(Service.at(index), index) ? 0 : <i32>ControlError.Full;
 }
 

@@ -4,6 +4,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { REASSEMBLIES_MAX } from "../abi/limits";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
+import { goesOffAfterMs } from "../connection/wheel";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
@@ -33,7 +34,7 @@ export function sweepReassemblies(): void {
 
 function isOverdue(record: usize): bool {
   let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
-  return load<u32>(record, 4) != 0 && since(load<u32>(record, 8)) >= timeoutMs;
+  return load<u32>(record, 4) != 0 && since(load<u32>(record, 8)) >= goesOffAfterMs(load<u32>(record, 8), timeoutMs);
 }
 
 function firstOverdue(): usize {

@@ -74,6 +74,7 @@ export async function parseCommand(words: readonly string[], program: string, na
   if (read.problem) throw new CommandFailure(255, `${read.problem.text}: ${read.problem.reason}`);
   const rest = draft.command === "set" ? setTimeouts(draft, read.rest) : read.rest;
   if (rest[0] !== undefined) fail(`unexpected argument ${rest[0]}`);
+  if (draft.flagsText !== undefined) draft.service.schedulerFlags = parseFlags(draft.service.scheduler, draft.flagsText);
   checkOptions(draft);
   await finish(draft);
   return draft;
@@ -239,29 +240,28 @@ async function finish(draft: Draft): Promise<void> {
 }
 
 function finishService(draft: Draft): void {
-  const { service, flagsText } = draft;
+  const { service } = draft;
   if (service.protocol !== "fwmark" && service.port === 0 && !service.persistent) fail("Zero port specified for non-persistent service");
   if (service.onePacket && service.protocol !== "udp" && service.protocol !== "fwmark") {
     fail("One-Packet Scheduling is only for UDP virtual services");
   }
   if (service.scheduler === "") service.scheduler = "wlc";
-  if (flagsText !== undefined) service.schedulerFlags = parseFlags(service.scheduler, flagsText);
   if (service.netmask === "") service.netmask = "255.255.255.255";
 }
 
 function finishServer(draft: Draft): void {
   const { service, server } = draft;
-  if (draft.command !== "delete-server") checkTunnel(draft);
   if (draft.command === "delete-server") {
     if (!draft.portGiven) server.port = service.port;
     return;
   }
-  // Direct routing and tunnels cannot change the port: it is the service's.
-  if (server.forward !== "masq" && service.protocol !== "fwmark") server.port = service.port;
-  else if (!draft.portGiven && service.protocol !== "fwmark") server.port = service.port;
   if (server.family !== service.family && server.forward !== "tunnel") {
     fail("Different address family is allowed only for tunneling servers");
   }
+  checkTunnel(draft);
+  // Direct routing and tunnels cannot change the port: it is the service's.
+  if (server.forward !== "masq" && service.protocol !== "fwmark") server.port = service.port;
+  else if (!draft.portGiven && service.protocol !== "fwmark") server.port = service.port;
 }
 
 /** In the order they are looked at. */

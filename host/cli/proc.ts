@@ -1,6 +1,6 @@
 // What /proc/net/ip_vs* shows on a kernel director, for tools that read it: `lvsadm proc NAME`.
 
-import type { ConnectionRow, Counters, Rates, ServiceRow, Table } from "../protocol.js";
+import type { ConnectionRow, Counters, HelperRow, Rates, ServiceRow, Table } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
 import { banner } from "./print.js";
 
@@ -87,4 +87,10 @@ export function procConnections(rows: readonly ConnectionRow[]): string {
 export function procConnectionsSync(rows: readonly ConnectionRow[]): string {
   return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n" +
     rows.map((row) => `${connectionKey(row)} ${row.synced ? "SYNC " : "LOCAL"}  ${String(row.expiresSeconds).padStart(7)}\n`).join("");
+}
+
+/** /proc/net/ip_vs_app: FTP is the only helper there is. The port named last comes first. */
+export function procHelpers(rows: readonly HelperRow[]): string {
+  return "prot port    usecnt name\n" +
+    rows.map(({ port: number, users }) => `TCP  ${String(number).padEnd(7)} ${String(users).padEnd(6)} ${"ftp".padEnd(17)}\n`).reverse().join("");
 }

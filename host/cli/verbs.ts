@@ -1,10 +1,10 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table, WorkerRow } from "../protocol.js";
+import type { ConnectionRow, HelperRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table, WorkerRow } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
-import { procConnections, procConnectionsSync, procStats, procStatsPerCpu, procTable } from "./proc.js";
+import { procConnections, procConnectionsSync, procHelpers, procStats, procStatsPerCpu, procTable } from "./proc.js";
 import { sysctl } from "./sysctl.js";
 
 type Verb = (words: readonly string[], context: CommandContext, progress: (text: string) => void) => Promise<CommandResult>;
@@ -138,8 +138,7 @@ const PROC: ReadonlyMap<string, (context: CommandContext) => Promise<string>> = 
   ip_vs_stats_percpu: async (context: CommandContext) => procStatsPerCpu(await tableOf(context)),
   ip_vs_conn: async (context: CommandContext) => procConnections(await connectionsOf(context)),
   ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(await connectionsOf(context)),
-  // The FTP helper is always in; nobody counts its uses.
-  ip_vs_app: async () => "prot port    usecnt name\nTCP  21      0      ftp              \n",
+  ip_vs_app: async (context: CommandContext) => procHelpers(await helpersOf(context)),
 }));
 
 async function proc(words: readonly string[], context: CommandContext): Promise<CommandResult> {
@@ -150,6 +149,12 @@ async function proc(words: readonly string[], context: CommandContext): Promise<
 
 async function tableOf(context: CommandContext): Promise<Table> {
   const reply = await context.director.request({ do: "table" });
+  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
+  return reply.value;
+}
+
+async function helpersOf(context: CommandContext): Promise<HelperRow[]> {
+  const reply = await context.director.request({ do: "helpers" });
   if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
   return reply.value;
 }

@@ -43,13 +43,12 @@ export function readWords(words: readonly string[]): Words {
 /** Answers how many further words were taken. */
 function readLong(word: string, next: string | undefined, read: Words): number {
   const equals = word.indexOf("=");
-  const text = equals < 0 ? word : word.slice(0, equals);
-  const found = named(text.slice(2));
+  const found = named(word.slice(2, equals < 0 ? undefined : equals));
   if (!found || (found.argument === "none" && equals >= 0)) {
     read.problem = { text: word, reason: found ? "option does not take an argument" : "unknown option" };
     return 0;
   }
-  return take(found, text, equals < 0 ? undefined : word.slice(equals + 1), next, read);
+  return take(found, word, equals < 0 ? undefined : word.slice(equals + 1), next, read);
 }
 
 function readShort(word: string, next: string | undefined, read: Words): number {
@@ -68,8 +67,8 @@ function readShort(word: string, next: string | undefined, read: Words): number 
       read.given.push({ switch: found, text: word });
       continue;
     }
-    const glued = word.slice(place + 1).replace(/^=/, "");
-    return take(found, word, glued === "" ? undefined : glued, next, read);
+    const glued = word.slice(place + 1);
+    return take(found, word, glued === "" ? undefined : glued.replace(/^=/, ""), next, read);
   }
   return 0;
 }

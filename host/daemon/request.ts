@@ -57,7 +57,7 @@ const request = z.discriminatedUnion("do", [
   z.object({ do: z.literal("daemon-start"), daemon }),
   z.object({ do: z.literal("daemon-stop"), role }),
   z.object({ do: z.literal("mark-add"), rule }),
-  z.object({ do: z.enum(["flush", "timeouts", "table", "connections", "daemons", "status", "sysctls", "default-forward"]) }),
+  z.object({ do: z.enum(["flush", "timeouts", "table", "connections", "daemons", "helpers", "status", "sysctls", "default-forward"]) }),
 ]);
 
 /** A request that can be acted on, or what is wrong with it. */

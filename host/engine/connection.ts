@@ -3,10 +3,10 @@
 import {
   CONNECTION_CHILDREN, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_PORT, CONNECTION_EXTRA, CONNECTION_FLAGS,
   CONNECTION_LAST_MS, CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_SERVER_ADDRESS, CONNECTION_SERVER_PORT, CONNECTION_STATE,
-  CONNECTION_SYNCED, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, EXTRAS_BASE,
-  EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, SYNCED_BY_OTHERS,
+  CONNECTION_SYNCED, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL, CONNECTION_VIRTUAL16, CONNECTION_VIRTUAL_PORT, CONTROL_BASE,
+  CONTROL_TICK_MS, EXTRAS_BASE, EXTRA_BYTES, EXTRA_NEXT, EXTRA_TEXT, EXTRA_TEXT_BYTES, SYNCED_BY_OTHERS,
 } from "../../assembly/abi/layout.js";
-import { ConnectionFlag } from "../../assembly/abi/enums.js";
+import { ConnectionFlag, Forward, Protocol } from "../../assembly/abi/enums.js";
 import { CONTROL_RETRY_MS } from "../../assembly/abi/limits.js";
 import type { ConnectionRow, Family } from "../protocol.js";
 import { formatAddress, isMapped, mapAddress } from "./address.js";
@@ -47,6 +47,16 @@ export class ConnectionRecord {
     return new Uint8Array(this.view.buffer, this.at + long, ADDRESS_BYTES).slice();
   }
 
+  /** True behind NAT, of TCP: where a helper may change what is said. */
+  get isHelpable(): boolean {
+    const isNat = (this.flags & ConnectionFlag.ForwardMask) === Forward.Nat;
+    return isNat && !this.has(ConnectionFlag.Template) && this.view.getUint8(this.at + CONNECTION_PROTOCOL) === Protocol.Tcp;
+  }
+
+  get virtualPort(): number {
+    return this.view.getUint16(this.at + CONNECTION_VIRTUAL_PORT);
+  }
+
   /** As it is listed. */
   row(nowMs: number): ConnectionRow {
     const { at, view } = this;
@@ -59,7 +69,7 @@ export class ConnectionRecord {
       family, protocol: protocolText(protocol), state: stateText(protocol, view.getUint8(at + CONNECTION_STATE), isTemplate),
       expiresSeconds: Math.floor(this.leftMs(nowMs) / 1000),
       clientAddress: formatAddress(family, this.address(CONNECTION_CLIENT, CONNECTION_CLIENT16)), clientPort: view.getUint16(at + CONNECTION_CLIENT_PORT),
-      virtualAddress: formatAddress(family, this.address(CONNECTION_VIRTUAL, CONNECTION_VIRTUAL16)), virtualPort: view.getUint16(at + CONNECTION_VIRTUAL_PORT),
+      virtualAddress: formatAddress(family, this.address(CONNECTION_VIRTUAL, CONNECTION_VIRTUAL16)), virtualPort: this.virtualPort,
       serverFamily, serverAddress: formatAddress(serverFamily, server), serverPort: view.getUint16(at + CONNECTION_SERVER_PORT),
       ...this.note(isTemplate ? this.detail(CONNECTION_EXTRA) : 0),
       synced: (view.getUint16(at + CONNECTION_SYNCED, true) & SYNCED_BY_OTHERS) !== 0,
@@ -85,6 +95,7 @@ export class ConnectionRecord {
     const elapsedMs = (nowMs - this.word(this.at + CONNECTION_LAST_MS)) | 0;
     const leftMs = this.word(this.at + CONNECTION_TIMEOUT_MS) - Math.max(0, elapsedMs);
     if (leftMs > 0) return leftMs;
-    return this.children === 0 ? 0 : CONTROL_RETRY_MS - (-leftMs % CONTROL_RETRY_MS);
+    // With a kernel's timers it may be about to go off, late.
+    return this.children === 0 || this.word(CONTROL_BASE + CONTROL_TICK_MS) !== 0 ? 0 : CONTROL_RETRY_MS - (-leftMs % CONTROL_RETRY_MS);
   }
 }

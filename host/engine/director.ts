@@ -52,6 +52,7 @@ export class EngineDirector implements Director {
       case "connections": return this.records.connections();
       case "timeouts": return this.records.timeouts();
       case "daemons": return listDaemons(this.records.memory, (index) => this.settings.ports()[index]?.name ?? "");
+      case "helpers": return this.records.helpers();
       case "sysctls": return this.records.sysctls();
       case "status": return this.status();
       case "default-forward": return this.settings.defaultForward;

@@ -1,7 +1,7 @@
 // The typed binding of engine.wasm. Portable: no node: imports, so it runs wherever WebAssembly does.
 
 import {
-  CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE,
+  CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE, CONTROL_TICK_MS, CONTROL_TICKS_AT_MS,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
   LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, SHARD_BYTES, STATE_HANDED_TO, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
   WORKER_TRANSMIT, WORKERS_BASE,
@@ -171,6 +171,12 @@ export class Engine implements Performer<number> {
   perform(request: EngineRequest): number {
     this.bytes.set(request.record, REQUEST_BASE);
     return this.exports.control(request.operation);
+  }
+
+  /** From now on timers go off as a kernel's whose ticks take so long, and were a multiple of every grain at `ticksAtMs`. */
+  setTicks(tickMs: number, ticksAtMs: number): void {
+    this.view.setUint32(CONTROL_BASE + CONTROL_TICK_MS, tickMs, true);
+    this.view.setUint32(CONTROL_BASE + CONTROL_TICKS_AT_MS, ticksAtMs, true);
   }
 
   /** Entry of the transmit list after receive, tick or control. */

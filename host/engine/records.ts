@@ -1,11 +1,11 @@
 // Listings read straight from the memory, while the engine works: services, servers, connections, counters.
 
 import {
-  BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS,
+  BUCKET_BYTES, CONNECTION_BYTES, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_COMMONS, CONTROL_HELPER_PORTS,
   CONTROL_NEIGHBORS_USED, CONTROL_NOW_MS, CONTROL_SERVICES_USED, CONTROL_SYSCTLS, CONTROL_TABLE_BASE, CONTROL_TIMEOUTS,
   CONTROL_WORKERS, COUNTERS_BASE, COUNTERS_WORKER_BYTES, COUNTER_CONNECTIONS,
   COUNTER_IN_BYTES, COUNTER_IN_PACKETS, COUNTER_OUT_BYTES, COUNTER_OUT_PACKETS, DROPS_BASE, DROPS_WORKER_BYTES,
-  NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
+  HELPER_PORTS_COUNT, NEIGHBORS_BASE, NEIGHBOR_ADDRESS, NEIGHBOR_BYTES, NEIGHBOR_FAMILY,
   NEIGHBOR_MACS, NEIGHBOR_PORT, NEIGHBOR_STATE, RATES_BASE, RATE_BYTES, RATE_LAST, RATE_VALUE, RATE_ZERO, SERVERS_BASE, SERVER_ACTIVE,
   SERVER_ADDRESS, SERVER_BYTES, SERVER_FAMILY, SERVER_FORWARD, SERVER_INACTIVE, SERVER_LOWER, SERVER_NEXT, SERVER_PERSISTENT,
   SERVER_PORT, SERVER_TUNNEL_FLAGS, SERVER_TUNNEL_PORT, SERVER_TUNNEL_TYPE, SERVER_UPPER, SERVER_WEIGHT, SERVICES_BASE,
@@ -16,7 +16,7 @@ import {
 } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
-import type { ConnectionRow, Counters, Family, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow } from "../protocol.js";
+import type { ConnectionRow, Counters, Family, HelperRow, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow } from "../protocol.js";
 import { formatAddress, formatMac, parseAddress } from "./address.js";
 import { ConnectionRecord } from "./connection.js";
 import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, SYSCTLS, TUNNEL_NAMES } from "./names.js";
@@ -196,17 +196,30 @@ export class Records {
 
   /** Every connection and template, in the order of their records. */
   connections(): ConnectionRow[] {
-    const rows: ConnectionRow[] = [];
+    return [...this.hashed()].map((record) => record.row(this.nowMs));
+  }
+
+  /** Ports of FTP, and the connections behind NAT that its helper looks after. */
+  helpers(): HelperRow[] {
+    const ports = Array.from({ length: HELPER_PORTS_COUNT }, (_, place) => this.view.getUint16(CONTROL_BASE + CONTROL_HELPER_PORTS + place * 2));
+    const users = new Map(ports.filter((port) => port !== 0).map((port) => [port, 0]));
+    for (const record of this.hashed()) {
+      const count = record.isHelpable ? users.get(record.virtualPort) : undefined;
+      if (count !== undefined) users.set(record.virtualPort, count + 1);
+    }
+    return [...users].map(([port, count]) => ({ port, users: count }));
+  }
+
+  private *hashed(): Generator<ConnectionRecord> {
     for (let shard = 0; shard < this.shards; shard++) {
       const base = this.shard(shard);
       const fresh = this.state(shard, STATE_FRESH);
       for (let index = 1; index < fresh; index++) {
         const at = base + index * CONNECTION_BYTES;
         const record = new ConnectionRecord(this.view, at);
-        if (record.has(ConnectionFlag.Hashed)) rows.push(record.row(this.nowMs));
+        if (record.has(ConnectionFlag.Hashed)) yield record;
       }
     }
-    return rows;
   }
 
   timeouts(): Timeouts {

@@ -10,6 +10,7 @@ import type { CommandResult } from "../cli/context.js";
 import type { NetworkChanges } from "./context.js";
 import { runScript, type Script } from "./shell.js";
 import type { Input } from "./scenario.js";
+import { TICK_MS } from "./ticks.js";
 
 const SLOT_HEADROOM_BYTES = 66;
 const SLOT_BYTES = 68 * 1024;
@@ -153,10 +154,17 @@ export class Replay {
     return { result, frames: this.taken() };
   }
 
+  /** Timers go off as the recorded kernel's. */
+  private setTicks(ticksAtMs: number): object[] {
+    this.engine.setTicks(TICK_MS, ticksAtMs);
+    return [];
+  }
+
   /** Does one input and answers the lines that tell about it: the echo, then what was sent. */
   async play(input: Input): Promise<object[]> {
     // Who begins again is another director.
     if (input.kind === "reload") throw new RangeError("a reload is the session's");
+    if (input.kind === "start") return this.setTicks(input.ticksAtMs);
     const { fields, atSeconds } = input.line;
     if (atSeconds !== undefined) this.beginAt(Math.floor(atSeconds * 1000));
     const frames = atSeconds === undefined ? [] : this.advanceTo(Math.floor(atSeconds * 1000));

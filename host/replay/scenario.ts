@@ -1,12 +1,15 @@
 // A scenario: the inputs of a recording, one JSON object a line. All of it is read before any of it is done.
 
 import { readScript, type Script } from "./shell.js";
+import { ticksAtMs } from "./ticks.js";
 
 /** What happens to the director, with the line as it stood for the echo. */
 export type Input =
   | { kind: "command"; line: Line; script: Script }
   | { kind: "frame"; line: Line; port: string; bytes: Uint8Array }
   | { kind: "advance"; line: Line; seconds: number }
+  /** How the recorded kernel's ticks lay; the moment at which they were a multiple of every grain. */
+  | { kind: "start"; line: Line; ticksAtMs: number }
   /** The kernel's module is taken out and loaded again: nothing of IPVS is left. */
   | { kind: "reload"; line: Line };
 
@@ -24,7 +27,7 @@ export class ScenarioError extends Error {
   }
 }
 
-const NOT_INPUTS = new Set(["out", "noise", "start", "snapshot", "sleep", "end", "freeze"]);
+const NOT_INPUTS = new Set(["out", "noise", "snapshot", "sleep", "end", "freeze"]);
 /** The longest packet there is, behind its Ethernet header. */
 export const FRAME_BYTES_MAX = 65535 + 14;
 /** The engine's clock is one of 32 bits, in milliseconds. */
@@ -60,6 +63,10 @@ function readLine(text: string, number: number, ports: ReadonlySet<string>): Inp
       const value = seconds(event["s"] ?? event["advance"], number, "s");
       if (value === undefined) throw new ScenarioError(number, "advance needs s, the seconds");
       return { kind: "advance", line, seconds: value };
+    }
+    case "start": {
+      const moment = ticksAtMs(event, line.atSeconds ?? 0);
+      return moment === undefined ? undefined : { kind: "start", line, ticksAtMs: moment };
     }
     default:
       if (typeof kind === "string" && NOT_INPUTS.has(kind)) return undefined;

@@ -12,6 +12,7 @@ const isNetwork = (script: Script): boolean => script.pipelines.every(({ program
 
 export class Session {
   private readonly network: Script[] = [];
+  private start: Input | undefined;
 
   private constructor(private readonly module: WebAssembly.Module, private readonly config: Config, private replay: Replay) {}
 
@@ -22,6 +23,7 @@ export class Session {
   /** Does one input and answers the lines that tell about it. */
   async play(input: Input): Promise<object[]> {
     if (input.kind === "reload") return this.reload(input.line);
+    if (input.kind === "start") this.start = input;
     if (input.kind === "command" && isNetwork(input.script)) this.network.push(input.script);
     return this.replay.play(input);
   }
@@ -29,6 +31,7 @@ export class Session {
   private async reload({ fields, atSeconds }: Line): Promise<object[]> {
     const { files } = this.replay;
     this.replay = await Replay.create(this.module, this.config, { files, ...(atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) }) });
+    if (this.start) await this.replay.play(this.start);
     for (const script of this.network) await this.replay.command(script);
     return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];
   }

@@ -51,8 +51,8 @@ test("missing pieces are given up before the connection ends, or after it, late 
   }
 });
 
-test("a guest goes on to the middle of the first tick of a long grain", () => {
+test("a guest goes on to where a long grain has just begun", () => {
   const told = "now at 13283104512 nsecs\n\njiffies: 4294938625\n";
-  assert.ok(Math.abs(secondsToGrain(told) - (8 * GRAIN_SECONDS - 0.01 - 0.003104512 + 0.005)) < 1e-9);
+  assert.ok(Math.abs(secondsToGrain(told) - (8 * GRAIN_SECONDS - 0.01 - 0.003104512 + 0.045)) < 1e-9);
   assert.throws(() => secondsToGrain("nothing"), /does not tell its ticks/);
 });

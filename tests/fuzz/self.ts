@@ -92,7 +92,7 @@ async function differsWithWorkers(seed: number, runs: readonly Run[]): Promise<s
   ]));
   const random = new Random(seed);
   const workers = WORKERS[seed % WORKERS.length] ?? 2;
-  const [found] = await compareEvents(events, undefined, { workers, chooseWorker: () => random.below(workers) });
+  const [found] = await compareEvents(events, { workers, chooseWorker: () => random.below(workers) });
   return found && `with ${workers} workers: ${describeDifference(found)}`;
 }
 

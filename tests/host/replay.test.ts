@@ -62,6 +62,20 @@ test("the module loaded anew forgets services and connections, not the marks of 
   assert.equal(told[11]?.["stdout"], "1\n");
 });
 
+test("timers go off as those of a kernel whose ticks the start tells, also after its module was loaded anew", () => {
+  const begin = [{ cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m" }, { if: "out", frame: hex }];
+  // Its minute is over at tick 6100; the grain of 512 ticks ends at 6144, and after the second beginning at 12288.
+  const listings = (start: object): string[] => {
+    const done = replay(["-"], lines(start, ...begin, { ev: "advance", s: 60.2 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 0.3 }, { cmd: "ipvsadm -Lnc" },
+      { cmd: "rmmod ip_vs; modprobe ip_vs" }, ...begin, { ev: "advance", s: 60.3 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 1.2 }, { cmd: "ipvsadm -Lnc" }));
+    assert.equal(done.stderr, "");
+    const told = done.stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
+    return told.filter((event) => event["cmd"] === "ipvsadm -Lnc").map((event) => /(\d+:\d+) +SYN_RECV/.exec(event["stdout"] ?? "")?.[1] ?? "gone");
+  };
+  assert.deepEqual(listings({ ev: "start", gt: 0, ticks: 100 }), ["00:00", "gone", "00:00", "gone"]);
+  assert.deepEqual(listings({ ev: "start", gt: 0 }), ["gone", "gone", "gone", "gone"]);
+});
+
 test("the same scenario gives the same bytes", () => {
   const scenario = lines({ cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr" }, { if: "out", frame: hex }, { ev: "advance", s: 5 }, { if: "out", frame: hex });
   assert.equal(replay(["-"], scenario).stdout, replay(["-"], scenario).stdout);

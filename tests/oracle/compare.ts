@@ -3,10 +3,9 @@
 import type { ReplayOptions } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { isChatter } from "./kernel/barrier.js";
-import { byService, maskedFrame, sameText, withoutRates, type Slack } from "./mask.js";
+import { byService, maskedFrame, sameText, withoutRates } from "./mask.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "./recording.js";
 
-const SLACK: Slack = { seconds: 1, templateSeconds: 1 };
 /** While drop_entry takes connections at random, counts of what is left may be so far apart: two deviations of the difference. */
 const SLACK_LEFT = 20;
 const TAKES_AT_RANDOM = /drop_entry=[123]/;
@@ -34,39 +33,40 @@ function outputsAfter(events: readonly RecordedEvent[], index: number): string[]
 const told = (one: RecordedEvent | undefined): string[] => [`${one?.rc} ${one?.stdout ?? ""}${one?.stderr ?? ""}`];
 
 /** True when the engine said what the kernel did. */
-function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, atRandom: boolean, slack: Slack): boolean {
+function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, atRandom: boolean): boolean {
   if (engine?.rc !== kernel.rc || engine?.stderr !== kernel.stderr) return false;
   const command = kernel.cmd ?? "";
   const masked = (text = ""): string => withoutRates(command, UNSORTED.test(command) ? byService(text) : text);
   const [theirs, ours] = [masked(kernel.stdout), masked(engine?.stdout)];
-  if (!atRandom || !command.endsWith("| wc -l")) return sameText(theirs, ours, slack);
+  if (!atRandom || !command.endsWith("| wc -l")) return sameText(theirs, ours);
   return Math.abs(Number(theirs) - Number(ours)) <= SLACK_LEFT;
 }
 
 /** Everything in which the engine differs, in the recording's order. */
-export async function compareEvents(events: readonly RecordedEvent[], slack = SLACK, options: ReplayOptions = {}): Promise<Difference[]> {
+export async function compareEvents(events: readonly RecordedEvent[], options: ReplayOptions = {}): Promise<Difference[]> {
   let replay = await createRecordedDirector(options);
   const differences: Difference[] = [];
-  const network: RecordedEvent[] = [];
+  /** What a reload of the module leaves as it is. */
+  const lasting: RecordedEvent[] = [];
   let atRandom = false;
   for (const [index, event] of events.entries()) {
-    if (!["in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
+    if (!["start", "in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
     if (RELOAD.test(event.cmd ?? "")) {
       replay = await createRecordedDirector(options);
-      for (const one of network) for (const input of readScenario(JSON.stringify(one), PORTS)) await replay.play(input);
+      for (const one of lasting) for (const input of readScenario(JSON.stringify(one), PORTS)) await replay.play(input);
       atRandom = false;
       continue;
     }
     const input = readScenario(JSON.stringify(event), PORTS)[0];
     if (!input) continue;
-    if (NETWORK.test(event.cmd ?? "")) network.push(event);
+    if (NETWORK.test(event.cmd ?? "") || event.ev === "start") lasting.push(event);
     const [echo, ...sent] = (await replay.play(input)) as RecordedEvent[];
     // Membership reports come when a kernel likes: no recording has them.
     const engine = sent.filter((one) => !isChatter(Buffer.from(one.hex ?? "", "hex"))).map((one) => `${one.if} ${maskedFrame(one.hex ?? "")}`).sort();
     const kernel = outputsAfter(events, index);
     atRandom ||= TAKES_AT_RANDOM.test(event.cmd ?? "");
     if (engine.join() !== kernel.join()) differences.push({ index, event, kernel, engine });
-    else if (event.ev === "cmd" && !sameOutcome(event, echo, atRandom, slack)) differences.push({ index, event, kernel: told(event), engine: told(echo) });
+    else if (event.ev === "cmd" && !sameOutcome(event, echo, atRandom)) differences.push({ index, event, kernel: told(event), engine: told(echo) });
   }
   return differences;
 }

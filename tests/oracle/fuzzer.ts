@@ -15,11 +15,6 @@ import { FAST, linesOf, record, Recorder, THOROUGH, type Step } from "./kernel/r
 import { recordedConfig, type RecordedEvent } from "./recording.js";
 import { isKnownDifference } from "./known.js";
 
-/**
- * What outlives its time because others live by it is looked at again by a timer of a minute that comes 1.44 s late: ten times at most.
- * And who is used again gets the minute of its last round as its time, which may be 9 s more than its own (PERSISTENCE_SECONDS).
- */
-const FUZZ_SLACK = { seconds: 1, templateSeconds: 20 };
 /** A scenario is so many frames, and the commands between them. */
 const FRAMES = 500;
 /** Every third seed has plays in it: marks, FTP, SIP, SCTP, tunnels of mixed families, churn. */
@@ -44,7 +39,7 @@ function isUnsettled(events: RecordedEvent[], { index, event }: Difference): boo
 
 /** The first difference nobody expects. What comes after it may follow from it. */
 async function firstDifference(events: RecordedEvent[]): Promise<Difference | undefined> {
-  return (await compareEvents(events, FUZZ_SLACK)).find((one) => !isKnownDifference(one) && !isUnsettled(events, one));
+  return (await compareEvents(events)).find((one) => !isKnownDifference(one) && !isUnsettled(events, one));
 }
 
 /** The same input, answered by as many frames on each side as before: else what is left shows something else. */

@@ -44,7 +44,7 @@ export function withoutRates(command: string, text: string): string {
   return command.includes("--rate") ? text.replace(/( +\d+){5}(?=\n)/g, " rates") : text;
 }
 
-interface Row { rest: string; seconds: number; isConnection: boolean }
+interface Row { rest: string; seconds: number }
 
 /** A connection of /proc/net/ip_vs_conn: its timer stands behind its state. */
 const PROC_ROW = /^(\w+ +(?:[0-9A-Fa-f:]+ [0-9A-F]{4} ){3}[A-Z][A-Z0-9_-]*(?: +(?:LOCAL|SYNC))?) +(\d+)( .*)?$/;
@@ -61,82 +61,27 @@ function rowsOf(text: string): Row[] {
     const found = /^(\S+ +)(\d+):(\d+)(.*)$/.exec(line);
     const inProc = PROC_ROW.exec(line);
     if (found) {
-      run.push({ rest: `${found[1]}${found[4]}`, seconds: Number(found[2]) * 60 + Number(found[3]), isConnection: true });
+      run.push({ rest: `${found[1]}${found[4]}`, seconds: Number(found[2]) * 60 + Number(found[3]) });
     } else if (inProc) {
-      run.push({ rest: `${inProc[1]}${inProc[3] ?? ""}`, seconds: Number(inProc[2]), isConnection: true });
+      run.push({ rest: `${inProc[1]}${inProc[3] ?? ""}`, seconds: Number(inProc[2]) });
     } else {
       endRun();
-      rows.push({ rest: line, seconds: 0, isConnection: false });
+      rows.push({ rest: line, seconds: 0 });
     }
   }
   endRun();
   return rows;
 }
 
-/**
- * The kernel's rows without connections that have ended in the engine. The kernel's timers are late by as much as
- * an eighth of their time (a grain that grows with the time and depends on the kernel's HZ and moment of boot):
- * meanwhile it lists 00:00. The engine's connections end when they should, so such a row may be missing.
- */
-function withoutEnded(rows: Row[], others: Row[]): Row[] {
-  const living = new Set(others.map((row) => row.rest));
-  return rows.filter((row) => row.seconds > 0 || !row.isConnection || living.has(row.rest));
-}
-
-const isTemplate = (rest: string): boolean => /^\w+ +\w+ +\S+:0 /.test(rest);
-
-/**
- * Rows without templates of one side alone whose last round may be going on: whether the timer that gives it another came
- * before or after the end of the connection that the template waits for is a matter of the kernel's grain, too.
- */
-function withoutLastRounds(rows: Row[], others: Row[], slack: Slack): Row[] {
-  const living = new Set(others.map((row) => row.rest));
-  return rows.filter((row) => !row.isConnection || !isTemplate(row.rest) || row.seconds >= slack.templateSeconds || living.has(row.rest));
-}
-
-const ROUND_SECONDS = 60;
-const isFtp = (rest: string): boolean => /^\w+ +\w+ +\S+ +\S+:21 /.test(rest);
-
-/**
- * A template that outlives its time because of its connections, or an FTP command connection because of its data connections, is looked
- * at again each minute, by a kernel timer that comes late each time: after some of these rounds the next one has begun on one side alone.
- */
-function sameTime(row: Row, other: Row, slack: Slack): boolean {
-  const apart = Math.abs(row.seconds - other.seconds);
-  if (apart <= slack.seconds) return true;
-  const inRounds = row.seconds <= ROUND_SECONDS && other.seconds <= ROUND_SECONDS;
-  if (!isTemplate(row.rest) && !(inRounds && isFtp(row.rest))) return false;
-  return (inRounds ? Math.min(apart, ROUND_SECONDS - apart) : apart) <= slack.templateSeconds;
-}
-
-/** A server's line of a listing: address, method or weight or threshold, one more of these, two counts. */
-const COUNTED = /^ {2}-> (\S+) +(\S+) +(\d+) +(\d+) +(\d+) *$/;
-
-/**
- * True for lines of a server that differ by one in what lives in rounds: in templates, or in the command connections of FTP, which are
- * inactive in their last round. Only where rounds are compared (Slack.templateSeconds).
- */
-function sameCounts(row: Row, other: Row | undefined, header: string, slack: Slack): boolean {
-  const [theirs, ours] = [COUNTED.exec(row.rest), COUNTED.exec(other?.rest ?? "")];
-  if (!theirs || !ours || slack.templateSeconds <= slack.seconds) return false;
-  const apart = theirs.slice(1).map((word, at) => (word === ours[at + 1] ? 0 : Math.abs(Number(word) - Number(ours[at + 1]))));
-  const [address, method, template, active, inactive] = apart;
-  const inRounds = (template === 0 || (template === 1 && header.includes("PersistConn"))) && (inactive === 0 || (inactive === 1 && (theirs[1] ?? "").endsWith(":21")));
-  return address === 0 && method === 0 && active === 0 && inRounds;
-}
-
-/** How many seconds timers may be apart: the guest's clock has its own grain. */
-export interface Slack { seconds: number; templateSeconds: number }
+/** How many seconds a listing's timers may be apart: a kernel counts whole ticks, and a command takes its time. */
+const SLACK_SECONDS = 1;
 
 /** True when two outputs say the same, but for their timers' slack. */
-export function sameText(kernel: string, engine: string, slack: Slack): boolean {
+export function sameText(kernel: string, engine: string): boolean {
   if (kernel === engine) return true;
   const [theirs, ours] = [rowsOf(kernel), rowsOf(engine)];
-  const right = withoutLastRounds(ours, theirs, slack);
-  const left = withoutLastRounds(withoutEnded(theirs, ours), ours, slack);
-  const header = left.find((row) => row.rest.startsWith("Prot"))?.rest ?? "";
-  return left.length === right.length && left.every((row, index) => {
-    const other = right[index];
-    return row.rest === other?.rest ? sameTime(row, other, slack) : sameCounts(row, other, header, slack);
+  return theirs.length === ours.length && theirs.every((row, index) => {
+    const other = ours[index];
+    return row.rest === other?.rest && Math.abs(row.seconds - other.seconds) <= SLACK_SECONDS;
   });
 }

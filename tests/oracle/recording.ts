@@ -22,6 +22,8 @@ export interface RecordedEvent {
   stdout?: string;
   stderr?: string;
   s?: number;
+  /** Of the first event: how many ticks the kernel had counted, whose timers go off by them. */
+  ticks?: number;
 }
 
 /** Recordings of a folder by name: those in "plays/" are of tests/fuzz/plays, each named by its play and seed; `npm run oracle:plays` makes them again. */

@@ -34,7 +34,7 @@ const MESSAGES_APART = new Set(["sync_master_v1", "sync_master_full", "sync_mast
 for (const name of asked ?? RECORDINGS) {
   for (const seed of MESSAGES_APART.has(name) ? [] : [1, 2]) {
     test(`recording ${name}: the same from two workers, frames at random (seed ${seed})`, async () => {
-      const differences = (await compareEvents(readRecording(name), undefined, twoWorkers(seed))).filter((one) => !isWanted(name, one));
+      const differences = (await compareEvents(readRecording(name), twoWorkers(seed))).filter((one) => !isWanted(name, one));
       assert.equal(differences.length, 0, `${differences.length} inputs differ:\n${differences.slice(0, 12).map(describeDifference).join("\n")}`);
     });
   }

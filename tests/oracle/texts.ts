@@ -2,7 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
-export interface RecordedText { command: string; exitCode: number; stdout: string; stderr: string }
+export interface Said { exitCode: number; stdout: string; stderr: string }
+export interface RecordedText extends Said { command: string }
 
 const folder = new URL("../../../tests/oracle/recordings/", import.meta.url);
 
@@ -15,8 +16,6 @@ export function readTexts(name: string, file = "cli.txt"): RecordedText[] {
     return { command: lines[0] ?? "", exitCode: Number(/\[exit (\d+)\]/.exec(part)?.[1]), stdout: marked("|"), stderr: marked("!") };
   });
 }
-
-type Said = Pick<RecordedText, "exitCode" | "stdout" | "stderr">;
 
 const lines = (one: Said): string[] => [`[exit ${one.exitCode}]`, ...one.stdout.split("\n").map((line) => `|${line}`), ...one.stderr.split("\n").map((line) => `!${line}`)];
 

@@ -45,7 +45,7 @@ export async function assertAlike(steps: readonly Step[]): Promise<RecordedEvent
   const events = await record(steps);
   for (const workers of [2, 3, 4]) {
     for (const options of [...SEEDS.map((seed) => crowd(workers, seed)), crowd(workers, 0, 0), crowd(workers, 0, workers - 1)]) {
-      const differences = await compareEvents(events, undefined, options);
+      const differences = await compareEvents(events, options);
       assert.equal(differences.length, 0, `with ${workers} workers: ${differences.slice(0, 3).map(describeDifference).join("\n")}`);
     }
   }

@@ -30,7 +30,7 @@ for (const workers of [1, 2, 4]) {
       const cut = inPieces(events);
       assert.ok(cut.length > events.length + 4, "messages came in pieces");
       for (const seed of [1, 2, 3]) {
-        const differences = await compareEvents(cut, undefined, crowd(workers, seed));
+        const differences = await compareEvents(cut, crowd(workers, seed));
         assert.equal(differences.length, 0, differences.slice(0, 3).map(describeDifference).join("\n"));
       }
     });

@@ -113,5 +113,5 @@ export function* dialog(random: Random): Play {
     yield* talk.answers(FIN | ACK);
     yield* command("ipvsadm -Lnc");
   }
-  yield* command("ipvsadm -Ln --persistent-conn", "ipvsadm -Ln");
+  yield* command("ipvsadm -Ln --persistent-conn", "ipvsadm -Ln", "cat /proc/net/ip_vs_app");
 }

@@ -26,10 +26,25 @@ export function lateSeconds(seconds: number): number {
 /** What tells the kernel's clock, and its count of ticks. */
 export const TICKS_PROGRAM = ["cat", "/proc/timer_list"];
 
-/** How many seconds after this answer a grain of long timers begins: in the middle of its first tick, so that nothing hangs on a rounding. */
-export function secondsToGrain(timerList: string): number {
+/** What the kernel's list of timers tells: nanoseconds and ticks. */
+function readCounts(timerList: string): { ns: bigint; ticks: bigint } {
   const [ns, ticks] = [/^now at (\d+) nsecs$/m, /^jiffies: (\d+)$/m].map((line) => line.exec(timerList)?.[1]);
   if (ns === undefined || ticks === undefined) throw new Error(`the guest does not tell its ticks: ${timerList.slice(0, 200)}`);
-  const leftTicks = LONG_GRAIN_TICKS - (BigInt(ticks) % LONG_GRAIN_TICKS);
-  return Number(leftTicks * TICK_NS - (BigInt(ns) % TICK_NS) + TICK_NS / 2n) / NS_PER_SECOND;
+  return { ns: BigInt(ns), ticks: BigInt(ticks) };
+}
+
+/** So much after a grain has begun, in the middle of a tick: nothing hangs on a rounding, or on ticks that the guest is late to count. */
+const INTO_GRAIN_NS = (9n * TICK_NS) / 2n;
+
+/** How many seconds after this answer a grain of long timers has just begun. */
+export function secondsToGrain(timerList: string): number {
+  const { ns, ticks } = readCounts(timerList);
+  const leftTicks = LONG_GRAIN_TICKS - (ticks % LONG_GRAIN_TICKS);
+  return Number(leftTicks * TICK_NS - (ns % TICK_NS) + INTO_GRAIN_NS) / NS_PER_SECOND;
+}
+
+/** The ticks of an answer, with the part of the current one that is over. */
+export function ticksOf(timerList: string): number {
+  const { ns, ticks } = readCounts(timerList);
+  return Number(ticks) + Number(ns % TICK_NS) / Number(TICK_NS);
 }

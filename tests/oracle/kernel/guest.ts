@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
 import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
-import { GRAIN_SECONDS, secondsToGrain, TICKS_PROGRAM } from "./grain.js";
+import { GRAIN_SECONDS, secondsToGrain, TICKS_PROGRAM, ticksOf } from "./grain.js";
 import { clearPrograms, forgetMarks, needsReload, networkScript, reloadScript, setsMarks, SETTINGS_LISTING } from "./network.js";
 import type { GuestFiles } from "./packages.js";
 import { programsRequest, readAnswerHeader, scriptRequest, type CommandOutput } from "./request.js";
@@ -22,6 +22,8 @@ const BARRIER_MS = 60_000;
 const MEMORY = "128M";
 /** What the guest says when it takes more of a request: "+". */
 const GO_ON = 0x2b;
+/** How often in each stride: at one time of a thousand the guest looks only when it is told again. */
+const STRIDE_ROUNDS = 2;
 /** How often timers are looked at in the end: what fired may have set others that are due. */
 const SETTLE_ROUNDS = 3;
 /**
@@ -179,7 +181,7 @@ export class Guest {
       const coarse = left - FINE_SECONDS;
       const stride = Math.min(strideSeconds, ...(coarse > 1e-9 ? [coarse, STRIDE_MAX_SECONDS] : [left, FINE_STRIDE_SECONDS]));
       this.clock.advance(stride);
-      this.tick();
+      for (let round = 0; round < STRIDE_ROUNDS; round++) this.tick();
       left -= stride;
     }
     for (let round = 0; round < SETTLE_ROUNDS; round++) this.tick();
@@ -267,7 +269,16 @@ export class Guest {
 
   /** To the beginning of a grain of the kernel's timers: so each scenario finds them alike. */
   private align(): void {
-    this.advance(secondsToGrain(this.must(programsRequest([TICKS_PROGRAM])).stdout), STRIDE_MAX_SECONDS);
+    this.advance(secondsToGrain(this.timerList()), STRIDE_MAX_SECONDS);
+  }
+
+  private timerList(): string {
+    return this.must(programsRequest([TICKS_PROGRAM])).stdout;
+  }
+
+  /** Ticks that its timers go by, the part of the current one that is over included. */
+  ticks(): number {
+    return ticksOf(this.timerList());
   }
 
   private connectionsLeft(): number {

@@ -14,8 +14,10 @@ export interface Pace { strideSeconds: (seconds: number) => number; burstMax: nu
 
 /** Periodic work happens as often as it would if time passed by itself, and each frame has an end before the next. */
 export const THOROUGH: Pace = { strideSeconds: () => 0.5, burstMax: 1 };
+/** From here on time passes in whole grains: in coarser steps what lives by rounds of a minute would begin them late. */
+const LONG_SECONDS = 25 * GRAIN_SECONDS;
 /** What comes of 24 frames, and the probes between them, fits into a socket's 200 KB. */
-export const FAST: Pace = { strideSeconds: (seconds) => GRAIN_SECONDS * Math.max(0.5, Math.round(seconds / 50 / GRAIN_SECONDS)), burstMax: 24 };
+export const FAST: Pace = { strideSeconds: (seconds) => GRAIN_SECONDS * (seconds < LONG_SECONDS ? 0.5 : 1), burstMax: 24 };
 
 /** A line of a scenario file, in the long form of recordings or the short one; undefined when it asks for nothing. */
 export function readStep(text: string): Step | undefined {
@@ -35,13 +37,14 @@ export function readStep(text: string): Step | undefined {
 const MS = 1000;
 const rounded = (seconds: number): number => Math.round(seconds * 10 * MS) / (10 * MS);
 
-/** Writes down what a guest does, which was just booted or reset. Time `gt` is the guest's, from one second on. */
+/** Writes down what a guest does, which was just booted or reset. Time `gt` is the guest's, from one second on; its ticks then come first. */
 export class Recorder {
   readonly events: RecordedEvent[] = [];
   private readonly startSeconds: number;
 
   constructor(private readonly guest: Guest, private readonly pace: Pace) {
     this.startSeconds = guest.clock.nowSeconds - 1;
+    this.events.push({ ev: "start", gt: this.now, ticks: guest.ticks() });
   }
 
   private get now(): number {
