@@ -7,7 +7,7 @@ import { Connection } from "../connection/connection";
 import { setTimeoutMs } from "../connection/due";
 import { Extra, extraOf } from "../connection/extra";
 import { keepNote } from "../connection/note";
-import { bindServer, closeConnection, openUnbound, setActive, timeoutMs } from "../connection/open";
+import { bindServer, closeConnection, endRetired, openUnbound, retireConnection, setActive, timeoutMs } from "../connection/open";
 import { FROM_CLIENT, insert, lookup, lookupTemplate, remove } from "../connection/table";
 import { ownerByClient } from "../connection/owner";
 import { bindHelper } from "../helper/table";
@@ -49,15 +49,19 @@ function adopt(told: Told): void {
   if (!isKnown(told)) return drop(DropReason.SyncRefused);
   let isTemplate = (told.flags & <u32>WireFlag.Template) != 0;
   let index = isTemplate ? findTemplate(told) : findConnection(told);
+  let replaced: u32 = 0;
   if (index != 0 && !isTemplate && isElsewhere(told, Connection.at(index))) {
     // The end of a connection that another has replaced already says nothing.
     if (told.flags & <u32>WireFlag.Inactive) return;
     if (Connection.at(index).children != 0) return drop(DropReason.SyncRefused);
-    closeConnection(index);
+    retireConnection(index);
+    replaced = index;
     index = 0;
   }
   if (index != 0) update(told, Connection.at(index));
   else index = open(told);
+  // It ends as one does whose client began anew, at the next tick (as the kernel: recording feeds/told_connections-8002-v1).
+  if (replaced != 0) endRetired(replaced);
   if (index == 0) return;
   let connection = Connection.at(index);
   takeSequences(told, connection);
