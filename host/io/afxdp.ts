@@ -8,12 +8,11 @@ import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import type { SentFrame } from "../engine/engine.js";
 import { setInMap } from "./sys/bpf.js";
 import { SystemError } from "./sys/error.js";
-import { close } from "./sys/libc.js";
 import { XdpSocket, type SocketPlace } from "./sys/xsk.js";
 import { deviceGone, DriverError, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import type { NicPlace } from "./nic.js";
 import { Patience } from "./patience.js";
-import { openShortcut } from "./shortcut.js";
+import { Shortcuts } from "./shortcuts.js";
 import { Sleep } from "./sleep.js";
 import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf, SOCKETS_MAX } from "./umem.js";
 import { finishChecksum } from "./unfinished.js";
@@ -27,8 +26,8 @@ const FILL_CHUNKS = 2048;
 const BUSY_TURNS_MAX = 100;
 const BUSY_PAUSE_MS = 10;
 
-/** A port: its NIC, a socket for each queue, and the link of its shortcut while that is open, or why it could not be opened. */
-interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string; link: number; problem: string }
+/** A port: its NIC, a socket for each queue. */
+interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[]; why: string }
 
 /** Where frames come from. */
 interface Source { port: Port; socket: XdpSocket }
@@ -39,6 +38,8 @@ export interface PortSockets { port: number; why: string; descriptors: number[] 
 export class AfxdpDriver implements Driver {
   private readonly chunks: Chunks;
   private readonly ports: Port[] = [];
+  /** Of ports that have a packet socket beside. */
+  readonly shortcuts: Shortcuts;
   private readonly portOf: (Port | undefined)[] = [];
   /** All ports' sockets; the one that is asked first. */
   private readonly sources: Source[] = [];
@@ -60,6 +61,7 @@ export class AfxdpDriver implements Driver {
     if (count > SOCKETS_MAX) throw new DriverError(`the NICs have ${count} queues, ${SOCKETS_MAX} can be served: give ports fewer \`queues\``);
     this.chunks = new Chunks(engine.arenaBase, count, Math.max(...nics.map(({ nic }) => nic.chunkBytes)));
     this.halves = new Uint16Array(engine.bytes.buffer);
+    this.shortcuts = new Shortcuts(place);
     this.openAll(nics);
     this.sleeping = new Sleep(place.wake, this.descriptors);
     this.refill();
@@ -202,7 +204,7 @@ export class AfxdpDriver implements Driver {
   }
 
   close(): void {
-    for (const port of this.ports) this.shut(port);
+    this.shortcuts.close();
     // The first socket brought the frames: it goes last.
     this.sources.length = 0;
     for (const port of this.ports.splice(0).reverse()) for (const socket of port.sockets.reverse()) socket.close();
@@ -235,7 +237,7 @@ export class AfxdpDriver implements Driver {
   }
 
   private open({ nic, name, index }: Device & { nic: NicPlace }, isZeroCopy: boolean): void {
-    const port: Port = { index, name, nic, sockets: [], why: "", link: -1, problem: "" };
+    const port: Port = { index, name, nic, sockets: [], why: "" };
     this.ports.push(port);
     this.portOf[index] = port;
     for (let queue = 0; queue < nic.queues; queue++) {
@@ -246,38 +248,7 @@ export class AfxdpDriver implements Driver {
     }
     const how = port.sockets[0]?.isZeroCopy ? "zero-copy" : nic.isDriverMode ? "native" : "generic";
     port.why = `${how}: ${nic.why}`;
-    port.link = openShortcut(nic);
-  }
-
-  /**
-   * Shuts the shortcuts of ports that have a packet socket beside, or opens them again; where that fails the socket serves on,
-   * and somebody should try again. True when a shortcut was opened.
-   * In a card's driver the program stays: taking it off may restart the card's queues.
-   */
-  setShortcuts(isOpen: boolean): boolean {
-    const ports = this.ports.filter(({ nic, link }) => nic.shortcut && !nic.isDriverMode && isOpen !== link >= 0);
-    for (const port of ports) {
-      if (isOpen) this.tryOpen(port);
-      else this.shut(port);
-    }
-    return isOpen && ports.some(({ link }) => link >= 0);
-  }
-
-  private tryOpen(port: Port): void {
-    let problem = "";
-    try {
-      port.link = openShortcut(port.nic);
-    } catch (error) {
-      if (!(error instanceof SystemError)) throw error;
-      problem = error.message;
-    }
-    if (problem !== port.problem) this.place.lacks?.(port.index, problem);
-    port.problem = problem;
-  }
-
-  private shut(port: Port): void {
-    if (port.link >= 0) close(port.link);
-    port.link = -1;
+    this.shortcuts.add(index, nic);
   }
 
   /** A socket on a queue. One that a closed driver had is free only after a while. */

@@ -1,21 +1,18 @@
 // NICs by AF_XDP and devices by descriptors in one director: two drivers take turns in the same lists, one sleep waits
 // for both. A port may have both ways: frames then leave by the one that they came by.
 //
-// A flow comes by AF_XDP, or by its descriptor, and may change from the one to the other at any time; but back only after a rest
-// (shortcut.ts). So its order is kept where AF_XDP's frames go first, in both directions: see fill() and flush().
+// A flow comes by AF_XDP, or by its descriptor, and may change from the one to the other at any time; but back only when nothing
+// of it is left there (shortcut.ts). So its order is kept where AF_XDP's frames go first, in both directions: see fill() and flush().
 
 import { BATCH_MAX, TRANSMIT_MAX } from "../../assembly/abi/limits.js";
 import type { AfxdpDriver } from "./afxdp.js";
 import type { BulkWatch } from "./bulk.js";
 import { WAIT_MS, type Driver, type Place } from "./driver.js";
+import { Emptied } from "./emptied.js";
 import { Patience } from "./patience.js";
 import { Sleep } from "./sleep.js";
 import { TapDriver } from "./tap.js";
 import type { UringDriver } from "./uring.js";
-
-/** When all flows change at once to AF_XDP, descriptors go first until they were found empty twice, or for so many turns. */
-const EMPTY_TWICE = 2;
-const DRAIN_TURNS_MAX = 100;
 
 /** A shortcut that could not be opened is tried again so often. */
 const RETRY_MS = 1000;
@@ -30,8 +27,7 @@ export class MixedDriver implements Driver {
   private readonly patience = new Patience();
   private readonly hasNews: () => boolean;
   private triedMs = 0;
-  private drainTurns = 0;
-  private emptyTurns = 0;
+  private readonly emptied: Emptied | undefined;
 
   /** `watch` is for ports with both ways. */
   constructor(
@@ -40,37 +36,25 @@ export class MixedDriver implements Driver {
     for (const { index, descriptor } of place.devices) this.hasDescriptor[index] = descriptor >= 0;
     this.sleeping = new Sleep(place.wake, [...nics.descriptors, ...others.descriptors]);
     this.hasNews = () => nics.hasWork() || (others instanceof TapDriver ? others.hasWork() : others.hasNews);
-    if (watch) this.drainOthers();
+    this.emptied = watch ? new Emptied((sinceNs) => nics.shortcuts.tellEmptied(sinceNs)) : undefined;
   }
 
+  /** What came by descriptors is collected first, and entered when everything was that AF_XDP had by then. */
   fill(from = 0): number {
-    const count = this.drainTurns > 0 ? this.drain(from) : this.fillBoth(from);
+    const { nics, others } = this;
+    if (others.waiting === 0) this.collect();
+    let count = nics.fill(from, BATCH_MAX - others.waiting);
+    if (others.waiting > 0 && nics.isPastMark) count = others.fill(count);
     this.isIdle = count === from;
     return count;
   }
 
-  /** What came by descriptors is collected first, and entered when everything was that AF_XDP had by then. */
-  private fillBoth(from: number): number {
-    const { nics, others } = this;
-    if (others.waiting === 0) {
-      others.collect();
-      nics.mark();
-    }
-    const count = nics.fill(from, BATCH_MAX - others.waiting);
-    return others.waiting > 0 && nics.isPastMark ? others.fill(count) : count;
-  }
-
-  /** From now on frames may come by AF_XDP, while older ones of the same flows wait in descriptors. */
-  private drainOthers(): void {
-    this.drainTurns = DRAIN_TURNS_MAX;
-    this.emptyTurns = 0;
-  }
-
-  private drain(from: number): number {
-    const count = this.others.fill(from);
-    this.drainTurns--;
-    if (count === from && ++this.emptyTurns === EMPTY_TWICE) this.drainTurns = 0;
-    return count;
+  private collect(): void {
+    const { nics, others, emptied } = this;
+    emptied?.begin();
+    others.collect();
+    emptied?.end(others.isEmptied);
+    nics.mark();
   }
 
   flush(count: number): void {
@@ -101,7 +85,6 @@ export class MixedDriver implements Driver {
   wait(longestMs = WAIT_MS): void {
     const nowMs = performance.now();
     this.look(nowMs);
-    if (this.drainTurns > 0) return this.exchange();
     if (this.isIdle) this.nics.check();
     const { nics, others, patience } = this;
     if (others instanceof TapDriver) {
@@ -131,12 +114,7 @@ export class MixedDriver implements Driver {
     const { watch } = this;
     if (!watch || (!watch.hasChanged(nowMs) && nowMs - this.triedMs < RETRY_MS)) return;
     this.triedMs = nowMs;
-    if (this.nics.setShortcuts(!watch.isBulk)) this.drainOthers();
-  }
-
-  private exchange(): void {
-    if (this.others instanceof TapDriver) this.others.check();
-    else this.others.exchange();
+    if (this.nics.shortcuts.set(!watch.isBulk)) this.emptied?.opened();
   }
 
   close(): void {

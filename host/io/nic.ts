@@ -37,8 +37,11 @@ export interface NicPlace {
   why: string;
   /** Frames may come with checksums that their sender left for a card to finish, and nothing says so. */
   isUnfinished: boolean;
-  /** Beside a packet socket: the program, which the driver attaches and detaches. Without it the program is there already. */
-  shortcut?: { name: string; program: number };
+  /**
+   * Beside a packet socket: the program, which the driver attaches and detaches, and the map by which it is told since when that
+   * socket is empty. Without it the program is there already.
+   */
+  shortcut?: { name: string; program: number; emptied: number };
 }
 
 // Interfaces without a wire hand over what the peer's kernel would have left to its card.

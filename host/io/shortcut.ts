@@ -2,14 +2,15 @@
 // hardware address past the kernel's stack, to AF_XDP sockets. Everything else, and whatever the sockets have no room
 // for in size, goes on to the kernel, and so to the packet socket.
 //
-// A flow that has had a long frame keeps to the packet socket, short frames too, until it has rested: so its frames can
-// never overtake each other. The program remembers when each flow was seen last, by a hash of it.
+// A flow that has had a long frame keeps to the packet socket, short frames too, until the pump has read and sent all that
+// was in the socket: so its frames can never overtake each other. The program remembers when each flow last had a frame
+// there, by a hash of it; the pump says since when the socket holds nothing older (emptied.ts).
 //
 // The shortcut may be shut and opened again at any time: frames then come by the socket, or by the shortcut. Where there is
 // no wire (veth) the program runs in generic mode: in the driver it would forbid the other end long segments.
 
 import { Assembler, type Register } from "./sys/assembler.js";
-import { attachXdp, loadXdp, makeMap, MapKind, XdpPlace, type Instruction } from "./sys/bpf.js";
+import { attachXdp, loadXdp, makeMap, MapKind, setInMap, XdpPlace, type Instruction } from "./sys/bpf.js";
 import { close } from "./sys/libc.js";
 import { inNamespace } from "./sys/netns.js";
 import type { Nic } from "./sys/nic.js";
@@ -35,8 +36,12 @@ const IPV4_PIECE = 0xff3f;
 const IPV6 = { addresses: [22, 30, 38, 46], ports: 54 };
 const PORTS_BYTES = 4;
 
-/** So long a flow rests before its short frames are taken again: longer than a frame waits in the packet socket, even when others hold the pump up. */
-const REST_NANOS = 1_000_000_000;
+/**
+ * So much later than a flow's last frame in the socket the reading must have begun that found the socket empty: longer than the
+ * kernel needs from this program to the socket's queue, and two ticks of its coarse clock.
+ */
+export const REST_MS = 20;
+const REST_NANOS = REST_MS * 1e6;
 /** Flows are told apart by so many bits; those of one value share their luck. */
 const FLOW_BITS = 13;
 const STAMP_BYTES = 8;
@@ -49,8 +54,11 @@ const CONTEXT: Register = 9;
 const HASH: Register = 4;
 const SCRATCH: Register = 3;
 
-/** Takes IP packets to a hardware address that fit a chunk. Maps by descriptor: sockets by queue; one value with all flows' times. */
-export function shortcutProgram(mac: Uint8Array, sockets: number, flows: number, bytesMax: number): Instruction[] {
+/** Maps by descriptor: sockets by queue; one value with all flows' times; one with the time since when the packet socket holds nothing older. */
+export interface ShortcutMaps { sockets: number; flows: number; emptied: number }
+
+/** Takes IP packets to a hardware address that fit a chunk. */
+export function shortcutProgram(mac: Uint8Array, { sockets, flows, emptied }: ShortcutMaps, bytesMax: number): Instruction[] {
   const code = new Assembler()
     .move(CONTEXT, 1)
     .load(4, FRAME, 1, DATA)
@@ -65,12 +73,8 @@ export function shortcutProgram(mac: Uint8Array, sockets: number, flows: number,
   hashFour(code.label("four"));
   code.label("flow").multiply(HASH, FACTOR).right(HASH, 64 - FLOW_BITS).multiply(HASH, STAMP_BYTES).loadMapValue(SEEN, flows).plus(SEEN, HASH)
     .move(SCRATCH, FRAME).addValue(SCRATCH, bytesMax).jumpIfGreater(END, SCRATCH, "stay")
-    // The clock is asked only for flows that have had a long frame.
-    .load(STAMP_BYTES, SCRATCH, SEEN, 0).jumpIfEqual(SCRATCH, 0, "take")
-    .call(HELPER_COARSE_CLOCK).move(1, 0).load(STAMP_BYTES, 2, SEEN, 0).minus(1, 2).set(2, REST_NANOS).jumpIfGreater(1, 2, "forget")
-    .store(STAMP_BYTES, SEEN, 0, 0).jump("pass")
-    .label("stay").call(HELPER_COARSE_CLOCK).store(STAMP_BYTES, SEEN, 0, 0).jump("pass")
-    .label("forget").storeValue(STAMP_BYTES, SEEN, 0, 0);
+    .load(STAMP_BYTES, 2, SEEN, 0).addValue(2, REST_NANOS).loadMapValue(1, emptied).load(STAMP_BYTES, 1, 1, 0).jumpIfGreater(2, 1, "stay").jump("take")
+    .label("stay").call(HELPER_COARSE_CLOCK).store(STAMP_BYTES, SEEN, 0, 0).jump("pass");
   // To the socket of the queue it came in by; where there is none, to the kernel.
   return code.label("take").load(4, 2, CONTEXT, QUEUE).loadMap(1, sockets).set(3, XDP_PASS).call(HELPER_REDIRECT_MAP).exit()
     .label("pass").set(0, XDP_PASS).exit()
@@ -115,10 +119,10 @@ export class Shortcut {
     try {
       const chunkBytes = chunkBytesFor(mtu);
       const hasNoWire = WITHOUT_WIRE.has(nic.driver);
-      const program = loadProgram(mac, sockets, roomOf(chunkBytes));
+      const { program, emptied } = loadProgram(mac, sockets, roomOf(chunkBytes));
       return new Shortcut({
         interfaceIndex: nic.index, namespacePath, queues: nic.served, chunkBytes, sockets, isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
-        why: "long segments by the socket", isUnfinished: hasNoWire, shortcut: { name, program },
+        why: "long segments by the socket", isUnfinished: hasNoWire, shortcut: { name, program, emptied },
       });
     } catch (error) {
       close(sockets);
@@ -128,24 +132,38 @@ export class Shortcut {
 
   close(): void {
     const { shortcut, sockets } = this.place;
-    if (shortcut) close(shortcut.program);
-    close(sockets);
+    for (const descriptor of [...(shortcut ? [shortcut.program, shortcut.emptied] : []), sockets]) close(descriptor);
   }
 }
 
 /** The program keeps its flows alive. */
-function loadProgram(mac: Uint8Array, sockets: number, bytesMax: number): number {
+function loadProgram(mac: Uint8Array, sockets: number, bytesMax: number): { program: number; emptied: number } {
   const flows = makeMap(MapKind.Array, 4, STAMP_BYTES << FLOW_BITS, 1);
+  let emptied = -1;
   try {
-    return loadXdp(shortcutProgram(mac, sockets, flows, bytesMax));
+    emptied = makeMap(MapKind.Array, 4, STAMP_BYTES, 1);
+    return { program: loadXdp(shortcutProgram(mac, { sockets, flows, emptied }, bytesMax)), emptied };
+  } catch (error) {
+    if (emptied >= 0) close(emptied);
+    throw error;
   } finally {
     close(flows);
   }
 }
 
-/** Lets a NIC's frames in by its shortcut; a link, which shuts it when it is closed. */
-export function openShortcut({ interfaceIndex, namespacePath, isDriverMode, shortcut }: NicPlace): number {
+/** Lets a NIC's frames in by its shortcut, but nobody's until the socket is said to be empty; a link, which shuts it when it is closed. */
+export function openShortcut(nic: NicPlace): number {
+  const { interfaceIndex, namespacePath, isDriverMode, shortcut } = nic;
   if (!shortcut) return -1;
+  tellEmptied(nic, 0n);
   const make = (): number => attachXdp(shortcut.program, shortcut.name, interfaceIndex, isDriverMode ? XdpPlace.Driver : XdpPlace.Generic);
   return namespacePath === undefined ? make() : inNamespace(namespacePath, make);
+}
+
+/** The packet socket holds nothing older than this time of the kernel's monotonic clock, in nanoseconds. */
+export function tellEmptied({ shortcut }: NicPlace, sinceNs: bigint): void {
+  if (!shortcut) return;
+  const value = Buffer.alloc(STAMP_BYTES);
+  value.writeBigUInt64LE(sinceNs);
+  setInMap(shortcut.emptied, Buffer.alloc(4), value);
 }

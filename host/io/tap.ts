@@ -32,6 +32,8 @@ export class TapDriver implements Driver {
   private readonly readBytes = new Uint32Array(SLOTS);
   private readCount = 0;
   private hasRead = false;
+  /** True when the last reading found the end of all devices' queues. */
+  isEmptied = false;
   private readonly down = new Set<Device>();
 
   constructor(private readonly place: Place) {
@@ -53,18 +55,22 @@ export class TapDriver implements Driver {
   /** Reads what has come, unless there is something already. The slots of the last fill are used again. */
   collect(): void {
     if (this.readCount > 0) return;
-    const { engine, devices } = this.place;
-    let count = 0;
-    for (const device of devices) {
-      for (let share = 0; share < SHARE_FRAMES && count < SLOTS; share++) {
-        const bytes = this.receive(device, frameOf(engine.arenaBase, count) - VNET_HEADER_BYTES);
-        if (bytes === 0) break;
-        this.readPorts[count] = device.index;
-        this.readBytes[count++] = bytes - VNET_HEADER_BYTES;
-      }
+    this.isEmptied = true;
+    for (const device of this.place.devices) {
+      if (!this.readAll(device)) this.isEmptied = false;
     }
-    this.readCount = count;
-    this.hasRead = count > 0;
+    this.hasRead = this.readCount > 0;
+  }
+
+  /** Reads a device's share; true when it has no more. */
+  private readAll(device: Device): boolean {
+    for (let share = 0; share < SHARE_FRAMES && this.readCount < SLOTS; share++) {
+      const bytes = this.receive(device, frameOf(this.place.engine.arenaBase, this.readCount) - VNET_HEADER_BYTES);
+      if (bytes === 0) return true;
+      this.readPorts[this.readCount] = device.index;
+      this.readBytes[this.readCount++] = bytes - VNET_HEADER_BYTES;
+    }
+    return false;
   }
 
   /** Enters what was collected; collects first where nobody has. */

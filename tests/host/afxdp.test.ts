@@ -39,7 +39,7 @@ describe("the assembler", () => {
     const plain = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: undefined });
     const gateway = steeringProgram({ addresses: 5, sockets: 6, gatewayMac: Uint8Array.of(2, 0, 0, 0, 1, 1) });
     assert.equal(gateway.length, plain.length + 8);
-    const shortcut = shortcutProgram(Uint8Array.of(2, 0, 0, 0, 1, 1), 6, 7, 1792);
+    const shortcut = shortcutProgram(Uint8Array.of(2, 0, 0, 0, 1, 1), { sockets: 6, flows: 7, emptied: 8 }, 1792);
     for (const program of [plain, gateway, shortcut]) {
       const jumps = program.flatMap((line, at) => ((line.op & 7) === JUMP && line.op !== CALL && line.op !== EXIT ? [at + 1 + line.offset] : []));
       assert.ok(jumps.every((to) => to > 0 && to < program.length));

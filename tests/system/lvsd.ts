@@ -10,7 +10,7 @@ import { until } from "./rig.js";
 
 const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
 const WITHOUT_RING = fileURLToPath(new URL("withoutring.js", import.meta.url));
-const START_MS = 10_000;
+const START_MS = 30_000;
 const END_MS = 5000;
 const ANSWER_MS = 5000;
 

@@ -57,7 +57,7 @@ export class NicRig {
     writeFileSync(configFile, nicConfig(network, options));
     const lvsd = await Lvsd.start(director, ["--config", configFile, "--socket", socketPath], options.isWithoutRing);
     context.after(() => { lvsd.child.kill("SIGTERM"); return ended(lvsd.child); });
-    if (!lvsd.isReady) throw new Error(lvsd.log);
+    if (!lvsd.isReady) throw new Error(`lvsd is not ready: ${lvsd.log}`);
     if (options.in === "tap") network.wire.ip([`link set dev lvs-in mtu 1500 txqueuelen 2000 master ${SERVERS} up`]);
     return new NicRig(network, lvsd, await Client.start(network), socketPath, configFile);
   }

@@ -1,7 +1,8 @@
 // Numbered segments of a stream, short and long ones by turns, run in a namespace: who receives them sees the order.
 //
 //   node numbered.js receive PORT                     counts, and prints {count, late} as JSON when the last has come
-//   node numbered.js send ADDRESS PORT FROM_PORT ROUNDS   bursts of datagrams, of which some leave as one long frame
+//   node numbered.js send ADDRESS PORT FROM_PORT ROUNDS GROUP   bursts of datagrams, of which some leave as one long frame;
+//                                                     after each group of bursts it rests. Prints how many there were
 //   node numbered.js write ADDRESS PORT ROUNDS        the same lengths as writes to an HTTP server's body, by TCP
 //
 // A datagram's first four bytes are its number; the sender cuts long ones by UDP_SEGMENT, so that they are long frames on
@@ -26,12 +27,14 @@ const SHORT_BYTES = 60;
 const BURST = [1, 1, SEGMENTS, 1, SEGMENTS, 1, 1];
 /** The last number, sent until somebody has certainly heard it. */
 const END = 0xffffffff;
-const ENDINGS = 20;
+const ENDINGS = 50;
 const ENDING_PAUSE_MS = 60;
+/** So long one that came after the last is waited for. */
+const STRAGGLER_MS = 200;
 const BURST_PAUSE_MS = 1;
-/** Between groups of bursts a flow rests longer than the director remembers that it had long frames. */
-const GROUP_BURSTS = 100;
-const GROUP_PAUSE_MS = 1100;
+/** Between groups of bursts a flow rests: until it may change ways, or so long that bulk is over. */
+const GROUP_BURSTS = 50;
+const GROUP_PAUSES_MS = [60, 200, 1100];
 const RECEIVE_BYTES = 4 << 20;
 
 const connect: (fd: number, address: number, bytes: number) => number = koffi.load(null).func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
@@ -39,11 +42,15 @@ const connect: (fd: number, address: number, bytes: number) => number = koffi.lo
 function receive(port: number): void {
   const one = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });
   let [count, late, highest] = [0, 0, -1];
+  const report = (): void => {
+    process.stdout.write(`${JSON.stringify({ count, late })}\n`);
+    one.close();
+  };
   one.on("message", (message) => {
     const number = message.readUInt32BE(0);
     if (number === END) {
-      process.stdout.write(`${JSON.stringify({ count, late })}\n`);
-      one.close();
+      if (highest !== END) setTimeout(report, STRAGGLER_MS);
+      highest = END;
       return;
     }
     count++;
@@ -53,12 +60,13 @@ function receive(port: number): void {
   one.bind(port, () => process.stdout.write("ready\n"));
 }
 
-/** Between bursts the sender rests; after a group of them so long that the flow is forgotten. */
-async function rest(round: number): Promise<void> {
-  await pause(round % GROUP_BURSTS === GROUP_BURSTS - 1 ? GROUP_PAUSE_MS : BURST_PAUSE_MS);
+/** Between bursts the sender rests, after a group of them for longer. */
+async function rest(round: number, groupBursts = GROUP_BURSTS): Promise<void> {
+  const group = Math.floor(round / groupBursts);
+  await pause(round % groupBursts === groupBursts - 1 ? GROUP_PAUSES_MS[group % GROUP_PAUSES_MS.length] : BURST_PAUSE_MS);
 }
 
-async function send(host: string, port: number, fromPort: number, rounds: number): Promise<void> {
+async function send(host: string, port: number, fromPort: number, rounds: number, groupBursts: number): Promise<void> {
   const fd = checked(socket(AF_INET, SOCK_DGRAM, 0), "make a socket");
   const [here, there, size] = [socketAddress("0.0.0.0", fromPort), socketAddress(host, port), Buffer.alloc(4)];
   size.writeUInt32LE(SEGMENT_BYTES);
@@ -72,14 +80,14 @@ async function send(host: string, port: number, fromPort: number, rounds: number
       for (let segment = 0; segment < segments; segment++) bytes.writeUInt32BE(number++, segment * SEGMENT_BYTES);
       checked(write(fd, addressOf(bytes), segments === 1 ? SHORT_BYTES : segments * SEGMENT_BYTES), "send");
     }
-    await rest(round);
+    await rest(round, groupBursts);
   }
+  process.stdout.write(`${number}\n`);
   bytes.writeUInt32BE(END);
   for (let ending = 0; ending < ENDINGS; ending++) {
     await pause(ENDING_PAUSE_MS);
     write(fd, addressOf(bytes), SHORT_BYTES);
   }
-  process.stdout.write(`${number}\n`);
 }
 
 /** Node writes at once what has nothing before it, so each write is a segment of its own. */
@@ -106,7 +114,7 @@ if (what === "receive") {
   endWithParent();
   receive(Number(words[0]));
 } else if (what === "send") {
-  await send(words[0] ?? "", Number(words[1]), Number(words[2]), Number(words[3]));
+  await send(words[0] ?? "", Number(words[1]), Number(words[2]), Number(words[3]), Number(words[4] ?? GROUP_BURSTS));
 } else if (what === "write") {
   await writeAll(words[0] ?? "", Number(words[1]), Number(words[2]));
 } else {

@@ -6,6 +6,7 @@ import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import type { Namespace } from "../../host/lab/namespace.js";
+import { SERVICE_URL } from "../../host/lab/network.js";
 import { firstLine } from "../../host/lab/process.js";
 import { inNamespaces } from "./inside.js";
 import { lackingXdp, NicRig } from "./nics.js";
@@ -21,6 +22,10 @@ const ROUNDS = 400;
 const RUN_MS = 60_000;
 /** A kernel under load may lose some of them; late ones it makes none. */
 const ARRIVED_LEAST = 0.9;
+/** A director that is held up shall find all of them waiting, and their receivers have room for them at once. */
+const HELD_ROUNDS = 4;
+const HELD_GROUP = 1;
+const REQUESTS = 12;
 
 const run = (namespace: Namespace, ...words: (string | number)[]): Promise<string> =>
   firstLine(namespace.spawn(process.execPath, [NUMBERED, ...words.map(String)], ["ignore", "pipe", "pipe"]), `numbered ${words[0]}`, RUN_MS);
@@ -33,24 +38,42 @@ function countersOf(namespace: Namespace): Map<string, number> {
 }
 
 /** Flows of datagrams, each with a service and a server's port of its own. */
-async function datagrams(rig: NicRig): Promise<void> {
-  const { network } = rig;
-  const server = network.servers[0] as Namespace;
-  const flows = await Promise.all(Array.from({ length: FLOWS }, async (_, flow) => {
-    const port = FLOOD_PORT + flow;
+async function openFlows(rig: NicRig): Promise<void> {
+  for (let port = FLOOD_PORT; port < FLOOD_PORT + FLOWS; port++) {
     for (const line of [`-A -u ${VIRTUAL_ADDRESS}:${port} -s rr`, `-a -u ${VIRTUAL_ADDRESS}:${port} -r ${serverAddress("nat", 1)}:${port} -m`]) {
       assert.equal((await runLvsadm(rig.socketPath, line)).status, 0, line);
     }
-    const receiver = await network.start(server, `receiver ${flow}`, NUMBERED, ["receive", String(port)]);
-    const heard = new Promise<{ count: number; late: number }>((resolve) =>
-      receiver.child.stdout?.setEncoding("utf8").once("data", (line: string) => resolve(JSON.parse(line) as { count: number; late: number })));
-    const sent = Number(await run(network.client, "send", VIRTUAL_ADDRESS, port, FROM_PORT + flow, ROUNDS));
-    return { sent, ...(await heard) };
-  }));
-  for (const { sent, count, late } of flows) {
-    assert.equal(late, 0, `${late} of ${count} datagrams came late`);
-    assert.ok(count > sent * ARRIVED_LEAST, `${count} of ${sent} datagrams have come`);
   }
+}
+
+/** Sends by all flows, and proves what was received; something may begin before that and end after it. */
+async function proveOrder({ network }: NicRig, words: readonly number[], begin = (): void => undefined, end = begin): Promise<void> {
+  const reports = await Promise.all(Array.from({ length: FLOWS }, async (_, flow) => {
+    const { child } = await network.start(network.servers[0] as Namespace, `receiver ${flow}`, NUMBERED, ["receive", String(FLOOD_PORT + flow)]);
+    return { heard: new Promise<string>((resolve) => child.stdout?.setEncoding("utf8").once("data", resolve)) };
+  }));
+  begin();
+  const sent = await Promise.all(reports.map((_, flow) => run(network.client, "send", VIRTUAL_ADDRESS, FLOOD_PORT + flow, FROM_PORT + flow, ...words)));
+  end();
+  for (const [flow, { heard }] of reports.entries()) {
+    const { count, late } = JSON.parse(await heard) as { count: number; late: number };
+    assert.equal(late, 0, `${late} of ${count} datagrams came late`);
+    assert.ok(count > Number(sent[flow]) * ARRIVED_LEAST, `${count} of ${sent[flow]} datagrams have come`);
+  }
+}
+
+async function datagrams(rig: NicRig): Promise<void> {
+  await openFlows(rig);
+  await proveOrder(rig, [ROUNDS]);
+}
+
+/** All of them wait for a director that stands still, some by the one way, some by the other, when it goes on. */
+async function heldUp(rig: NicRig): Promise<void> {
+  const { child } = rig.lvsd;
+  await openFlows(rig);
+  // Neighbours are known then, who cannot be asked for later.
+  await rig.client.request({ url: SERVICE_URL, count: REQUESTS });
+  await proveOrder(rig, [HELD_ROUNDS, HELD_GROUP], () => child.kill("SIGSTOP"), () => child.kill("SIGCONT"));
 }
 
 /** A stream that nobody disturbs: its receiver never has to put anything in order. */
@@ -74,6 +97,7 @@ inNamespaces("order on NICs with both ways", import.meta.url, () => {
     };
 
     test("datagrams of one flow, short and long ones by turns", datagrams);
+    test("datagrams of one flow, that wait for a director", heldUp);
     test("segments of one stream, short and long ones by turns", stream);
   }
 });
