@@ -13,7 +13,7 @@ import { beginSearch, endOfSearch, findOrphan, isCommonsTurn, takeNoted } from "
 import { endIfOver, sweepConnections } from "./connection/expiry";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
-import { sweepNeighbors } from "./link/neighbor";
+import { sweepNeighbors } from "./link/transmit";
 import { sweepPaths } from "./link/path";
 import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, worker } from "./memory";
 import { sweepReassemblies } from "./errors/overdue";

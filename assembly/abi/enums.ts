@@ -357,7 +357,8 @@ export enum NeighborState {
   Reachable = 2,
   /** Set by the operator, never asked for. */
   Permanent = 3,
-  Failed = 4,
+  /** Told us its address unasked; nobody has sent to it yet. */
+  Heard = 4,
 }
 
 /** Which sync daemon a request is about; the numbers are the kernel's. */

@@ -49,6 +49,7 @@ export const CONTROL_JOINING6: u32 = 208; //       u32 1 once there was a servic
 export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request and every setting changed: what was prepared is out of date
 export const CONTROL_TRACKING4: u32 = 216; //      u32 services of IPv4 whose packets the kernel would track: all fragments are put together
 export const CONTROL_PATHS: u32 = 220; //          u32 paths known to be narrower than their first hop
+export const CONTROL_NEIGHBORS_HEARD: u32 = 224; // u32 neighbours in state Heard
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 // a kernel's timers, where the director is compared with one: see connection/wheel.ts
 export const CONTROL_TICK_MS: u32 = 240; //        u32 from one of its ticks to the next; 0: timers go off when their time is over

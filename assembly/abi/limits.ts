@@ -18,6 +18,8 @@ export const LOCALS_MAX: u32 = 2048;
 export const ROUTES_MAX: u32 = 256;
 /** Neighbours (ARP and ND); the oldest unused one makes room. */
 export const NEIGHBORS_MAX: u32 = 4096;
+/** Neighbours that nobody has sent to yet: a flood of strangers gets no more of the table, and takes nobody's place. */
+export const NEIGHBORS_HEARD_MAX: u32 = 1024;
 /** Targets whose way is known to be narrower than its first hop; a multiple of four, the oldest of which makes room. */
 export const PATHS_MAX: u32 = 1024;
 /** Frames that wait for a neighbour's answer, in all. */

@@ -12,7 +12,8 @@ import { bits, family, inbound, isFamily, value } from "./request";
 import { announce } from "../link/ask";
 import { routesChanged } from "../link/generation";
 import { addLocal, findLocal, portAt, removeLocal } from "../link/local";
-import { addPermanent, refreshPorts } from "../link/neighbor";
+import { refreshPorts } from "../link/neighbor";
+import { addPermanent } from "../link/transmit";
 import { addRoute } from "../link/route";
 import { copyAddress, isZeroAddress } from "../wire/field";
 

@@ -1,7 +1,8 @@
 // One packet onto the wire: its checksum finished where the port asks for it, its virtio header before it.
 
 import { FrameFlag, PortFlag, Protocol } from "../abi/enums";
-import { hopChannel, transmit } from "../link/neighbor";
+import { hopChannel } from "../link/neighbor";
+import { transmit } from "../link/transmit";
 import { Packet, PacketFlag } from "../packet/packet";
 import { fold64, sum } from "../wire/checksum";
 import { needsPieces, sendPieces } from "./pieces";

@@ -8,7 +8,9 @@ import { drop } from "../stats";
 import { mapAddress } from "../wire/field";
 import { ARP_FRAME_BYTES, ARP_REQUEST, ETHERNET_IPV4 } from "./ask";
 import { isLocal4, portAt } from "./local";
-import { findNeighbor, learn } from "./neighbor";
+import { findNeighbor } from "./neighbor";
+import { isOnLink } from "./route";
+import { learn } from "./transmit";
 
 const REPLY: u32 = 0x0200; // network order
 const ETHERNET_IPV4_MASK: u64 = 0x0000ffffffffffff;
@@ -27,7 +29,7 @@ export function receiveArp(packet: Packet): void {
     let address = changetype<usize>(packet) + 64;
     mapAddress(address, sender);
     // Who asks for us is about to speak with us; anybody else is only noted when already known.
-    if (forUs || findNeighbor(4, packet.port, address) != 0) learn(4, packet.port, address, arp + 8);
+    if (findNeighbor(4, packet.port, address) != 0 || (forUs && isOnLink(4, packet.port, address))) learn(4, packet.port, address, arp + 8);
   }
   if (operation == ARP_REQUEST && forUs) answer(packet, arp, sender, target);
 }

@@ -8,7 +8,9 @@ import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, isZeroAddress } from "../wire/field";
 import { ADVERTISEMENT, allNodes, beginNdp, finishNdp, multicastMac, SOLICITATION, SOURCE_LINK, TARGET_LINK } from "./ask";
 import { findLocal } from "./local";
-import { findNeighbor, learn } from "./neighbor";
+import { findNeighbor } from "./neighbor";
+import { isOnLink } from "./route";
+import { learn } from "./transmit";
 
 /** ICMPv6 of the link, to us or a group: router and neighbour discovery, multicast listener reports. To others it only passes. */
 export function isNdp(packet: Packet): bool {
@@ -35,15 +37,19 @@ export function receiveNdp(packet: Packet): void {
     return;
   }
   if (findLocal(target) == 0) return;
-  if (mac != 0 && !isZeroAddress(packet.source)) learn(6, packet.port, packet.source, mac);
+  if (mac != 0 && !isZeroAddress(packet.source) && findLocal(packet.source) == 0) {
+    if (findNeighbor(6, packet.port, packet.source) != 0 || isOnLink(6, packet.port, packet.source)) learn(6, packet.port, packet.source, mac);
+  }
   advertise(packet, target);
 }
 
+/** The hardware address that an option of this type names, 0 when none does. */
 function findOption(at: usize, end: usize, type: u32): usize {
   while (at + 8 <= end) {
     let bytes = <usize>load<u8>(at, 1) << 3;
     if (bytes == 0 || at + bytes > end) return 0;
-    if (<u32>load<u8>(at) == type) return at + 2;
+    // No interface alone has a group's hardware address.
+    if (<u32>load<u8>(at) == type) return load<u8>(at, 2) & 1 ? 0 : at + 2;
     at += bytes;
   }
   return 0;

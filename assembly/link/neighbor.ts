@@ -1,29 +1,19 @@
-// Neighbours: who is reached by which hardware address, and the frames that wait for an answer.
+// Neighbours: who is reached by which hardware address, and how much goes there. What is sent to them is transmit.ts.
 
 import {
-  CONTROL_BASE, CONTROL_NEIGHBORS_USED, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_ASKED_MS,
-  NEIGHBOR_BYTES, NEIGHBOR_CHANNEL, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NARROWEST, NEIGHBOR_NEXT,
-  NEIGHBOR_PENDING, NEIGHBOR_PORT, NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES,
-  PENDING_FLAGS, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, PORT_FLAGS, PORT_MAC, PORT_MTU, SLOT_HEADROOM,
+  CONTROL_BASE, CONTROL_NEIGHBORS_HEARD, CONTROL_NEIGHBORS_USED, NEIGHBORS_BASE, NEIGHBORS_HASH, NEIGHBORS_HASH_PLACES, NEIGHBOR_BYTES,
+  NEIGHBOR_CHANNEL, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_MTU, NEIGHBOR_NARROWEST, NEIGHBOR_NEXT, NEIGHBOR_PENDING, NEIGHBOR_PORT,
+  NEIGHBOR_STATE, NEIGHBOR_USED_MS, PENDING_NEIGHBOR, PORT_FLAGS, PORT_MAC, PORT_MTU,
 } from "../abi/layout";
 import { ControlError, DropReason, NeighborState } from "../abi/enums";
-import { NEIGHBORS_MAX, PENDING_PER_NEIGHBOR } from "../abi/limits";
+import { NEIGHBORS_HEARD_MAX, NEIGHBORS_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
-import { append } from "../packet/slot";
 import { drop } from "../stats";
 import { copyAddress, sameAddress } from "../wire/field";
 import { lock, now, since, unlock } from "../memory";
-import { askArp, askNdp } from "./ask";
 import { portAt } from "./local";
 import { routesChanged } from "./generation";
-import { firstWaiting, GIVEN_UP, keepWaiting, takeWaiting } from "./waiting";
-
-/** How long an answer is believed without asking again. */
-export const FRESH_MS: u32 = 30000;
-const RETRY_MS: u32 = 1000;
-const TRIES_MAX: u32 = 3;
-/** Frames longer than this do not wait: they are super-frames, and TCP sends them again. */
-const WAITING_BYTES_MAX: u32 = OWN_SLOT_BYTES - SLOT_HEADROOM;
+import { firstWaiting } from "./waiting";
 
 export function neighborAt(index: u32): usize {
   return <usize>NEIGHBORS_BASE + <usize>index * NEIGHBOR_BYTES;
@@ -45,7 +35,7 @@ export function findNeighbor(family: u32, port: u32, address: usize): u32 {
 }
 
 /**
- * The neighbour, made when it is new (nobody has asked for it yet). 0 when every record is permanent.
+ * The neighbour that something is to be sent to, made when it is new (nobody has asked for it yet). 0 when every record is permanent.
  *
  * Chains may be walked without the lock: who meets another worker's change finds the neighbour or does not, and
  * looks again under the lock.
@@ -55,16 +45,43 @@ export function touchNeighbor(family: u32, port: u32, address: usize): u32 {
   if (index == 0) {
     lock();
     index = findNeighbor(family, port, address);
-    if (index == 0) index = add(family, port, address);
+    if (index == 0) index = add(family, port, address, take(true));
     unlock();
     if (index == 0) return 0;
   }
-  store<u32>(neighborAt(index), now, NEIGHBOR_USED_MS);
+  let neighbor = neighborAt(index);
+  if (load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Heard) makeUse(neighbor);
+  store<u32>(neighbor, now, NEIGHBOR_USED_MS);
   return index;
 }
 
-function add(family: u32, port: u32, address: usize): u32 {
-  let index = take();
+/** A neighbour that was only heard of is one of ours from now on. */
+export function makeUse(neighbor: usize): void {
+  lock();
+  // Another worker may have been faster.
+  if (load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Heard) {
+    store<u8>(neighbor, <u8>NeighborState.Reachable, NEIGHBOR_STATE);
+    countHeard(-1);
+  }
+  unlock();
+}
+
+/** A stranger, who may want to speak with us: kept as long as there is room for such. 0 when there is none. */
+export function hear(family: u32, port: u32, address: usize): u32 {
+  if (load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_HEARD) >= NEIGHBORS_HEARD_MAX) return 0;
+  let index = add(family, port, address, take(false));
+  if (index == 0) return 0;
+  store<u8>(neighborAt(index), <u8>NeighborState.Heard, NEIGHBOR_STATE);
+  countHeard(1);
+  return index;
+}
+
+function countHeard(change: i32): void {
+  store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_HEARD) + change, CONTROL_NEIGHBORS_HEARD);
+}
+
+/** Fills a record that was taken, if one was. */
+function add(family: u32, port: u32, address: usize, index: u32): u32 {
   if (index == 0) return 0;
   let neighbor = neighborAt(index);
   copyAddress(neighbor, address);
@@ -86,8 +103,11 @@ function copyPort(neighbor: usize, port: u32): void {
   store<u32>(neighbor, load<u32>(record, PORT_FLAGS), NEIGHBOR_CHANNEL);
 }
 
-/** A free record; the one unused for longest makes room. Index 0xffff is not given: it means "local". */
-function take(): u32 {
+/**
+ * A free record. When there is none and `displaces`, one that was only heard of makes room, else the one unused for longest.
+ * Index 0xffff is not given: it means "local".
+ */
+function take(displaces: bool): u32 {
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED), 1);
   let oldest: u32 = 0;
   for (let index: u32 = 1; index < used; index++) {
@@ -95,58 +115,54 @@ function take(): u32 {
     let what = load<u8>(neighbor, NEIGHBOR_STATE);
     if (what == <u8>NeighborState.Free) return index;
     if (what == <u8>NeighborState.Permanent) continue;
-    if (oldest == 0 || since(load<u32>(neighbor, NEIGHBOR_USED_MS)) > since(load<u32>(neighborAt(oldest), NEIGHBOR_USED_MS))) {
-      oldest = index;
-    }
+    if (oldest == 0 || goesBefore(neighbor, neighborAt(oldest))) oldest = index;
   }
   if (used < NEIGHBORS_MAX) {
     store<u32>(CONTROL_BASE, used + 1, CONTROL_NEIGHBORS_USED);
     return used;
   }
+  if (!displaces) return 0;
   if (oldest != 0) free(oldest);
   return oldest;
 }
 
-function free(index: u32): void {
+function goesBefore(neighbor: usize, other: usize): bool {
+  let heard = load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Heard;
+  if (heard != (load<u8>(other, NEIGHBOR_STATE) == <u8>NeighborState.Heard)) return heard;
+  return since(load<u32>(neighbor, NEIGHBOR_USED_MS)) > since(load<u32>(other, NEIGHBOR_USED_MS));
+}
+
+export function free(index: u32): void {
   let neighbor = neighborAt(index);
   dropPending(index);
   let at = head(load<u16>(neighbor, NEIGHBOR_PORT), neighbor);
   while (load<u32>(at) != index && load<u32>(at) != 0) at = neighborAt(load<u32>(at)) + NEIGHBOR_NEXT;
   if (load<u32>(at) == index) store<u32>(at, load<u32>(neighbor, NEIGHBOR_NEXT));
+  // Nobody remembers one that nobody has sent to.
+  if (load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Heard) countHeard(-1);
+  else routesChanged();
   memory.fill(neighbor, 0, NEIGHBOR_BYTES);
-  routesChanged();
 }
 
-/** A neighbour told its hardware address: believe it, and send what waited. */
-export function learn(family: u32, port: u32, address: usize, mac: usize): u32 {
-  lock();
-  let index = touchNeighbor(family, port, address);
-  if (index != 0 && load<u8>(neighborAt(index), NEIGHBOR_STATE) != <u8>NeighborState.Permanent) {
-    let neighbor = neighborAt(index);
-    copyMac(neighbor, mac);
-    store<u32>(neighbor, now, NEIGHBOR_CONFIRMED_MS);
-    store<u8>(neighbor, <u8>NeighborState.Reachable, NEIGHBOR_STATE);
-    store<u16>(neighbor, 0, NEIGHBOR_TRIES);
-    sendPending(index);
+function dropPending(index: u32): void {
+  for (let first = firstWaiting(index); first != 0; first = firstWaiting(index)) {
+    store<u32>(first, 0, PENDING_NEIGHBOR);
+    drop(DropReason.NeighborUnreachable);
   }
+  store<u16>(neighborAt(index), 0, NEIGHBOR_PENDING);
+}
+
+export function forget(index: u32): void {
+  lock();
+  // Another worker may have sent to it meanwhile.
+  if (load<u8>(neighborAt(index), NEIGHBOR_STATE) == <u8>NeighborState.Heard) free(index);
   unlock();
-  return index;
 }
 
 /** In one store: other workers send to this neighbour meanwhile. */
-function copyMac(neighbor: usize, mac: usize): void {
+export function copyMac(neighbor: usize, mac: usize): void {
   let six = <u64>load<u32>(mac) | (<u64>load<u16>(mac, 4) << 32);
   store<u64>(neighbor, (load<u64>(neighbor, NEIGHBOR_MACS) & 0xffff000000000000) | six, NEIGHBOR_MACS);
-}
-
-export function addPermanent(family: u32, port: u32, address: usize, mac: usize): i32 {
-  let index = touchNeighbor(family, port, address);
-  if (index == 0) return <i32>ControlError.Full;
-  let neighbor = neighborAt(index);
-  copyMac(neighbor, mac);
-  store<u8>(neighbor, <u8>NeighborState.Permanent, NEIGHBOR_STATE);
-  sendPending(index);
-  return <i32>index;
 }
 
 export function removeNeighbor(family: u32, port: u32, address: usize): i32 {
@@ -163,113 +179,6 @@ export function refreshPorts(port: u32): void {
     let neighbor = neighborAt(index);
     if (load<u8>(neighbor, NEIGHBOR_STATE) != 0 && <u32>load<u16>(neighbor, NEIGHBOR_PORT) == port) copyPort(neighbor, port);
   }
-}
-
-/** Sends a frame to a neighbour, or lets it wait for the neighbour's answer. `flags` are FrameFlag. */
-export function transmit(index: u32, frame: u32, bytes: u32, flags: u32): void {
-  if (transmitNow(index, frame, bytes, flags)) return;
-  lock();
-  // Another worker may have heard of it meanwhile, or given it up.
-  if (!transmitNow(index, frame, bytes, flags)) {
-    if (load<u8>(neighborAt(index), NEIGHBOR_STATE) == <u8>NeighborState.Free) {
-      drop(DropReason.NeighborUnreachable);
-    } else {
-      ask(index);
-      wait(index, frame, bytes, flags);
-    }
-  }
-  unlock();
-}
-
-/** Sends a frame to a neighbour whose hardware address is known; false, and nothing done, for another. */
-function transmitNow(index: u32, frame: u32, bytes: u32, flags: u32): bool {
-  let neighbor = neighborAt(index);
-  let what = load<u8>(neighbor, NEIGHBOR_STATE);
-  if (what != <u8>NeighborState.Reachable && what != <u8>NeighborState.Permanent) return false;
-  store<u64>(frame, load<u64>(neighbor, NEIGHBOR_MACS));
-  store<u32>(frame, load<u32>(neighbor, NEIGHBOR_MACS + 8), 8);
-  append(load<u16>(neighbor, NEIGHBOR_PORT), frame, bytes, flags);
-  if (what == <u8>NeighborState.Reachable && since(load<u32>(neighbor, NEIGHBOR_CONFIRMED_MS)) > FRESH_MS) ask(index);
-  return true;
-}
-
-/** Asks for a neighbour, at most once a second. */
-function ask(index: u32): void {
-  let neighbor = neighborAt(index);
-  if (load<u16>(neighbor, NEIGHBOR_TRIES) != 0 && since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) return;
-  lock();
-  askNow(neighbor);
-  unlock();
-}
-
-function askNow(neighbor: usize): void {
-  store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_TRIES) + 1, NEIGHBOR_TRIES);
-  store<u32>(neighbor, now, NEIGHBOR_ASKED_MS);
-  let port = <u32>load<u16>(neighbor, NEIGHBOR_PORT);
-  if (load<u8>(neighbor, NEIGHBOR_FAMILY) == 4) askArp(port, neighbor);
-  else askNdp(port, neighbor);
-}
-
-function wait(index: u32, frame: u32, bytes: u32, flags: u32): void {
-  let neighbor = neighborAt(index);
-  let waiting = <u32>load<u16>(neighbor, NEIGHBOR_PENDING);
-  if (bytes > WAITING_BYTES_MAX || waiting >= PENDING_PER_NEIGHBOR || !keepWaiting(index, frame, bytes, flags)) {
-    return drop(DropReason.NeighborUnreachable);
-  }
-  store<u16>(neighbor, <u16>(waiting + 1), NEIGHBOR_PENDING);
-}
-
-/** Sends what waited, in the order it came. */
-function sendPending(index: u32): void {
-  let neighbor = neighborAt(index);
-  while (load<u16>(neighbor, NEIGHBOR_PENDING) != 0) {
-    store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_PENDING) - 1, NEIGHBOR_PENDING);
-    let first = firstWaiting(index);
-    if (first == 0) continue;
-    let bytes = load<u32>(first, PENDING_FRAME_BYTES);
-    let frame = takeWaiting(first);
-    if (frame != 0) transmit(index, frame, bytes, load<u32>(first, PENDING_FLAGS));
-  }
-}
-
-function dropPending(index: u32): void {
-  for (let first = firstWaiting(index); first != 0; first = firstWaiting(index)) {
-    store<u32>(first, 0, PENDING_NEIGHBOR);
-    drop(DropReason.NeighborUnreachable);
-  }
-  store<u16>(neighborAt(index), 0, NEIGHBOR_PENDING);
-}
-
-/** Frees a neighbour that never answered. What waited for it now waits to be told of: see errors/unreachable.ts. */
-function giveUp(index: u32): void {
-  for (let first = firstWaiting(index); first != 0; first = firstWaiting(index)) {
-    store<u32>(first, GIVEN_UP, PENDING_NEIGHBOR);
-    drop(DropReason.NeighborUnreachable);
-  }
-  free(index);
-}
-
-/** Each tick: asks again, and gives up on who never answers. True when somebody was given up. */
-export function sweepNeighbors(): bool {
-  let anyGivenUp = false;
-  let used = load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_USED);
-  for (let index: u32 = 1; index < used; index++) {
-    let neighbor = neighborAt(index);
-    let tries = <u32>load<u16>(neighbor, NEIGHBOR_TRIES);
-    if (tries == 0 || load<u8>(neighbor, NEIGHBOR_STATE) == <u8>NeighborState.Permanent) continue;
-    if (since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) continue;
-    lock();
-    // Another worker may have heard of it meanwhile.
-    tries = load<u16>(neighbor, NEIGHBOR_TRIES);
-    if (tries >= TRIES_MAX) {
-      giveUp(index);
-      anyGivenUp = true;
-    } else if (tries != 0) {
-      ask(index);
-    }
-    unlock();
-  }
-  return anyGivenUp;
 }
 
 /** The MTU of the port a neighbour is reached by. */

@@ -31,6 +31,12 @@ export function findRoute(family: u32, target: usize): u32 {
   return best;
 }
 
+/** True when a target is on the wire behind a port itself, with no gateway before it. */
+export function isOnLink(family: u32, port: u32, target: usize): bool {
+  let index = findRoute(family, target);
+  return index != 0 && <u32>load<u16>(routeAt(index), ROUTE_PORT) == port && isZeroAddress(routeAt(index) + ROUTE_GATEWAY);
+}
+
 /** True for the last IPv4 address of a net that is on the wire: it means all of that net's hosts. */
 export function isBroadcast(address: usize): bool {
   let index = findRoute(4, address);

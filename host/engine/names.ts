@@ -80,5 +80,5 @@ export function stateText(protocol: number, state: number, isTemplate: boolean):
 
 export const NEIGHBOR_TEXTS: Record<number, string> = {
   [NeighborState.Incomplete]: "asked", [NeighborState.Reachable]: "reachable",
-  [NeighborState.Permanent]: "permanent", [NeighborState.Failed]: "failed",
+  [NeighborState.Permanent]: "permanent", [NeighborState.Heard]: "heard",
 };

@@ -5,7 +5,7 @@ import {
   NEIGHBOR_MACS, NEIGHBOR_NARROWEST, NEIGHBOR_PORT, NEIGHBOR_STATE,
 } from "../../abi/layout";
 import { FrameFlag, NeighborState, PortFlag } from "../../abi/enums";
-import { FRESH_MS } from "../../link/neighbor";
+import { FRESH_MS } from "../../link/transmit";
 
 /** True when a neighbour (a place within their list) answered not long ago: a frame may leave, and nobody is asked. */
 @inline

@@ -1,14 +1,13 @@
 // Neighbours: learnt, permanent, forgotten; frames wait for an answer and leave in order.
 
 import {
-  ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PENDING_FRAME_BYTES, PORT_FLAGS, PORT_MTU,
+  CONTROL_BASE, CONTROL_NEIGHBORS_HEARD, ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PENDING_FRAME_BYTES, PORT_FLAGS, PORT_MTU,
 } from "../../../assembly/abi/layout";
 import { DropReason, NeighborState, PortFlag } from "../../../assembly/abi/enums";
-import { PENDING_PER_NEIGHBOR } from "../../../assembly/abi/limits";
+import { NEIGHBORS_HEARD_MAX, NEIGHBORS_MAX, PENDING_PER_NEIGHBOR } from "../../../assembly/abi/limits";
 import { portAt } from "../../../assembly/link/local";
-import {
-  addPermanent, findNeighbor, learn, neighborAt, removeNeighbor, sweepNeighbors, touchNeighbor, transmit,
-} from "../../../assembly/link/neighbor";
+import { findNeighbor, neighborAt, removeNeighbor, touchNeighbor } from "../../../assembly/link/neighbor";
+import { addPermanent, learn, sweepNeighbors, transmit } from "../../../assembly/link/transmit";
 import { firstWaiting, GIVEN_UP, takeWaiting } from "../../../assembly/link/waiting";
 import { drops, setNow, transmitList } from "../../../assembly/memory";
 import { beginBatch, transmitCount } from "../../../assembly/packet/slot";
@@ -49,7 +48,8 @@ describe("neighbours", () => {
   });
 
   it("once learnt, get frames at once, both hardware addresses written", () => {
-    let index = learn(4, PORT, ADDRESS, MAC);
+    let index = touchNeighbor(4, PORT, ADDRESS);
+    learn(4, PORT, ADDRESS, MAC);
     transmit(index, FRAME, 60, 0);
     expect(transmitCount()).toBe(1);
     expect(load<u32>(transmitList, ENTRY_FRAME)).toBe(FRAME);
@@ -118,6 +118,46 @@ describe("neighbours", () => {
     removeNeighbor(4, PORT, ADDRESS);
     expect(firstWaiting(GIVEN_UP)).toBe(0);
     expect(dropped(DropReason.NeighborUnreachable)).toBe(1);
+  });
+
+  it("only heard of, get frames at once too, and are forgotten after a minute when nothing is sent to them", () => {
+    learn(4, PORT, ADDRESS, MAC);
+    let heard = findNeighbor(4, PORT, ADDRESS);
+    expect(stateOf(heard)).toBe(<u32>NeighborState.Heard);
+    transmit(touchNeighbor(4, PORT, ADDRESS), FRAME, 60, 0);
+    expect(transmitCount()).toBe(1);
+    expect(stateOf(heard)).toBe(<u32>NeighborState.Reachable);
+    mapAddress(ADDRESS, ip4(10, 0, 0, 10));
+    learn(4, PORT, ADDRESS, MAC);
+    setNow(60999);
+    sweepNeighbors();
+    expect(findNeighbor(4, PORT, ADDRESS)).not.toBe(0);
+    setNow(61000);
+    sweepNeighbors();
+    expect(findNeighbor(4, PORT, ADDRESS)).toBe(0);
+    expect(stateOf(heard)).toBe(<u32>NeighborState.Reachable);
+  });
+
+  it("only heard of, take a quarter of the table, and no place of others", () => {
+    let mine = touchNeighbor(4, PORT, ADDRESS);
+    learn(4, PORT, ADDRESS, MAC);
+    setNow(5000);
+    for (let i: u32 = 0; i < NEIGHBORS_MAX + 10; i++) {
+      mapAddress(ADDRESS, ip4(10, 1, 0, 0) + bswap<u32>(i));
+      learn(4, PORT, ADDRESS, MAC);
+    }
+    expect(load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_HEARD)).toBe(NEIGHBORS_HEARD_MAX);
+    expect(stateOf(mine)).toBe(<u32>NeighborState.Reachable);
+    // Those that something is sent to need all places: strangers go first.
+    for (let i: u32 = 0; i < NEIGHBORS_MAX - 2; i++) {
+      mapAddress(ADDRESS, ip4(10, 2, 0, 0) + bswap<u32>(i));
+      touchNeighbor(4, PORT, ADDRESS);
+    }
+    expect(load<u32>(CONTROL_BASE, CONTROL_NEIGHBORS_HEARD)).toBe(0);
+    expect(stateOf(mine)).toBe(<u32>NeighborState.Reachable);
+    mapAddress(ADDRESS, ip4(10, 3, 0, 0));
+    learn(4, PORT, ADDRESS, MAC);
+    expect(findNeighbor(4, PORT, ADDRESS)).toBe(0);
   });
 
   it("set by the operator do not believe the wire", () => {
