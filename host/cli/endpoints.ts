@@ -46,6 +46,8 @@ export async function readEndpoint(text: string, protocol: string, names: Names)
   const whole = canonical(text);
   if (whole?.family === 6) return { ...whole, port: 0, portGiven: false };
   const colon = text.lastIndexOf(":");
+  // Digits alone are a port whose address was left out.
+  if (/^\d+$/.test(text)) return undefined;
   const host = colon < 0 ? text : text.slice(0, colon);
   const port = colon < 0 ? 0 : await readPort(text.slice(colon + 1), protocol, names);
   if (port === undefined || host === "") return undefined;
