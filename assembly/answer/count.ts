@@ -18,12 +18,13 @@ export function isServersAnswer(connection: Connection): bool {
 }
 
 /**
- * Counts an error of so many bytes about a packet whose addresses are filled. It may be about another worker's
+ * Counts an error of so many bytes about a packet whose addresses are filled. One `asSent` quotes it as the client sent it, and is no
+ * answer of a server behind NAT, who has not been asked (as the kernel: recording refused_nat). It may be about another worker's
  * connection: pieces of datagrams wait where all workers bring them, and the first gives them up. One whose time is over
  * has no answers any more, whether the sweep has come by or not; in its last millisecond it still has, as a piece that
  * came with its first packet has waited just as long (as the kernel: recording overdue_piece6).
  */
-export function countError(packet: Packet, bytes: u32): void {
+export function countError(packet: Packet, bytes: u32, asSent: bool): void {
   if (!isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + 4 > packet.end) return;
   let clientPort = <u32>load<u16>(packet.l4);
   let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
@@ -34,6 +35,7 @@ export function countError(packet: Packet, bytes: u32): void {
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;
+  if (asSent && connection.forward == <u32>Forward.Nat) return;
   if (!isServersAnswer(connection) || connection.server == 0 || since(connection.lastMs) > connection.timeoutMs) return;
   countOut(connection.server, Server.at(connection.server).service, bytes);
 }

@@ -20,6 +20,7 @@ import { countError } from "./count";
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
 const ERROR_BYTES_MAX: u32 = 576;
 /** A byte of the header makes no sense; the message says which. */
+const TIME_EXCEEDED: u32 = 11;
 export const PARAMETER_PROBLEM: u32 = 12;
 /** What the director's own packets begin with. */
 export const HOPS: u32 = 64;
@@ -73,7 +74,7 @@ function tellSender(packet: Packet, type: u32, code: u32, extra: u32, asTarget: 
   let source = asTarget ? packet.target : sourceFor(4, hopPort(hop), packet.source);
   let bytes = source == 0 ? 0 : sendIcmpErrorFrom(packet, type, code, extra, source, HOPS);
   // A problem with the header is nobody's answer (as the kernel: recording header_problem); of IPv6 it is.
-  if (bytes != 0 && type != PARAMETER_PROBLEM) countError(packet, bytes);
+  if (bytes != 0 && type != PARAMETER_PROBLEM) countError(packet, bytes, type == TIME_EXCEEDED);
 }
 
 /** The same from a given address (16 bytes), with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */

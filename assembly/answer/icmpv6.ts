@@ -13,6 +13,7 @@ import { HOPS, sendOwn } from "./icmp";
 
 /** An error message fits the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
 const ERROR_BYTES_MAX: u32 = 1280;
+const TIME_EXCEEDED: u32 = 3;
 
 export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32): void {
   if (packet.family != 6 || isError(packet)) {
@@ -22,7 +23,7 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
   if (hop == 0) return;
   let source = isLocal(packet.target) ? packet.target : sourceFor(6, hopPort(hop), packet.source);
   let bytes = source == 0 ? 0 : sendIcmpv6ErrorFrom(packet, type, code, extra, source, HOPS);
-  if (bytes != 0) countError(packet, bytes);
+  if (bytes != 0) countError(packet, bytes, type == TIME_EXCEEDED);
 }
 
 /** The same from a given address, with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */

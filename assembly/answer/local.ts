@@ -6,6 +6,7 @@ import { FROM_CLIENT, lookup } from "../connection/table";
 import { isShort } from "../packet/parse";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
+import { isServing } from "../service/service";
 import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
@@ -17,11 +18,14 @@ import { sendIcmpv6Error } from "./icmpv6";
 import { refuseOddPiece } from "./oddpiece";
 import { isIntact, resetBytes, sendReset } from "./reset";
 import { heedTooBig } from "./toobig";
+import { amend, fold64, pseudo4, sum } from "../wire/checksum";
 
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
+const UDP_CHECKSUM: usize = 6;
 
-export function answerLocal(packet: Packet): void {
+/** Answers what is for the director itself, where no port leads to a kernel. `rewritten` is what NAT would do to the packet's checksum on its way to the director as a server. */
+export function answerLocal(packet: Packet, rewritten: u32): void {
   if (packet.family == 6 && packet.has(PacketFlag.Options) && !readHeaders6(packet)) return;
   if (packet.family == 6 && (isFragment(packet) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
   switch (<i32>packet.protocol) {
@@ -37,6 +41,7 @@ export function answerLocal(packet: Packet): void {
     case Protocol.Udp:
       if (isShort(packet)) return drop(DropReason.Truncated);
       if (!isDatagramIntact(packet)) return drop(DropReason.TransportChecksum);
+      if (rewritten != 0) rewriteSum(packet, rewritten);
       if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
       else sendIcmpv6Error(packet, 1, 4, 0);
       return drop(DropReason.LocalConsumed);
@@ -57,6 +62,18 @@ function isDatagramIntact(packet: Packet): bool {
   return load<u16>(packet.l4, 6) == 0 ? packet.family == 4 : isIntact(packet);
 }
 
+/** An error's quotation gets its addresses and ports back on the way to the client, not its checksum (as the kernel: recording refused_nat). */
+function rewriteSum(packet: Packet, rewritten: u32): void {
+  let field = <usize>packet.l4 + UDP_CHECKSUM;
+  if (load<u16>(field) == 0) {
+    let bytes = packet.end - packet.l4;
+    let pseudo = pseudo4(load<u32>(packet.l3, 12), load<u32>(packet.l3, 16), <u32>Protocol.Udp, bytes);
+    store<u16>(field, <u16>~fold64(sum(packet.l4, bytes) + pseudo));
+  }
+  amend(field, rewritten);
+  if (load<u16>(field) == 0) store<u16>(field, 0xffff);
+}
+
 /** An ICMP message that asks for no answer. */
 function hear(packet: Packet): void {
   if (packet.l4 + 8 <= packet.end && isIcmpIntact(packet)) heedTooBig(packet);
@@ -71,7 +88,8 @@ function refuseProtocol(packet: Packet): void {
 
 /** A segment nobody here listens for. When a service sent it here, its connection has been refused: the answer is the server's. */
 function resetLocal(packet: Packet): void {
-  if (!sendReset(packet) || isPassive()) return;
+  // Where a family has no service, IPVS sees nothing of what leaves either (as the kernel: recording nothing_served).
+  if (!sendReset(packet) || isPassive() || !isServing(packet.family)) return;
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
   if (index == 0) return;
   let connection = Connection.at(index);

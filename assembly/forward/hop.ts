@@ -13,6 +13,7 @@ import { Packet, PacketFlag } from "../packet/packet";
 import { largestPiece } from "../packet/sizes";
 import { Server } from "../service/server";
 import { drop } from "../stats";
+import { checksum } from "../wire/checksum";
 import { sameAddress } from "../wire/field";
 
 /** Instead of a neighbour: the target is the director itself. */
@@ -105,6 +106,17 @@ export function takeHop(packet: Packet): void {
     return;
   }
   oneHopLess(packet.l3);
+}
+
+/** One hop back, for a packet that has been made a server's and goes no further. */
+export function giveHop(packet: Packet): void {
+  if (packet.family == 6) {
+    store<u8>(packet.l3, load<u8>(packet.l3, 7) + 1, 7);
+    return;
+  }
+  store<u8>(packet.l3, load<u8>(packet.l3, 8) + 1, 8);
+  store<u16>(packet.l3, 0, 10);
+  store<u16>(packet.l3, <u16>checksum(packet.l3, packet.l4 - packet.l3), 10);
 }
 
 /**

@@ -11,7 +11,7 @@ import { Packet, PacketFlag } from "../packet/packet";
 import { append } from "../packet/slot";
 import { drop } from "../stats";
 import { emit } from "./emit";
-import { HOP_LOCAL, hopToServer, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
+import { giveHop, HOP_LOCAL, hopToServer, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { completeChecksum, writeVirtio } from "./send";
 import { rewriteToServer } from "./nat";
 import { forwardTunnel } from "./tunnel";
@@ -24,11 +24,18 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (hop == HOP_LOCAL) {
     if (isShort(packet)) return drop(DropReason.Truncated);
     // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
-    if (method == <u32>Forward.Nat && hostPort() != 0) {
-      if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
-      rewriteToServer(packet, connection);
+    if (method == <u32>Forward.Nat) {
+      if (hostPort() != 0) {
+        if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
+        rewriteToServer(packet, connection);
+      } else if (connection.has(ConnectionFlag.OnePacket)) {
+        // Nobody knows the connection any more when the answer leaves: it stays the server's (as the kernel: recording refused_nat).
+        rewriteToServer(packet, connection);
+        giveHop(packet);
+        return deliver(packet);
+      }
     }
-    return deliver(packet);
+    return deliver(packet, method == <u32>Forward.Nat && packet.family == 4 ? connection.l4DeltaIn : 0);
   }
   if (packet.timeToLive <= 1) {
     packet.fillAddresses();
@@ -54,12 +61,12 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   emit(packet, hop, mtu);
 }
 
-/** To the director itself: to its kernel where a port leads there, else answered here. */
-export function deliver(packet: Packet): void {
+/** To the director itself: to its kernel where a port leads there, else answered here, where NAT would have changed the checksum by `rewritten`. */
+export function deliver(packet: Packet, rewritten: u32 = 0): void {
   let port = hostPort();
   if (port == 0) {
     packet.fillAddresses();
-    return answerLocal(packet);
+    return answerLocal(packet, rewritten);
   }
   let record = <usize>PORTS_BASE + <usize>port * PORT_BYTES;
   memory.copy(packet.frame, record + PORT_PEER_MAC, 6);

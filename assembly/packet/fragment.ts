@@ -4,7 +4,7 @@
 // Record:   0 id | 4 protocol, family, flags | 8 created ms | 12 payload bytes so far | 16 source | 32 target
 //          48 payload bytes in all (0: last piece not seen) | 52 pieces | 56 header bytes | 60 port
 //          64 largest piece | 68 IPv6: where in the header the next one is named | 72 order of coming
-//          76 IPv4: largest piece that may not be cut | 128 pieces: offset u16, bytes u16, in order of offset
+//          76 IPv4: largest piece that may not be cut | 128 pieces: offset (and JOINED) u16, bytes u16, in order of offset
 //        4096 payload; the first piece's header lies right before it
 
 import { CONTROL_BASE, CONTROL_DATAGRAM_ORDER, REASSEMBLIES_BASE, REASSEMBLY_BYTES, SLOT_HEADROOM, STATE_DATAGRAMS } from "../abi/layout";
@@ -187,8 +187,16 @@ function keep(record: usize, packet: Packet, bytes: u32): void {
   store<u32>(record, packet.previousNext - packet.l3, RECORD_NEXT_AT);
 }
 
-function pieceFrom(record: usize, place: u32): u32 {
-  return load<u16>(record + PIECES + (<usize>place << 2));
+/** A piece that came behind all others, and follows on the one before it: in the lowest bit of its offset, a multiple of eight. */
+const JOINED: u32 = 1;
+
+/** Where a filed piece begins. */
+export function pieceFrom(record: usize, place: u32): u32 {
+  return <u32>load<u16>(record + PIECES + (<usize>place << 2)) & ~JOINED;
+}
+
+function isJoined(record: usize, place: u32): bool {
+  return (<u32>load<u16>(record + PIECES + (<usize>place << 2)) & JOINED) != 0;
 }
 
 function pieceUntil(record: usize, place: u32): u32 {
@@ -218,17 +226,21 @@ function note(record: usize, offset: u32, bytes: u32, last: bool, family: u32): 
     return false;
   }
   memory.copy(record + PIECES + ((place + 1) << 2), record + PIECES + (place << 2), (count - place) << 2);
-  store<u16>(record + PIECES + (place << 2), <u16>offset);
+  let follows = place == count && count != 0 && reach == offset;
+  store<u16>(record + PIECES + (place << 2), <u16>(follows ? offset | JOINED : offset));
   store<u16>(record + PIECES + (place << 2), <u16>bytes, 2);
   store<u32>(record, count + 1, RECORD_PIECES);
   return true;
 }
 
-/** True when pieces that follow on each other, from `place` on, hold all bytes of another. */
+/**
+ * True when pieces that came one behind the other, from `place` on, hold all bytes of another. Those that only touch do not
+ * count together (as the kernel: recording pieces_there).
+ */
 function isThere(record: usize, place: u32, count: u32, offset: u32, until: u32): bool {
   if (pieceFrom(record, place) > offset) return false;
   let reach = pieceUntil(record, place);
-  while (++place < count && pieceFrom(record, place) == reach) reach = pieceUntil(record, place);
+  while (++place < count && isJoined(record, place)) reach = pieceUntil(record, place);
   return until <= reach;
 }
 

@@ -1,6 +1,6 @@
 // The sizes that a datagram's pieces came in, as long as it is to leave in pieces again.
 
-import { PIECES, RECORD_LARGEST, RECORD_PIECES } from "./fragment";
+import { pieceFrom, PIECES, RECORD_LARGEST, RECORD_PIECES } from "./fragment";
 import { Packet, PacketFlag } from "./packet";
 
 /** The least that any path of a family carries (RFC 791 section 3.2, RFC 8200 section 5). */
@@ -48,7 +48,7 @@ export function pieceCount(packet: Packet): u32 {
 }
 
 export function pieceOffset(packet: Packet, piece: u32): u32 {
-  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2));
+  return pieceFrom(<usize>packet.reassembly, piece);
 }
 
 export function pieceBytes(packet: Packet, piece: u32): u32 {

@@ -13,6 +13,15 @@ const ACK = 0x10;
 const IP_AT = 14;
 
 const TIMESTAMP_OPTION = Buffer.from("0101080a0000000100000002", "hex");
+const NO_OPERATIONS = Buffer.from("01010101", "hex");
+/**
+ * Headers of IPv6 by their number, to be filled with the number of the next: options of the target's and of every hop's that are
+ * padding, or unknown and to be passed over, dropped, told of; a routing header that has nowhere to go.
+ */
+const EXTENSIONS = [
+  [60, "0000010400000000"], [60, "0000010400000000"], [60, "00001e0400000000"], [60, "00009e0400000000"],
+  [0, "0000010400000000"], [0, "00001e0400000000"], [0, "00005e0400000000"], [0, "00009e0400000000"], [0, "0000de0400000000"], [43, "0000000000000000"],
+] as const;
 const SEGMENT_OPTION = Buffer.from("020405b4", "hex");
 
 /** A walk through one TCP or UDP connection, not always a sensible one. */
@@ -48,11 +57,13 @@ export class Flow {
   private header(): IpOptions {
     const { random } = this;
     const header: IpOptions = { id: random.below(65536), ttl: random.chance(4) ? random.below(3) : 64, tos: random.chance(5) ? random.pick([0x10, 0xb8, 1, 3]) : 0, mayFragment: random.chance(20) };
-    // No-operation options; for IPv6 a destination-options header filled with padding, but not before TCP:
-    // a kernel looks for its flags at a fixed place and takes the state from whatever stands there.
+    // No-operation options; for IPv6 another header, but not before TCP: a kernel looks for its flags at a fixed place and
+    // takes the state from whatever stands there.
     const { family, protocol } = this.service;
-    if ((family === 4 || protocol === "udp") && random.chance(2)) header.options = family === 4 ? Buffer.from("01010101", "hex") : Buffer.from("0000010400000000", "hex");
-    return header;
+    if (family === 4) return random.chance(2) ? { ...header, options: NO_OPERATIONS } : header;
+    if (protocol === "tcp" || random.chance(96)) return header;
+    const [extension, options] = random.pick(EXTENSIONS);
+    return { ...header, extension, options: Buffer.from(options, "hex") };
   }
 
   private data(): Buffer {
@@ -65,7 +76,7 @@ export class Flow {
     const header = this.header();
     const { source, target } = ends;
     if (this.service.protocol === "udp") {
-      const payload = udpDatagram(ends, random.bytes(random.pick([0, 1, 30, 700])));
+      const payload = udpDatagram(ends, random.bytes(random.pick([0, 1, 30, 30, 700, 1400])));
       if (random.chance(4)) payload.writeUInt16BE(random.chance(50) && this.service.family === 4 ? 0 : random.below(65536), 6);
       return ipPacket({ ...header, source, target, protocol: UDP, payload });
     }
@@ -100,11 +111,11 @@ export class Flow {
     const packet = Buffer.from(bytes.subarray(IP_AT));
     if (port === "in") {
       this.seenInside = packet;
-      const [at, size] = this.service.family === 4 ? [12, 4] : [8, 16];
+      const [at, size] = (packet[0] ?? 0) >> 4 === 4 ? [12, 4] : [8, 16];
       const isClients = packet.subarray(at, at + size).equals(addressBytes(this.client));
       this.behindNat = isClients && !packet.subarray(at + size, at + 2 * size).equals(addressBytes(this.virtual));
       const number = (bytes[5] ?? 0) - 10;
-      if (this.service.method === "m" && number >= 1 && number <= SERVERS_MAX) this.serverNumber = number;
+      if ((this.service.method === "m" || this.behindNat) && number >= 1 && number <= SERVERS_MAX) this.serverNumber = number;
     } else {
       this.seenOutside = packet;
     }

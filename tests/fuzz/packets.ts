@@ -7,6 +7,7 @@ export const UDP = 17;
 export const ICMP = 1;
 export const ICMP6 = 58;
 const FRAGMENT_HEADER = 44;
+const DESTINATION_OPTIONS = 60;
 const FRAGMENT_HEADER_BYTES = 8;
 
 /** What may be odd about a packet's IP header. */
@@ -15,8 +16,10 @@ export interface IpOptions {
   tos?: number;
   id?: number;
   mayFragment?: boolean;
-  /** IPv4 options in whole words, or an IPv6 destination-options header. */
+  /** IPv4 options in whole words, or an IPv6 extension header. */
   options?: Buffer;
+  /** Which of them it is; destination options unless told. */
+  extension?: number;
 }
 
 export interface IpPacket extends IpOptions { source: string; target: string; protocol: number; payload: Buffer }
@@ -104,7 +107,7 @@ export function ipPacket(packet: IpPacket): Buffer {
   if (!options) return Buffer.concat([header6(packet, packet.protocol, packet.payload.length), packet.payload]);
   const extension = Buffer.from(options);
   extension[0] = packet.protocol;
-  return Buffer.concat([header6(packet, 60, extension.length + packet.payload.length), extension, packet.payload]);
+  return Buffer.concat([header6(packet, packet.extension ?? DESTINATION_OPTIONS, extension.length + packet.payload.length), extension, packet.payload]);
 }
 
 /** A piece of a packet's payload. */

@@ -58,8 +58,8 @@ function rowsOf(text: string): Row[] {
     run = [];
   };
   for (const line of text.split("\n")) {
-    const found = /^(\S+ +)(\d+):(\d+)(.*)$/.exec(line);
     const inProc = PROC_ROW.exec(line);
+    const found = inProc ? null : /^(\S+ +)(\d+):(\d+)(.*)$/.exec(line);
     if (found) {
       run.push({ rest: `${found[1]}${found[4]}`, seconds: Number(found[2]) * 60 + Number(found[3]) });
     } else if (inProc) {

@@ -15,20 +15,31 @@ const isOthers = (step: Step): boolean => step.ev === "advance" || (step.ev === 
 /** Plays one after the other; `next` has nothing while a step's outcome is not known. */
 export class Cast {
   private play: Play | undefined;
+  private name = "";
   private waits: Step | undefined;
   private outcome: readonly Emitted[] = [];
 
   constructor(private readonly random: Random) {}
 
+  private begin(): Play | undefined {
+    this.name = this.random.weighted(PARTS);
+    return PLAYS[this.name]?.(this.random);
+  }
+
   next(): Step | undefined {
     if (this.waits) return undefined;
     for (;;) {
-      this.play ??= PLAYS[this.random.weighted(PARTS)]?.(this.random);
+      this.play ??= this.begin();
       const step = this.play?.next(this.outcome);
       this.outcome = [];
       if (!step || step.done === true) this.play = undefined;
       else if (!isOthers(step.value)) return (this.waits = step.value);
     }
+  }
+
+  /** Connections end in so much time; of FTP's, a kernel's tracking goes on for longer: what is said then is its affair. */
+  endDialog(): void {
+    if (this.name === "dialog") this.play = undefined;
   }
 
   observe(step: Step, emitted: readonly Emitted[]): void {

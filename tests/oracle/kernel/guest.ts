@@ -194,10 +194,17 @@ export class Guest {
     this.barrier();
   }
 
-  /** The timer's signal: what is due fires, and the timer is set anew. */
+  /**
+   * The timer's signal: what is due fires, and the timer is set anew. A guest that is just taking frames goes on with those that
+   * come meanwhile before it takes a signal, and several signals are one then: nothing is sent before this one is taken.
+   */
   private alarm(): void {
-    this.kernelPid ??= onlyChildOf(this.child);
-    process.kill(this.kernelPid, "SIGALRM");
+    const pid = (this.kernelPid ??= onlyChildOf(this.child));
+    process.kill(pid, "SIGALRM");
+    for (const end = Date.now() + BARRIER_MS; isAlarmWaiting(pid);) {
+      if (Date.now() > end) throw new Error("the guest does not take its timer's signal");
+      this.serial.waitReadable(1);
+    }
   }
 
   private thaw(): void {
@@ -310,6 +317,15 @@ function onlyChildOf(parent: ChildProcess): number {
   const found = readdirSync("/proc").find((one) => /^\d+$/.test(one) && parentOf(one) === parent.pid);
   if (found === undefined) throw new Error("the guest has ended");
   return Number(found);
+}
+
+/** SIGALRM among the signals that a process has been sent and has not taken. */
+const ALARM_BIT = 0x2000;
+
+function isAlarmWaiting(pid: number): boolean {
+  const waiting = /^ShdPnd:\t([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+  if (waiting === undefined) throw new Error("the guest has ended");
+  return (Number.parseInt(waiting.slice(-8), 16) & ALARM_BIT) !== 0;
 }
 
 /** Descriptors as the child sees them: 0 to 2, the serial line, then the ports. */
