@@ -223,12 +223,17 @@ function fromClient(packet: Packet): void {
   begin(packet);
 }
 
-/** Opens a connection when the packet may begin one and a service wants it. */
-function begin(packet: Packet): void {
+/** The service that wants this packet, 0 when none does, or when it may begin nothing. */
+function wanting(packet: Packet): u32 {
   packet.fillAddresses();
   packet.mark = markOf(packet);
-  if (!mayBegin(packet)) return arrive(packet);
-  let service = findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort);
+  if (!mayBegin(packet)) return 0;
+  return findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort);
+}
+
+/** Opens a connection when the packet may begin one and a service wants it. */
+function begin(packet: Packet): void {
+  let service = wanting(packet);
   if (service == 0) return arrive(packet);
   lock();
   let index = open(packet, service);
@@ -244,17 +249,16 @@ function begin(packet: Packet): void {
 
 /** A packet of a known connection's client. */
 function toServer(packet: Packet, connection: Connection): void {
-  if (isNewConnection(packet, false) && mayReuse(connection)) return beginAnew(packet, connection.index);
-  if (connection.server != 0 && !Server.at(connection.server).available) {
+  let isOver = isNewConnection(packet, false) && mayReuse(connection);
+  if (!isOver && connection.server != 0 && !Server.at(connection.server).available) {
     if (sysctl(Sysctl.ExpireNodestConn) == 0) return drop(DropReason.ServerGone);
-    // Where nothing is rewritten our own answer may move it on (as the kernel: recording forsaken).
-    if (connection.forward != <u32>Forward.Nat && !mayBegin(packet)) {
-      endSoon(connection.index);
-      return begin(packet);
-    }
-    return beginAnew(packet, connection.index);
+    isOver = true;
   }
-  serve(packet, connection);
+  if (!isOver) return serve(packet, connection);
+  // Where nothing is rewritten our own answer may move it on (as the kernel: recordings forsaken, forsaken_anew).
+  if (connection.forward == <u32>Forward.Nat || wanting(packet) != 0) return beginAnew(packet, connection.index);
+  endSoon(connection.index);
+  begin(packet);
 }
 
 /** The new connection is counted before the old one is given up. */

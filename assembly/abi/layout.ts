@@ -36,6 +36,7 @@ export const CONTROL_ORDER: u32 = 72; //           rises with every service and 
 export const CONTROL_DROP_RATE: u32 = 76; //       drop_packet takes one of so many; 0 none
 export const CONTROL_DROP_ENTRIES: u32 = 80; //    1 while drop_entry is on
 export const CONTROL_DEFENCE_MS: u32 = 84; //      when the defences were last decided
+export const CONTROL_REMOVED_MS: u32 = 88; //      when removed servers were last looked at, or the first of them was removed
 // pools of the schedulers: u32 first record given back, u32 records ever taken
 export const CONTROL_SLABS: u32 = 160;
 export const CONTROL_DESTINATIONS: u32 = 168;

@@ -76,7 +76,9 @@ export function sendReset(packet: Packet): bool {
   let pseudo = packet.family == 4
     ? pseudo4(load<u32>(ip, 12), load<u32>(ip, 16), <u32>Protocol.Tcp, 20)
     : pseudo6(ip + 8, ip + 24, <u32>Protocol.Tcp, 20);
-  store<u16>(reset, <u16>~fold64(sum(reset, 20) + pseudo), 16);
+  let checksum = <u16>~fold64(sum(reset, 20) + pseudo);
+  // Of the two zeros an IPv6 stack writes the other one (as the kernel: recording reset_zero6).
+  store<u16>(reset, checksum == 0 && packet.family == 6 ? 0xffff : checksum, 16);
   sendOwn(hop, frame, 14 + bytes);
   return true;
 }

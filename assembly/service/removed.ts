@@ -1,7 +1,7 @@
 // A server leaves its service. Its record stays while connections name it, and two minutes more.
 
 import { ServerFlag } from "../abi/enums";
-import { CONTROL_BASE, CONTROL_SERVERS_USED } from "../abi/layout";
+import { CONTROL_BASE, CONTROL_REMOVED_MS, CONTROL_SERVERS_USED } from "../abi/layout";
 import { abandonConnections } from "../connection/early";
 import { now, since } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
@@ -9,13 +9,15 @@ import { unlinkEnd } from "./ends";
 import { Server } from "./server";
 import { Service } from "./service";
 
-/** A removed server without connections is forgotten after this long, as in the kernel. */
+/** Removed servers are looked at in rounds: one finds a server without connections, and one that comes so much later forgets it, as in the kernel. */
 const REMOVED_MS: u32 = 120000;
+const ROUND_MS: u32 = 60000;
 
 /** Takes a server from its service. The record stays while connections name it. */
 export function detach(index: u32, at: u32): void {
   let service = Service.at(index);
   let server = Server.at(at);
+  if (!isAnyRemoved()) store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
   scheduleRemoved(index, at);
   unlinkEnd(at);
   if (service.servers == at) {
@@ -34,8 +36,16 @@ export function detach(index: u32, at: u32): void {
   scheduleChanged(index);
 }
 
-/** Each tick: removed servers that nobody names any more are forgotten after two minutes. */
+function isAnyRemoved(): bool {
+  let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
+  for (let at: u32 = 1; at < used; at++) if (Server.at(at).family != 0 && Server.at(at).service == 0) return true;
+  return false;
+}
+
+/** Each tick: a round of the removed servers, the first a minute after the first of them was removed (as the kernel: recording removed_rounds). */
 export function releaseServers(): void {
+  if (since(load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS)) < ROUND_MS) return;
+  store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
     let server = Server.at(at);

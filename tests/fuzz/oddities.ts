@@ -64,9 +64,9 @@ export function errorAbout(random: Random, flow: Flow, side: Side): Step[] {
 /** A packet of the flow in pieces: in order, shuffled, with one missing or one twice. */
 export function fragmentsOf(random: Random, flow: Flow, side: Side): Step[] {
   const ends = side === "out" ? flow.toVirtual : flow.toClient;
-  // What a kernel put together of IPv6, and leads through a tunnel of IPv4 in one packet, has the first piece's bytes and then no longer the
-  // client's (docs/IPVSADM.md, "What differs").
-  if (!ends || (side === "out" && flow.service.family === 6 && flow.service.serverFamily === 4)) return [];
+  // What a kernel put together and leads through a tunnel of the other family in one packet has the first piece's bytes, and then no
+  // longer the client's (docs/IPVSADM.md, "What differs").
+  if (!ends || (side === "out" && flow.service.family !== flow.service.serverFamily)) return [];
   const data = random.bytes(random.pick([100, 700, 1400, 1400, 2900]));
   const udp = flow.service.protocol === "udp";
   const whole: IpPacket = {
