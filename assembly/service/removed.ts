@@ -3,6 +3,7 @@
 import { ServerFlag } from "../abi/enums";
 import { CONTROL_BASE, CONTROL_REMOVED_MS, CONTROL_SERVERS_USED } from "../abi/layout";
 import { abandonConnections } from "../connection/early";
+import { goesOffAfterMs } from "../connection/wheel";
 import { now, since } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
 import { unlinkEnd } from "./ends";
@@ -44,14 +45,15 @@ function isAnyRemoved(): bool {
 
 /** Each tick: a round of the removed servers, the first a minute after the first of them was removed (as the kernel: recording removed_rounds). */
 export function releaseServers(): void {
-  if (since(load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS)) < ROUND_MS) return;
+  let lastMs = load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS);
+  if (since(lastMs) < goesOffAfterMs(lastMs, ROUND_MS)) return;
   store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
     let server = Server.at(at);
     if (server.family == 0 || server.service != 0) continue;
     if (server.references != 0) server.idleMs = 0;
-    else if (server.idleMs == 0) server.idleMs = now | 1;
+    else if (server.idleMs == 0) server.idleMs = max<u32>(now, 1);
     else if (since(server.idleMs) >= REMOVED_MS) {
       // takeServer() clears the rest.
       server.family = 0;
