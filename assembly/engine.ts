@@ -104,7 +104,8 @@ function handleGroup(first: u32, count: u32): void {
     unknown += <u32>(index == 0);
   }
   touched += foresee(begin, end, unknown);
-  for (let at = begin; at < end; at += PACKET_BYTES) {
+  // Where all are nobody's there is nothing to touch.
+  for (let at = unknown == count ? end : begin; at < end; at += PACKET_BYTES) {
     let packet = changetype<Packet>(at);
     touched += load<u32>(packet.connection);
     if (packet.has(PacketFlag.Wide)) touched += load<u32>(packet.connection, CONNECTION_CLIENT16);

@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 3;
+export const LAYOUT_VERSION: u32 = 4;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB

@@ -9,7 +9,7 @@ import {
   CONNECTION_CLIENT_PORT, CONNECTION_CLIENT_PORT_AGAIN, CONNECTION_CONTROL, CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS,
   CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_COMMONS, CONTROL_DROP_RATE,
   CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
-  NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
+  NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
 } from "../abi/layout";
 import { TRANSMIT_MAX } from "../abi/limits";
 import { ConnectionFlag, DropReason, Forward, Protocol, ServerFlag, ServiceFlag } from "../abi/enums";
@@ -147,15 +147,14 @@ function countBegun(service: u32, sum: v128): void {
   addConnections(counters, begun);
 }
 
-/** A packet that may begin a connection, and that no answer but its server's is due to. */
+/** A packet that may begin a connection, and that no answer but its server's is due to. All is asked at once, without a branch. */
 @inline
 function isBeginning(packet: Packet, frame: usize, family: u32): bool {
-  if (packet.protocol == <u8>Protocol.Tcp) {
-    if ((load<u8>(frame + transportAt(family), TCP_FLAGS) & (SYN | RST)) != SYN) return false;
-  } else if (packet.steady != STEADY_UDP) return false;
-  if (load<u8>(frame + hopsAt(family)) <= 1) return false;
-  if (load<u16>(frame + transportAt(family)) == <u16>FTP_DATA) return false;
-  return family == 4 ? !isLocalStranger4(load<u32>(frame + sourceAt(4))) : !isLocal6(frame + sourceAt(6));
+  let transport = frame + transportAt(family);
+  let odd = packet.protocol == <u8>Protocol.Tcp ? <u32>load<u8>(transport, TCP_FLAGS) & (SYN | RST) ^ SYN : packet.steady ^ STEADY_UDP;
+  odd |= <u32>(load<u8>(frame + hopsAt(family)) <= 1) | <u32>(load<u16>(transport) == <u16>FTP_DATA);
+  odd |= <u32>(family == 4 ? isLocalStranger4(load<u32>(frame + sourceAt(4))) : isLocal6(frame + sourceAt(6)));
+  return odd == 0;
 }
 
 /** True when a packet is for this service; mostly it is the last packet's. */
@@ -163,8 +162,10 @@ function isBeginning(packet: Packet, frame: usize, family: u32): bool {
 function isFor(service: u32, packet: Packet, frame: usize, family: u32): bool {
   let port = <u32>load<u16>(frame + transportAt(family) + TARGET_PORT);
   let record = <usize>SERVICES_BASE + <usize>service * SERVICE_BYTES;
-  if (load<u32>(record, SERVICE_PORT) != (port | <u32>packet.protocol << 16 | family << 24)) return false;
-  return family == 4 ? load<u32>(record, 12) == load<u32>(frame + targetAt(4)) : sameAddress(record, frame + targetAt(6));
+  let other = load<u32>(record, SERVICE_PORT) ^ (port | <u32>packet.protocol << 16 | family << 24);
+  if (family == 4) other |= load<u32>(record, SERVICE_ADDRESS + 12) ^ load<u32>(frame + targetAt(4));
+  else other |= <u32>!sameAddress(record + SERVICE_ADDRESS, frame + targetAt(6));
+  return other == 0;
 }
 
 /** The service of exactly a packet's address and port, 0 when there is none of which nothing unusual is asked. */
@@ -175,6 +176,7 @@ function serviceOf(packet: Packet, frame: usize, family: u32): u32 {
 }
 
 /** Asks the service's scheduler. */
+@inline
 function choose(service: u32, packet: Packet, frame: usize, family: u32): u32 {
   fill(packet, frame, family);
   return schedule(service, packet.source, load<u16>(frame + transportAt(family)), packet.target);

@@ -18,6 +18,8 @@ const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 if (CONNECTIONS_PER_BUCKET << BUCKET_BITS_MAX > 1 << 24) ERROR("INDEX_BITS no longer hold every index");
 
+const PLAIN_MASK: u32 = <u32>ConnectionFlag.Detailed | <u32>ConnectionFlag.Template | <u32>ConnectionFlag.NoClientPort;
+
 @unmanaged
 export class Connection {
   client: u32; //            0  IPv4 address, or the fold of an IPv6 one
@@ -168,9 +170,9 @@ export class Connection {
   get family(): u32 {
     return this.has(ConnectionFlag.Ipv6) ? 6 : 4;
   }
-  /** True for one of the table that lives by no other, and no other by it. */
-  get isAlone(): bool {
-    return (<u32>this.flags & <u32>(ConnectionFlag.Hashed | ConnectionFlag.Detailed)) == <u32>ConnectionFlag.Hashed;
+  /** True for one in the table that is nobody's template, lives by no other, no other lives by it, and whose client is known. */
+  get isPlain(): bool {
+    return (<u32>this.flags & (PLAIN_MASK | <u32>ConnectionFlag.Hashed)) == <u32>ConnectionFlag.Hashed;
   }
   /** Starts the timer anew. */
   touch(): void {

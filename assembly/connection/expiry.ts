@@ -7,11 +7,11 @@ import {
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
-import { connections, dues, now, state, table } from "../memory";
+import { connections, dues, inCommons, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAfter, lookAtEnd, lookNever, SWEEP_LATE_MS } from "./due";
-import { close } from "./open";
+import { close, closePlain } from "./open";
 import { bucketAt } from "./table";
 import { hasTicks } from "./wheel";
 
@@ -83,25 +83,28 @@ function list(index: u32, place: u32): void {
   store<u32>(state + (<usize>place << 2), index, STATE_ENDING);
 }
 
-function pickedAt(place: u32): Connection {
-  return Connection.at(load<u32>(state + (<usize>place << 2), STATE_ENDING));
+function pickedAt(place: u32): u32 {
+  return load<u32>(state + (<usize>place << 2), STATE_ENDING);
 }
 
 /** Ends those of the listed connections whose time is over; answers how many. */
 function settle(picked: u32): u32 {
   touch(picked);
+  // What is announced in the commons is waited for, so its end is not plain.
+  let isOwn = !inCommons();
   let ended: u32 = 0;
   let later: u32 = 0;
   for (let place: u32 = 0; place < picked; place++) {
-    let connection = pickedAt(place);
-    if (connection.isAlone && connection.expired) {
-      close(connection.index);
+    let index = pickedAt(place);
+    let connection = Connection.at(index);
+    if (isOwn && connection.isPlain && connection.expired) {
+      closePlain(index);
       ended++;
-    } else if (connection.children != 0) list(connection.index, later++);
+    } else if (connection.children != 0) list(index, later++);
     else if (endIfOver(connection)) ended++;
   }
   // What ends together with those that live by it, ends too: so it comes after them.
-  for (let place: u32 = 0; place < later; place++) if (endIfOver(pickedAt(place))) ended++;
+  for (let place: u32 = 0; place < later; place++) if (endIfOver(Connection.at(pickedAt(place)))) ended++;
   return ended;
 }
 

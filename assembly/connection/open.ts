@@ -10,7 +10,7 @@ import { Server } from "../service/server";
 import { Connection } from "./connection";
 import { endAtTick } from "./early";
 import { giveExtra } from "./extra";
-import { give, insert, insertBehind, remove, take } from "./table";
+import { give, insert, insertBehind, remove, take, vacate } from "./table";
 import { lock, lookAt, now, unlock, worker, workers } from "../memory";
 
 /** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
@@ -145,6 +145,15 @@ export function close(index: u32): void {
   remove(index);
   unbindServer(connection);
   if (connection.has(ConnectionFlag.Detailed)) letGo(connection);
+  give(index);
+}
+
+/** The same of one of a worker's own that is plain: nobody waits for it, nothing hangs on it. */
+@inline
+export function closePlain(index: u32): void {
+  let connection = Connection.at(index);
+  vacate(connection);
+  unbindServer(connection);
   give(index);
 }
 

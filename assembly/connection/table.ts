@@ -264,12 +264,19 @@ export function remove(index: u32): void {
   let connection = Connection.at(index);
   if (!connection.has(ConnectionFlag.Hashed)) return;
   countAwaited(connection, -1);
-  let bucket = bucketAt(connection.home);
-  let place = <usize>(connection.home % BUCKET_PLACES);
+  vacate(connection);
+  connection.clear(ConnectionFlag.Hashed);
+}
+
+/** Empties a connection's place. */
+@inline
+export function vacate(connection: Connection): void {
+  let home = connection.home;
+  let bucket = bucketAt(home);
+  let place = <usize>(home % BUCKET_PLACES);
   store<u16>(bucket + (place << 1), 0);
   store<u32>(bucket + (place << 2), 0, BUCKET_INDICES);
-  if (connection.home & HOME_AWAY) leaveAway(connection, bucket);
-  connection.clear(ConnectionFlag.Hashed);
+  if (home & HOME_AWAY) leaveAway(connection, bucket);
 }
 
 /** Of the buckets between a connection's own and the one it lay in, one fewer had to pass each. */

@@ -18,9 +18,9 @@ export function isFresh(neighbor: usize, nowMs: u32): bool {
 /** True when every path through a neighbour carries a packet of so many bytes, and it may leave at once. */
 @inline
 export function carries(neighbor: usize, bytes: u32, nowMs: u32): bool {
-  if (bytes > load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_NARROWEST)) return false;
-  if (load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) == <u8>NeighborState.Permanent) return true;
-  return isFresh(neighbor, nowMs);
+  let fits = bytes <= load<u32>(neighbor, NEIGHBORS_BASE + NEIGHBOR_NARROWEST);
+  let isPermanent = load<u8>(neighbor, NEIGHBORS_BASE + NEIGHBOR_STATE) == <u8>NeighborState.Permanent;
+  return <bool>(<u32>fits & (<u32>isPermanent | <u32>isFresh(neighbor, nowMs)));
 }
 
 /** Hardware addresses, the virtio header where the port wants one, and an entry of the transmit list. */
