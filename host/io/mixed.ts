@@ -14,6 +14,9 @@ import { Sleep } from "./sleep.js";
 import { TapDriver } from "./tap.js";
 import type { UringDriver } from "./uring.js";
 
+/** So long after the shortcuts were shut nothing is on its way to AF_XDP any more. */
+const LAST_MS = 40;
+
 /** A shortcut that could not be opened is tried again so often. */
 const RETRY_MS = 1000;
 
@@ -28,6 +31,9 @@ export class MixedDriver implements Driver {
   private readonly hasNews: () => boolean;
   private triedMs = 0;
   private readonly emptied: Emptied | undefined;
+  /** True while bulk has shut all ways but the descriptors': nothing comes or goes by AF_XDP, and nobody asks it. */
+  private isAlone = false;
+  private shutMs = Infinity;
 
   /** `watch` is for ports with both ways. */
   constructor(
@@ -42,6 +48,7 @@ export class MixedDriver implements Driver {
   /** What came by descriptors is collected first, and entered when everything was that AF_XDP had by then. */
   fill(from = 0): number {
     const { nics, others } = this;
+    if (this.isAlone) return others.fill(from);
     if (others.waiting === 0) this.collect();
     let count = nics.fill(from, BATCH_MAX - others.waiting);
     if (others.waiting > 0 && nics.isPastMark) count = others.fill(count);
@@ -58,6 +65,7 @@ export class MixedDriver implements Driver {
   }
 
   flush(count: number): void {
+    if (this.isAlone) return this.others.flush(count);
     const { engine } = this.place;
     let laterCount = 0;
     for (let index = 0; index < count; index++) {
@@ -85,6 +93,7 @@ export class MixedDriver implements Driver {
   wait(longestMs = WAIT_MS): void {
     const nowMs = performance.now();
     this.look(nowMs);
+    if (this.isAlone) return this.others.wait(longestMs);
     if (this.isIdle) this.nics.check();
     const { nics, others, patience } = this;
     if (others instanceof TapDriver) {
@@ -111,10 +120,21 @@ export class MixedDriver implements Driver {
 
   /** Bulk comes by sockets alone, all else by AF_XDP, where ports have both. */
   private look(nowMs: number): void {
-    const { watch } = this;
-    if (!watch || (!watch.hasChanged(nowMs) && nowMs - this.triedMs < RETRY_MS)) return;
-    this.triedMs = nowMs;
-    if (this.nics.shortcuts.set(!watch.isBulk)) this.emptied?.opened();
+    const { watch, nics } = this;
+    if (!watch) return;
+    if (watch.hasChanged(nowMs) || nowMs - this.triedMs >= RETRY_MS) {
+      this.triedMs = nowMs;
+      this.isAlone &&= watch.isBulk;
+      if (!watch.isBulk) this.shutMs = Infinity;
+      else if (this.shutMs === Infinity) this.shutMs = nowMs;
+      if (nics.shortcuts.set(!watch.isBulk)) this.emptied?.opened();
+    }
+    if (!this.isAlone && nowMs - this.shutMs >= LAST_MS) this.isAlone = this.mayBeAlone && nics.shortcuts.areShut && !nics.hasWork();
+  }
+
+  /** Every port has a descriptor. */
+  private get mayBeAlone(): boolean {
+    return this.place.devices.every(({ descriptor }) => descriptor >= 0);
   }
 
   close(): void {

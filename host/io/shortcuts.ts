@@ -32,6 +32,11 @@ export class Shortcuts {
     return isOpen && ways.some(({ link }) => link >= 0);
   }
 
+  /** True when none is open. */
+  get areShut(): boolean {
+    return this.ways.every(({ link }) => link < 0);
+  }
+
   /** The packet sockets beside those that are open hold nothing older than a time of the kernel's monotonic clock, in nanoseconds. */
   tellEmptied(sinceNs: bigint): void {
     for (const { nic, link } of this.ways) if (link >= 0) tellEmptied(nic, sinceNs);

@@ -11,10 +11,9 @@
 import { createSocket } from "node:dgram";
 import { connect as connectStream } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
-import koffi from "koffi";
 import { endWithParent } from "../../host/lab/process.js";
 import { addressOf, bind, checked, setsockopt, socket, write } from "../../host/io/sys/libc.js";
-import { ADDRESS_BYTES, AF_INET, socketAddress } from "./socketaddress.js";
+import { ADDRESS_BYTES, AF_INET, connect, socketAddress } from "./socketaddress.js";
 
 const SOCK_DGRAM = 2;
 const SOL_UDP = 17;
@@ -36,8 +35,6 @@ const BURST_PAUSE_MS = 1;
 const GROUP_BURSTS = 50;
 const GROUP_PAUSES_MS = [60, 200, 1100];
 const RECEIVE_BYTES = 4 << 20;
-
-const connect: (fd: number, address: number, bytes: number) => number = koffi.load(null).func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
 
 function receive(port: number): void {
   const one = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BYTES });

@@ -6,7 +6,7 @@
 
 import koffi from "koffi";
 import { addressOf, bind, checked, close, read, socket, write } from "../../host/io/sys/libc.js";
-import { ADDRESS_BYTES, AF_INET, socketAddress } from "./socketaddress.js";
+import { ADDRESS_BYTES, AF_INET, connect, socketAddress } from "./socketaddress.js";
 
 const SOCK_STREAM = 1;
 const BACKLOG = 128;
@@ -15,7 +15,6 @@ const TEXT_BYTES_MAX = 256;
 const libc = koffi.load(null);
 const listen: (fd: number, backlog: number) => number = libc.func("listen", "int", ["int", "int"]);
 const accept: (fd: number, address: number, bytes: number) => number = libc.func("accept", "int", ["int", "uintptr_t", "uintptr_t"]);
-const connect: (fd: number, address: number, bytes: number) => number = libc.func("connect", "int", ["int", "uintptr_t", "unsigned int"]);
 
 const buffer = Buffer.alloc(TEXT_BYTES_MAX);
 
