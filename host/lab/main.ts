@@ -12,6 +12,7 @@ import { tellStory } from "./story.js";
 
 const METHODS: readonly string[] = ["nat", "tun", "dr", "local"];
 const EXIT_USAGE = 2;
+const PORT_MAX = 65535;
 
 const cli = meow(`
   Usage
@@ -23,6 +24,7 @@ const cli = meow(`
   --memory   the story in memory, no namespaces
 `, {
   importMeta: import.meta,
+  allowUnknownFlags: false,
   flags: {
     method: { type: "string", default: "nat" },
     for: { type: "number" },
@@ -44,6 +46,7 @@ async function run(): Promise<boolean> {
   const { method, for: seconds, port, memory } = cli.flags;
   if (!METHODS.includes(method)) refuse(`--method ${method}: choose ${METHODS.join(", ")}`);
   if (seconds !== undefined && !(seconds > 0)) refuse("--for needs a number of seconds above 0");
+  if (!(Number.isInteger(port) && port > 0 && port <= PORT_MAX)) refuse(`--port needs a number from 1 to ${PORT_MAX}`);
   const capability = memory ? { ok: false as const, why: "asked for with --memory" } : canBuild();
   if (!capability.ok) {
     say(`In memory, with simulated hosts: ${capability.why}.\n`);
