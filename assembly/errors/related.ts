@@ -45,36 +45,15 @@ export function related(packet: Packet): bool {
 
 function handleError(packet: Packet): bool {
   let inner = <usize>packet.l4 + 8;
+  let family = <u32>packet.family;
+  if (family == 4 && (inner + 20 > packet.end || headerBytes4(inner) < 20)) return false;
+  if (family == 4 && isToldThroughTunnel(packet, inner)) return true;
+  let quoted = standIn(packet);
+  if (!readQuoted(quoted, inner)) return false;
   let source = state + STATE_EMBEDDED;
   let target = source + 16;
-  let family = <u32>packet.family;
-  let ports: usize;
-  let protocol: u32;
-  if (family == 4) {
-    if (inner + 20 > packet.end) return false;
-    let headerBytes = (<u32>load<u8>(inner) & 15) << 2;
-    if (headerBytes < 20) return false;
-    // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
-    ports = inner + headerBytes;
-    let tunnelled = tunnelledConnection(packet, inner);
-    if (tunnelled != 0) {
-      if (isIntact(packet)) {
-        tellClient(packet, tunnelled, inner);
-        drop(DropReason.LocalConsumed);
-      }
-      return true;
-    }
-    protocol = load<u8>(inner, 9);
-    mapAddress(source, load<u32>(inner, 12));
-    mapAddress(target, load<u32>(inner, 16));
-  } else {
-    let quoted = standIn(packet);
-    if (!readQuoted6(quoted, inner)) return false;
-    protocol = quoted.protocol;
-    ports = quoted.l4;
-    copyAddress(source, inner + 8);
-    copyAddress(target, inner + 24);
-  }
+  let protocol = <u32>quoted.protocol;
+  let ports = <usize>quoted.l4;
   // The ports are enough: behind a header with options routers send no more than four bytes of the rest.
   if (!isBalanced(protocol)) return false;
   if (ports + 4 > <usize>packet.end) {
@@ -105,6 +84,38 @@ function handleError(packet: Packet): bool {
   let handled = errorToServer(packet, connection, inner, ports);
   if (connection.has(ConnectionFlag.OnePacket)) closeConnection(index);
   return handled;
+}
+
+function headerBytes4(header: usize): u32 {
+  return (<u32>load<u8>(header) & 15) << 2;
+}
+
+/** True for an error about a tunnel of ours: whose packet was inside has been told, or nobody, when the error is damaged. */
+function isToldThroughTunnel(packet: Packet, outer: usize): bool {
+  let tunnelled = tunnelledConnection(packet, outer);
+  if (tunnelled == 0) return false;
+  if (isIntact(packet)) {
+    tellClient(packet, tunnelled, outer);
+    drop(DropReason.LocalConsumed);
+  }
+  return true;
+}
+
+/** Reads what an error quotes at `inner` into its stand-in, the addresses to STATE_EMBEDDED; false when its upper header is not there. */
+function readQuoted(quoted: Packet, inner: usize): bool {
+  let source = state + STATE_EMBEDDED;
+  if (quoted.family == 6) {
+    if (!readQuoted6(quoted, inner)) return false;
+    copyAddress(source, inner + 8);
+    copyAddress(source + 16, inner + 24);
+    return true;
+  }
+  // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
+  quoted.l4 = <u32>inner + headerBytes4(inner);
+  quoted.protocol = load<u8>(inner, 9);
+  mapAddress(source, load<u32>(inner, 12));
+  mapAddress(source + 16, load<u32>(inner, 16));
+  return true;
 }
 
 /**
@@ -219,7 +230,7 @@ function sumAnew(packet: Packet, inner: usize): void {
     store<u16>(icmp, <u16>(anew == 0 ? 0xffff : anew), 2);
     return;
   }
-  seal4(inner, (<u32>load<u8>(inner) & 15) << 2);
+  seal4(inner, headerBytes4(inner));
   store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
   seal4(packet.l3, packet.l4 - packet.l3);
 }
