@@ -2,8 +2,8 @@
 // go through stages together, as packets do, so that the waits for their records and buckets overlap.
 
 import {
-  CONNECTION_BYTES, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH, STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED,
-  STATE_SWEPT_MS, STATE_TOUCHED, SWEEP_BLOCK,
+  CONNECTION_BYTES, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH,
+  STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED, STATE_SWEPT_MS, STATE_TOUCHED, SWEEP_BLOCK,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
 import { ENDED_PER_TICK } from "../abi/limits";
@@ -21,8 +21,20 @@ const SWEEP_MS: u32 = 1000;
 const TOGETHER: u32 = 128;
 if (TOGETHER + SWEEP_BLOCK + 3 > 256) ERROR("the list at STATE_ENDING is too short");
 
-/** Each tick: looks at as many words as the time since the last one stands for, and at what that one left. */
+/** All that are over have been looked at once: who controls others still, goes on. */
+let isSecondLook = false;
+
+/** Each tick. Where timers go off by a kernel's ticks all are looked at, and whoever controls others once more behind these (recording outlived_at_once). */
 export function sweepConnections(): void {
+  sweep();
+  if (!hasTicks()) return;
+  isSecondLook = true;
+  sweep();
+  isSecondLook = false;
+}
+
+/** Looks at as many words as the time since the last sweep stands for, and at what that one left. */
+function sweep(): void {
   let fresh = load<u32>(table, STATE_FRESH);
   let elapsedMs = now - load<u32>(table, STATE_SWEPT_MS);
   store<u32>(table, now, STATE_SWEPT_MS);
@@ -153,8 +165,8 @@ export function endIfOver(connection: Connection): bool {
       return true;
     }
     // Those that live by it may be over as well, and only not have been looked at: it ends with them.
-    if (connection.overdueMs < SWEEP_MS) {
-      lookAfter(connection.index, SWEEP_MS);
+    if (connection.overdueMs < SWEEP_MS && !isSecondLook) {
+      lookAfter(connection.index, hasTicks() ? 0 : SWEEP_MS);
       return false;
     }
     outlive(connection);
