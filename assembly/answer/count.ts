@@ -28,10 +28,11 @@ export function countError(packet: Packet, bytes: u32, asSent: bool): void {
   if (!isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + 4 > packet.end) return;
   let clientPort = <u32>load<u16>(packet.l4);
   let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
-  let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target,
-    load<u16>(packet.l4, 2));
-  // A refusal to begin it anew is still the old one's answer (as the kernel: recording refused_anew).
-  if (index == 0) index = packet.replaced;
+  // A refusal to begin it anew is still the old one's answer (as the kernel: recordings refused_anew, refused_again).
+  let index = packet.replaced;
+  if (index == 0) {
+    index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target, load<u16>(packet.l4, 2));
+  }
   let connection = Connection.at(index);
   lookAt(before);
   if (index == 0) return;

@@ -14,6 +14,7 @@ import { prepareGuest, type GuestFiles } from "./kernel/packages.js";
 import { FAST, linesOf, record, Recorder, THOROUGH, type Step } from "./kernel/recorder.js";
 import { recordedConfig, type RecordedEvent } from "./recording.js";
 import { isKnownDifference } from "./known.js";
+import { isDroppedByTracking } from "./tracking.js";
 
 /** A scenario is so many frames, and the commands between them. */
 const FRAMES = 500;
@@ -39,7 +40,7 @@ function isUnsettled(events: RecordedEvent[], { index, event }: Difference): boo
 
 /** The first difference nobody expects. What comes after it may follow from it. */
 async function firstDifference(events: RecordedEvent[]): Promise<Difference | undefined> {
-  return (await compareEvents(events)).find((one) => !isKnownDifference(one) && !isUnsettled(events, one));
+  return (await compareEvents(events)).find((one) => !isKnownDifference(one) && !isUnsettled(events, one) && !isDroppedByTracking(events, one));
 }
 
 /** The same input, answered by as many frames on each side as before: else what is left shows something else. */
