@@ -11,6 +11,7 @@ import { abandonConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { beginSearch, endOfSearch, findOrphan, isCommonsTurn, takeNoted } from "./connection/early";
 import { endIfOver, sweepConnections } from "./connection/expiry";
+import { hasTicks, holdBack, letGo } from "./connection/wheel";
 import { dropEntries } from "./defence/entries";
 import { defend } from "./defence/level";
 import { sweepNeighbors } from "./link/transmit";
@@ -19,7 +20,7 @@ import { enterCommons, leaveCommons, lock, now, setNow, shared, state, unlock, w
 import { sweepReassemblies } from "./errors/overdue";
 import { tellUnreachable } from "./errors/unreachable";
 import { beginBatch, NO_CAUSE, transmitCount } from "./packet/slot";
-import { releaseServers } from "./service/removed";
+import { isRoundDue, releaseServers, roundSetMs } from "./service/removed";
 import { Server } from "./service/server";
 import { sweepSchedules } from "./schedule/table";
 import { sysctl } from "./sysctl";
@@ -38,6 +39,7 @@ export function tick(nowMs: u32): u32 {
   // all workers, and are looked after by the first.
   if (worker == 0) sweepReassemblies();
   endEarly();
+  if (worker == 0 && isRoundDue()) lookAtRemoved();
   sweepConnections();
   syncTick();
   dropEntries();
@@ -46,12 +48,21 @@ export function tick(nowMs: u32): u32 {
   return transmitCount();
 }
 
+/** Connections whose timers were set before the round's end after it, where there are ticks (as the kernel: recording rounds_first). */
+function lookAtRemoved(): void {
+  if (hasTicks()) {
+    holdBack(roundSetMs());
+    sweepConnections();
+    letGo();
+  }
+  releaseServers();
+}
+
 function keepHouse(): void {
   if (shared) sweepCommons();
   defend();
   if (sweepNeighbors()) tellUnreachable();
   sweepPaths();
-  releaseServers();
   lock();
   sweepSchedules();
   unlock();

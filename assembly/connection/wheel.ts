@@ -10,6 +10,19 @@ const LEVEL_BITS: u32 = 3;
 /** The coarsest level is the ninth. */
 const COARSEST_BITS: u32 = 8 * LEVEL_BITS;
 
+/** Of one tick those timers go off first that were set last: while this holds, all that were set until then wait. */
+let isHolding = false;
+let holdingMs: u32 = 0;
+
+export function holdBack(untilMs: u32): void {
+  isHolding = true;
+  holdingMs = untilMs;
+}
+
+export function letGo(): void {
+  isHolding = false;
+}
+
 /** True where timers go off by ticks: then the sweep is as punctual as they are. */
 export function hasTicks(): bool {
   return load<u32>(CONTROL_BASE, CONTROL_TICK_MS) != 0;
@@ -19,6 +32,7 @@ export function hasTicks(): bool {
 export function goesOffAfterMs(startMs: u32, timeoutMs: u32): u32 {
   let tickMs = load<u32>(CONTROL_BASE, CONTROL_TICK_MS);
   if (tickMs == 0) return timeoutMs;
+  if (isHolding && <i32>(startMs - holdingMs) <= 0) return u32.MAX_VALUE;
   let setMs = startMs - load<u32>(CONTROL_BASE, CONTROL_TICKS_AT_MS);
   let ticks = timeoutMs / tickMs;
   let grainBits: u32 = 0;

@@ -43,10 +43,18 @@ function isAnyRemoved(): bool {
   return false;
 }
 
-/** Each tick: a round of the removed servers, the first a minute after the first of them was removed (as the kernel: recording removed_rounds). */
+/** When the next round of the removed servers was set. */
+export function roundSetMs(): u32 {
+  return load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS);
+}
+
+/** True when it is time for a round of the removed servers, the first a minute after the first of them was removed (as the kernel: recording removed_rounds). */
+export function isRoundDue(): bool {
+  return since(roundSetMs()) >= goesOffAfterMs(roundSetMs(), ROUND_MS);
+}
+
+/** A round of the removed servers. */
 export function releaseServers(): void {
-  let lastMs = load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS);
-  if (since(lastMs) < goesOffAfterMs(lastMs, ROUND_MS)) return;
   store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
