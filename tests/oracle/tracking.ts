@@ -4,11 +4,13 @@ import type { Difference } from "./compare.js";
 import type { RecordedEvent } from "./recording.js";
 
 const IPV4 = 0x0800;
+const IPV6 = 0x86dd;
 
-/** Protocol, addresses and ports of an IPv4 frame. */
+/** Protocol, addresses and ports of a frame without options. */
 function endpoints(hex = ""): string {
   const frame = Buffer.from(hex, "hex");
-  return frame.length >= 38 && frame.readUInt16BE(12) === IPV4 ? `${frame[23]} ${frame.toString("hex", 26, 38)}` : "";
+  if (frame.length >= 38 && frame.readUInt16BE(12) === IPV4) return `${frame[23]} ${frame.toString("hex", 26, 38)}`;
+  return frame.length >= 58 && frame.readUInt16BE(12) === IPV6 ? `${frame[20]} ${frame.toString("hex", 22, 58)}` : "";
 }
 
 /**
@@ -20,7 +22,7 @@ export function isDroppedByTracking(events: readonly RecordedEvent[], { index, e
   if (event.ev !== "in" || ends === "" || kernel.length !== 0 || engine.length !== 1) return false;
   const before = events.slice(0, index);
   const said = (text: RegExp): boolean => before.some(({ cmd }) => cmd !== undefined && text.test(cmd));
-  if (!said(/expire_nodest_conn=1/) || !said(/-r [\d.]+:21 -m/)) return false;
+  if (!said(/expire_nodest_conn=1/) || !said(/-r \S+:21 -m/)) return false;
   const now = before.slice(before.findLastIndex(({ ev }) => ev === "advance") + 1);
   return now.some(({ ev, hex }) => ev === "in" && endpoints(hex) === ends);
 }
