@@ -73,7 +73,17 @@ export function checked(result: number, what: string, hints?: Hints): number {
   return result;
 }
 
-/** Where a buffer's bytes lie. Keep the buffer referenced for as long as the address is used. */
+/** A call takes a handful of addresses. */
+const KEPT = 64;
+const kept = new Array<Uint8Array | undefined>(KEPT);
+let next = 0;
+
+/**
+ * Where a buffer's bytes lie. The buffer lives until so many other addresses have been asked for: a call that is made at once finds
+ * it, though nobody but the kernel reads or writes it then, and the optimiser sees it unused. Who keeps an address longer, keeps the buffer.
+ */
 export function addressOf(bytes: Uint8Array): number {
+  kept[next] = bytes;
+  next = (next + 1) % KEPT;
   return Number(koffi.address(bytes));
 }
