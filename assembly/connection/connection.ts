@@ -183,8 +183,12 @@ export class Connection {
     this.lastMs = now;
     this.timeoutMs = 0;
   }
+  get isOver(): bool {
+    return since(this.lastMs) >= this.timeoutMs;
+  }
+  /** The same where timers go off by ticks, later. */
   get expired(): bool {
-    return since(this.lastMs) >= this.timeoutMs && since(this.lastMs) >= goesOffAfterMs(this.lastMs, this.timeoutMs);
+    return this.isOver && since(this.lastMs) >= goesOffAfterMs(this.lastMs, this.timeoutMs);
   }
   /** How long its time has been over. */
   get overdueMs(): u32 {

@@ -102,14 +102,14 @@ function pickedAt(place: u32): u32 {
 /** Ends those of the listed connections whose time is over; answers how many. */
 function settle(picked: u32): u32 {
   touch(picked);
-  // What is announced in the commons is waited for, so its end is not plain.
-  let isOwn = !inCommons();
+  // What is announced in the commons is waited for, so its end is not plain; and no timer goes off late but by ticks.
+  let isPrompt = !inCommons() && !hasTicks();
   let ended: u32 = 0;
   let later: u32 = 0;
   for (let place: u32 = 0; place < picked; place++) {
     let index = pickedAt(place);
     let connection = Connection.at(index);
-    if (isOwn && connection.isPlain && connection.expired) {
+    if (isPrompt && connection.isPlain && connection.isOver) {
       closePlain(index);
       ended++;
     } else if (connection.children != 0) list(index, later++);
