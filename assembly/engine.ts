@@ -242,6 +242,8 @@ function begin(packet: Packet): void {
   unlock();
   if (index == 0) return refuse(packet, service);
   if (index == REFUSED) return;
+  // What is said of the packet from here on is the new connection's (as the kernel: recording answered_anew).
+  packet.replaced = 0;
   let connection = Connection.at(index);
   bindHelper(connection);
   serve(packet, connection);
