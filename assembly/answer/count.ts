@@ -28,9 +28,12 @@ export function countError(packet: Packet, bytes: u32, asSent: bool): void {
   if (!isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + 4 > packet.end) return;
   let clientPort = <u32>load<u16>(packet.l4);
   let before = lookAt(ownerByClient(packet.source, clientPort, packet.protocol));
-  // A refusal to begin it anew is still the old one's answer (as the kernel: recordings refused_anew, refused_again).
+  // A refusal to begin it anew is still the old one's answer (as the kernel: recordings refused_anew, refused_again), and
+  // quotes what the client sent (refused_own).
   let index = packet.replaced;
-  if (index == 0) {
+  if (index != 0) {
+    asSent = true;
+  } else {
     index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target, load<u16>(packet.l4, 2));
   }
   let connection = Connection.at(index);
