@@ -4,7 +4,7 @@
 import { Forward } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { ownerByClient } from "../connection/owner";
-import { FROM_CLIENT, lookup } from "../connection/table";
+import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
 import { isOwn } from "../link/local";
 import { lookAt, since } from "../memory";
 import { isLaterPiece, Packet } from "../packet/packet";
@@ -34,7 +34,9 @@ export function countError(packet: Packet, bytes: u32, asSent: bool): void {
   if (index != 0) {
     asSent = true;
   } else {
-    index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target, load<u16>(packet.l4, 2));
+    // As sent it names no NAT connection's server; one that it replaced a moment ago may be meant (recording spent_hops_replaced).
+    index = lookup(asSent ? FROM_SERVER : FROM_CLIENT, packet.family, packet.protocol, packet.source, clientPort, packet.target,
+      load<u16>(packet.l4, 2));
   }
   let connection = Connection.at(index);
   lookAt(before);
