@@ -183,10 +183,11 @@ export class Connection {
     this.lastMs = now;
     this.timeoutMs = 0;
   }
+  /** No packet has come for its whole time. */
   get isOver(): bool {
     return since(this.lastMs) >= this.timeoutMs;
   }
-  /** The same where timers go off by ticks, later. */
+  /** And its timer has gone off, which is later where there are ticks. */
   get expired(): bool {
     return this.isOver && since(this.lastMs) >= goesOffAfterMs(this.lastMs, this.timeoutMs);
   }

@@ -7,11 +7,11 @@
 // load / weight, rounded once. Two loads a/w < b/v differ by at least one part in b*w, so the keys differ too as long
 // as b*w is below 2^52; and equal ones are equal. Several workers change and look at loads under the lock.
 
-import { SLAB_BYTES, SLABS_BASE } from "../abi/layout";
+import { SLAB_BYTES } from "../abi/layout";
 import { Scheduler } from "../abi/enums";
 import { Server } from "../service/server";
 import { Service } from "../service/service";
-import { giveSlab, takeSlab } from "./slab";
+import { giveSlab, slabOf, takeSlab } from "./slab";
 
 /** A walk over fewer servers is as fast. */
 const FEW: u32 = 16;
@@ -33,10 +33,6 @@ if (SERVERS + PLACES * 4 > SLAB_BYTES) ERROR("the loads do not fit in a slab");
 export function comparesLoads(scheduler: u32): bool {
   return scheduler == <u32>Scheduler.Lc || scheduler == <u32>Scheduler.Wlc || scheduler == <u32>Scheduler.Sed ||
     scheduler == <u32>Scheduler.Nq;
-}
-
-function slabOf(service: Service): usize {
-  return <usize>SLABS_BASE + <usize>service.slab * SLAB_BYTES;
 }
 
 /** The load as a number, infinite for a server that may not be chosen. */
