@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 4;
+export const LAYOUT_VERSION: u32 = 5;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB
@@ -37,6 +37,7 @@ export const CONTROL_DROP_RATE: u32 = 76; //       drop_packet takes one of so m
 export const CONTROL_DROP_ENTRIES: u32 = 80; //    1 while drop_entry is on
 export const CONTROL_DEFENCE_MS: u32 = 84; //      when the defences were last decided
 export const CONTROL_REMOVED_MS: u32 = 88; //      when removed servers were last looked at, or the first of them was removed
+export const CONTROL_REMOVED: u32 = 92; //         servers that were removed and whose records are kept
 // pools of the schedulers: u32 first record given back, u32 records ever taken
 export const CONTROL_SLABS: u32 = 160;
 export const CONTROL_DESTINATIONS: u32 = 168;

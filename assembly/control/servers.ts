@@ -12,7 +12,7 @@ import { family, isFamily, isUnicast, requested } from "./request";
 import { routesChanged } from "../link/generation";
 import { scheduleChanged } from "../schedule/table";
 import { nextOrder } from "../service/order";
-import { detach } from "../service/removed";
+import { countRemoved, detach, isAnyRemoved } from "../service/removed";
 import { linkEnd, unlinkEnd } from "../service/ends";
 import { Server, takeServer } from "../service/server";
 import { beginTracking, FTP_CONTROL, Service } from "../service/service";
@@ -65,9 +65,10 @@ export function serverAdd(): i32 {
     fresh.protocol = service.protocol;
     fresh.virtualFamily = service.family;
     fresh.fwmark = service.fwmark;
-  } else if (Server.at(at).order < service.order) {
+  } else {
+    countRemoved(-1);
     // It was another service's, an earlier one with this name (as the kernel: recording figures_readded).
-    zeroPlace(SERVICES_MAX + at);
+    if (Server.at(at).order < service.order) zeroPlace(SERVICES_MAX + at);
   }
   let server = Server.at(at);
   writeServer(service, at);
@@ -85,7 +86,8 @@ export function serverAdd(): i32 {
 }
 
 /** A record of the same server, removed earlier and kept for its connections. */
-export function removed(service: Service): u32 {
+function removed(service: Service): u32 {
+  if (!isAnyRemoved()) return 0;
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
     let server = Server.at(at);

@@ -1,7 +1,7 @@
 // A server leaves its service. Its record stays while connections name it, and two minutes more.
 
 import { ServerFlag } from "../abi/enums";
-import { CONTROL_BASE, CONTROL_REMOVED_MS, CONTROL_SERVERS_USED } from "../abi/layout";
+import { CONTROL_BASE, CONTROL_REMOVED, CONTROL_REMOVED_MS, CONTROL_SERVERS_USED } from "../abi/layout";
 import { abandonConnections } from "../connection/early";
 import { goesOffAfterMs } from "../connection/wheel";
 import { now, since } from "../memory";
@@ -19,6 +19,7 @@ export function detach(index: u32, at: u32): void {
   let service = Service.at(index);
   let server = Server.at(at);
   if (!isAnyRemoved()) store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
+  countRemoved(1);
   scheduleRemoved(index, at);
   unlinkEnd(at);
   if (service.servers == at) {
@@ -37,10 +38,14 @@ export function detach(index: u32, at: u32): void {
   scheduleChanged(index);
 }
 
-function isAnyRemoved(): bool {
-  let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
-  for (let at: u32 = 1; at < used; at++) if (Server.at(at).family != 0 && Server.at(at).service == 0) return true;
-  return false;
+/** True while a removed server's record is kept. Looking at all records instead would make a flush of thousands quadratic. */
+export function isAnyRemoved(): bool {
+  return load<u32>(CONTROL_BASE, CONTROL_REMOVED) != 0;
+}
+
+/** A server was removed, came back, or is forgotten. */
+export function countRemoved(change: i32): void {
+  store<u32>(CONTROL_BASE, load<u32>(CONTROL_BASE, CONTROL_REMOVED) + change, CONTROL_REMOVED);
 }
 
 /** When the next round of the removed servers was set. */
@@ -56,6 +61,7 @@ export function isRoundDue(): bool {
 /** A round of the removed servers. */
 export function releaseServers(): void {
   store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
+  if (!isAnyRemoved()) return;
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
     let server = Server.at(at);
@@ -65,6 +71,7 @@ export function releaseServers(): void {
     else if (since(server.idleMs) >= REMOVED_MS) {
       // takeServer() clears the rest.
       server.family = 0;
+      countRemoved(-1);
     }
   }
 }
