@@ -8,9 +8,8 @@ import { goesOffAfterMs } from "../connection/wheel";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
 import { lock, since, unlock } from "../memory";
-import {
-  FRAGMENT_HEADER_BYTES, IN_USE, isBefore, PAYLOAD, PIECES, RECORD_HEADER_BYTES, RECORD_NEXT_AT, RECORD_PIECES, recordAt, TRACKED,
-} from "../packet/fragment";
+import { Datagram, IN_USE, TRACKED } from "../packet/datagram";
+import { FRAGMENT_HEADER_BYTES } from "../packet/fragment";
 import { Packet } from "../packet/packet";
 import { drop } from "../stats";
 import { set16 } from "../wire/field";
@@ -27,52 +26,52 @@ export function sweepReassemblies(): void {
   for (let record = firstOverdue(); record != 0; record = firstOverdue()) {
     lock();
     // Another worker may have got what was missing meanwhile.
-    if (isOverdue(record)) giveUp(record);
+    let datagram = changetype<Datagram>(record);
+    if (isOverdue(datagram)) giveUp(datagram);
     unlock();
   }
 }
 
-function isOverdue(record: usize): bool {
-  let timeoutMs = load<u8>(record, 5) == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
-  return load<u32>(record, 4) != 0 && since(load<u32>(record, 8)) >= goesOffAfterMs(load<u32>(record, 8), timeoutMs);
+function isOverdue(datagram: Datagram): bool {
+  let timeoutMs = datagram.family == 6 ? TIMEOUT6_MS : TIMEOUT4_MS;
+  return datagram.key != 0 && since(datagram.createdMs) >= goesOffAfterMs(datagram.createdMs, timeoutMs);
 }
 
 function firstOverdue(): usize {
   let first: usize = 0;
   for (let index: u32 = 0; index < REASSEMBLIES_MAX; index++) {
-    let record = recordAt(index);
-    if (isOverdue(record) && (first == 0 || isBefore(record, first))) first = record;
+    let datagram = Datagram.at(index);
+    if (isOverdue(datagram) && (first == 0 || datagram.isBefore(changetype<Datagram>(first)))) first = changetype<usize>(datagram);
   }
   return first;
 }
 
-function giveUp(record: usize): void {
+function giveUp(datagram: Datagram): void {
   // What a worker that trapped had in use is only freed.
-  if ((load<u32>(record, 4) & IN_USE) == 0) {
-    tellOverdue(record);
+  if ((datagram.key & IN_USE) == 0) {
+    tellOverdue(datagram);
     drop(DropReason.ReassemblyTimeout);
   }
-  store<u32>(record, 0, 4);
+  datagram.free();
 }
 
-/** Tells about a record that is given up. Only the first piece can say whose the datagram was. */
-function tellOverdue(record: usize): void {
-  let headerBytes = load<u32>(record, RECORD_HEADER_BYTES);
-  if (headerBytes == 0 || load<u32>(record, RECORD_PIECES) == 0) return;
+/** Tells about a datagram that is given up. Only the first piece can say whose it was. */
+function tellOverdue(datagram: Datagram): void {
+  if (datagram.headerBytes == 0 || datagram.pieces == 0) return;
   // Between frames no packet is in use.
   let packet = Packet.at(0);
-  packet.family = load<u8>(record, 5);
-  packet.protocol = load<u8>(record, 4);
+  packet.family = <u8>datagram.family;
+  packet.protocol = <u8>datagram.protocol;
   packet.flags = 0;
-  packet.l4 = <u32>(record + PAYLOAD);
-  packet.end = packet.l4 + <u32>load<u16>(record + PIECES, 2);
-  packet.l3 = packet.l4 - headerBytes;
-  if (packet.family == 6) restoreHeader6(packet, record, headerBytes);
+  packet.l4 = <u32>datagram.payload;
+  packet.end = packet.l4 + datagram.until(0);
+  packet.l3 = <u32>datagram.header;
+  if (packet.family == 6) restoreHeader6(packet, datagram);
   packet.fillAddresses();
   if (packet.family == 6) return sendIcmpv6Error(packet, TIME_EXCEEDED6, REASSEMBLY, 0);
   if (!isLocal(packet.target)) {
     // Where all fragments are put together at the door, only the target's own are told of.
-    if (load<u32>(record, 4) & TRACKED) return;
+    if (datagram.key & TRACKED) return;
     // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
     takeHop(packet);
   }
@@ -80,15 +79,15 @@ function tellOverdue(record: usize): void {
 }
 
 /** Puts the fragment header back, which the record's copy of the headers does without. */
-function restoreHeader6(packet: Packet, record: usize, headerBytes: u32): void {
+function restoreHeader6(packet: Packet, datagram: Datagram): void {
   let l3 = <usize>packet.l3 - FRAGMENT_HEADER_BYTES;
-  memory.copy(l3, packet.l3, headerBytes);
+  memory.copy(l3, packet.l3, datagram.headerBytes);
   packet.l3 = <u32>l3;
-  let next = l3 + load<u32>(record, RECORD_NEXT_AT);
+  let next = l3 + datagram.nextAt;
   let fragment = <usize>packet.l4 - FRAGMENT_HEADER_BYTES;
   store<u8>(fragment, load<u8>(next));
   store<u8>(fragment, 0, 1);
   set16(fragment + 2, 1); // offset 0, more to come
-  store<u32>(fragment, load<u32>(record), 4);
+  store<u32>(fragment, datagram.id, 4);
   store<u8>(next, <u8>Protocol.Fragment);
 }

@@ -7,7 +7,7 @@ import {
 } from "../abi/layout";
 import { DropReason, FrameFlag, Handed } from "../abi/enums";
 import { BATCH_MAX } from "../abi/limits";
-import { keepDatagram, passDatagram } from "../packet/fragment";
+import { keepDatagram, passDatagram } from "../packet/datagram";
 import { Packet, PacketFlag } from "../packet/packet";
 import { receiveList, state, worker, workers } from "../memory";
 import { drop } from "../stats";

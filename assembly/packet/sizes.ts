@@ -1,6 +1,6 @@
 // The sizes that a datagram's pieces came in, as long as it is to leave in pieces again.
 
-import { pieceFrom, PIECES, RECORD_LARGEST, RECORD_PIECES } from "./fragment";
+import { Datagram } from "./datagram";
 import { Packet, PacketFlag } from "./packet";
 
 /** The least that any path of a family carries (RFC 791 section 3.2, RFC 8200 section 5). */
@@ -8,9 +8,13 @@ export const MTU4_MIN: u32 = 68;
 export const MTU6_MIN: u32 = 1280;
 const PIECE_HEADERS6_BYTES: u32 = 48;
 
+function datagramOf(packet: Packet): Datagram {
+  return changetype<Datagram>(<usize>packet.reassembly);
+}
+
 /** Keeps of a datagram's pieces only how long the longest was: it has got another header. */
 export function forgetPieces(packet: Packet): void {
-  if (packet.has(PacketFlag.Reassembled)) store<u32>(packet.reassembly, 0, RECORD_PIECES);
+  if (packet.has(PacketFlag.Reassembled)) datagramOf(packet).pieces = 0;
 }
 
 /** The pieces' MTU when they are cut anew: that of the longest they came in, or what every path carries. */
@@ -25,13 +29,13 @@ export function firstPieceRoom6(packet: Packet): u32 {
 
 /** A packet has got so many more bytes before its payload. The first piece takes them; false when it has no room for them. */
 export function growPieces(packet: Packet, bytes: u32, roomBytes: u32): bool {
-  let pieces = <usize>packet.reassembly + PIECES;
-  let count = pieceCount(packet);
-  let first = <u32>load<u16>(pieces, 2) + bytes;
+  let datagram = datagramOf(packet);
+  let count = datagram.pieces;
+  let first = pieceBytes(packet, 0) + bytes;
   if (count == 1 || (bytes & 7) != 0 || first > roomBytes) return false;
-  store<u16>(pieces, <u16>first, 2);
+  store<u16>(datagram.piece(0), <u16>first, 2);
   for (let piece: u32 = 1; piece < count; piece++) {
-    let at = pieces + (<usize>piece << 2);
+    let at = datagram.piece(piece);
     store<u16>(at, <u16>(<u32>load<u16>(at) + bytes));
   }
   return true;
@@ -39,23 +43,24 @@ export function growPieces(packet: Packet, bytes: u32, roomBytes: u32): bool {
 
 /** True when the pieces were of IPv4, whatever they travel in now. */
 export function cameAsIpv4(packet: Packet): bool {
-  return load<u64>(packet.reassembly, 16) == 0 && load<u32>(packet.reassembly, 24) == 0xffff0000;
+  let source = datagramOf(packet).source;
+  return load<u64>(source) == 0 && load<u32>(source, 8) == 0xffff0000;
 }
 
 /** How a reassembled packet came: so many pieces, each with offset and bytes. */
 export function pieceCount(packet: Packet): u32 {
-  return load<u32>(packet.reassembly, RECORD_PIECES);
+  return datagramOf(packet).pieces;
 }
 
 export function pieceOffset(packet: Packet, piece: u32): u32 {
-  return pieceFrom(<usize>packet.reassembly, piece);
+  return datagramOf(packet).from(piece);
 }
 
 export function pieceBytes(packet: Packet, piece: u32): u32 {
-  return load<u16>(<usize>packet.reassembly + PIECES + (<usize>piece << 2), 2);
+  return load<u16>(datagramOf(packet).piece(piece), 2);
 }
 
 /** Bytes of the largest packet it came in. */
 export function largestPiece(packet: Packet): u32 {
-  return load<u32>(packet.reassembly, RECORD_LARGEST);
+  return datagramOf(packet).largest;
 }

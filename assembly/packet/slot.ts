@@ -8,7 +8,7 @@ import { OWN_SLOTS_MAX, TRANSMIT_MAX } from "../abi/limits";
 import { DropReason, FrameFlag, PortFlag } from "../abi/enums";
 import { endHanded } from "../handover/between";
 import { ownSlots, shared, state, transmitList } from "../memory";
-import { releaseDatagrams } from "./fragment";
+import { releaseDatagrams } from "./datagram";
 import { drop } from "../stats";
 
 /** Bytes an own slot can hold after its headroom. */
