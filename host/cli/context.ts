@@ -1,6 +1,6 @@
 // What a command needs from the world around it, so that the daemon, a replay and a terminal can all run it.
 
-import type { Director } from "../protocol.js";
+import type { ControlRequest, Director, ReplyOf } from "../protocol.js";
 
 /** Names of hosts and ports, for what was typed by name and for listings without -n. */
 export interface Names {
@@ -49,4 +49,11 @@ export const misused = (message: string): CommandFailure => new CommandFailure(2
 
 export function failed(error: CommandFailure): CommandResult {
   return { exitCode: error.exitCode, stdout: "", stderr: `${error.message}\n`, usage: error.usage };
+}
+
+/** What a director answers; its refusal ends a verb of ours. */
+export async function asked<R extends ControlRequest>({ director }: CommandContext, request: R): Promise<ReplyOf<R>> {
+  const reply = await director.request(request);
+  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
+  return reply.value;
 }

@@ -1,9 +1,10 @@
 // The command language of 1999 (ippfvsadm): servers are added to a virtual service that comes and goes
 // with them, and the way packets travel is the director's, not the command's.
 
-import type { ServerSpec, ServiceProtocol, ServiceRow, ServiceSpec } from "../protocol.js";
+import type { ControlFailure, ServerSpec, ServiceProtocol, ServiceRow, ServiceSpec } from "../protocol.js";
 import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber, type Endpoint } from "./endpoints.js";
+import { REFUSALS } from "./ipvsadm.js";
 import { sameService, sorted } from "./print.js";
 
 const USAGE = `ippfvsadm: administration of the virtual server
@@ -83,7 +84,7 @@ export async function runIppfvsadm(words: readonly string[], context: CommandCon
     checkOrder(order);
     switch (order.command) {
       case "h": return succeeded(USAGE);
-      case "L": return succeeded(listing((await table(context))));
+      case "L": return succeeded(listing(await table(context)));
       case "C": {
         const reply = await context.director.request({ do: "flush" });
         return reply.ok ? succeeded() : refuse(reply.error);
@@ -97,13 +98,13 @@ export async function runIppfvsadm(words: readonly string[], context: CommandCon
   }
 }
 
-function refuse(error: string): never {
-  throw new CommandFailure(1, `the director refuses: ${error}`);
+function refuse(error: ControlFailure): never {
+  throw new CommandFailure(1, `the director refuses: ${REFUSALS[error]}`);
 }
 
 async function table(context: CommandContext): Promise<ServiceRow[]> {
   const reply = await context.director.request({ do: "table" });
-  return reply.ok ? reply.value.services : refuse("Are you sure you have Port Forwarding & Virtual Server support installed?");
+  return reply.ok ? reply.value.services : refuse(reply.error);
 }
 
 function serviceOf(order: Order): ServiceSpec {

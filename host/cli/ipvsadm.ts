@@ -9,7 +9,8 @@ import { readWords, tryHelp } from "./words.js";
 
 const INVALID = "Invalid operation.  Possibly wrong module version, address not unicast, ...";
 const SCHEDULER = "Scheduler or persistence engine not found";
-const COMMON: Record<ControlFailure, string> = {
+/** What the real program says when the kernel refuses. */
+export const REFUSALS: Record<ControlFailure, string> = {
   "invalid": INVALID, "exists": "Service already exists", "not-found": "No such service", "no-service": "No such service",
   "server-exists": "Destination already exists", "no-server": "No such destination", "no-scheduler": SCHEDULER,
   "full": "Memory allocation problem", "range": "Numerical result out of range", "unsupported": "Operation not supported",
@@ -24,7 +25,7 @@ async function ask<R extends ControlRequest>(director: Director, request: R, par
   if (reply.error === "no-service" && SERVER_COMMANDS.has(parsed.command)) throw new CommandFailure(exitCode, "Service not defined");
   if (parsed.command === "start-daemon" && reply.error === "exists") throw new CommandFailure(exitCode, "Daemon has already run");
   if (parsed.command === "stop-daemon" && reply.error === "not-found") throw new CommandFailure(exitCode, "No daemon is running");
-  throw new CommandFailure(exitCode, reply.detail ?? COMMON[reply.error]);
+  throw new CommandFailure(exitCode, reply.detail ?? REFUSALS[reply.error]);
 }
 
 /** Runs one command line; texts and exit code, never an exception for what a person did wrong. */

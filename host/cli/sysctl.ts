@@ -1,6 +1,6 @@
 // `lvsadm sysctl`: the words of the sysctl program (procps) for the settings below net.ipv4.vs, whose prefix may be left out.
 
-import { CommandFailure, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
+import { asked, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { ABSENT, FOLDER, PREFIX, readSetting } from "./sysctls.js";
 
 type Switch = "write" | "values" | "names" | "quiet" | "ignore" | "all";
@@ -44,9 +44,7 @@ class Sysctl {
   }
 
   private async values(): Promise<Map<string, string | number>> {
-    const reply = await this.context.director.request({ do: "sysctls" });
-    if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-    return new Map(Object.entries(reply.value).filter(([name]) => !Object.hasOwn(ABSENT, name)).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return new Map(Object.entries(await asked(this.context, { do: "sysctls" })).filter(([name]) => !Object.hasOwn(ABSENT, name)).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   private missing(name: string): Said {

@@ -1,7 +1,7 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
-import type { ConnectionRow, HelperRow, PortRow, QueueRow, ServiceKey, ServiceRow, Status, Table, WorkerRow } from "../protocol.js";
-import { CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
+import type { PortRow, QueueRow, ServerRow, ServiceRow, Status, WorkerRow } from "../protocol.js";
+import { asked, CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
 import { procConnections, procConnectionsSync, procHelpers, procStats, procStatsPerCpu, procTable } from "./proc.js";
@@ -37,9 +37,7 @@ export async function runVerb(words: readonly string[], context: CommandContext,
 
 async function status(words: readonly string[], context: CommandContext): Promise<CommandResult> {
   if (words.length > 0) throw misused(`unexpected argument ${words[0]}`);
-  const reply = await context.director.request({ do: "status" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  return succeeded(describe(reply.value));
+  return succeeded(describe(await asked(context, { do: "status" })));
 }
 
 function describe(status: Status): string {
@@ -80,30 +78,34 @@ function describeQueue(queue: QueueRow): string {
   return (Object.keys(QUEUE_WORDS) as (keyof QueueRow)[]).map((name) => `${QUEUE_WORDS[name]} ${queue[name]}`).join(", ");
 }
 
-async function findService(text: string, context: CommandContext): Promise<ServiceRow> {
-  const reply = await context.director.request({ do: "table" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  const endpoint = await readEndpoint(text, "tcp", context.names);
-  if (!endpoint) throw misused("illegal virtual server address[:port] specified");
-  const found = reply.value.services.find((row) => row.protocol !== "fwmark" && row.address === endpoint.address && row.port === endpoint.port);
-  if (!found) throw new CommandFailure(1, "No such service");
-  return found;
-}
-
 const DRAIN_SECONDS = 300;
+
+/** A server, and the service it is in. */
+interface Place { service: ServiceRow; server: ServerRow }
+
+/** All places of a server behind an address and port: services of TCP, UDP and SCTP; without a port of its own, all its ports. */
+async function findPlaces(virtualText: string, realText: string, context: CommandContext): Promise<Place[]> {
+  const virtual = await readEndpoint(virtualText, "tcp", context.names);
+  if (!virtual) throw misused("illegal virtual server address[:port] specified");
+  const real = await readEndpoint(realText, "tcp", context.names);
+  if (!real) throw misused("illegal real server address[:port] specified");
+  const { services } = await asked(context, { do: "table" });
+  const meant = services.filter((row) => row.protocol !== "fwmark" && row.address === virtual.address && row.port === virtual.port);
+  if (meant.length === 0) throw new CommandFailure(1, "No such service");
+  const places = meant.flatMap((service) => service.servers
+    .filter((server) => server.address === real.address && (real.port === 0 || server.port === real.port)).map((server) => ({ service, server })));
+  if (places.length === 0) throw new CommandFailure(1, "No such destination");
+  return places;
+}
 
 async function drain(words: readonly string[], context: CommandContext, progress: (text: string) => void): Promise<CommandResult> {
   const [virtual, real, limitText] = words;
   if (virtual === undefined || real === undefined || words.length > 3) throw misused("drain needs VIP:PORT RIP:PORT [SECONDS]");
   const limitSeconds = limitText === undefined ? DRAIN_SECONDS : wholeNumber(limitText, 0, 86400);
   if (limitSeconds === undefined) throw misused(`invalid timeout value \`${limitText}' specified`);
-  const service = await findService(virtual, context);
-  const endpoint = await readEndpoint(real, service.protocol, context.names);
-  const server = service.servers.find((one) => one.address === endpoint?.address && (endpoint.port === 0 || one.port === endpoint.port));
-  if (!server) throw new CommandFailure(1, "No such destination");
-  const edited = await context.director.request({ do: "server-edit", service, server: { ...server, weight: 0 } });
-  if (!edited.ok) throw new CommandFailure(1, edited.detail ?? edited.error);
-  const left = await waitEmpty(service, server.address, server.port, limitSeconds, context, progress);
+  const places = await findPlaces(virtual, real, context);
+  for (const { service, server } of places) await asked(context, { do: "server-edit", service, server: { ...server, weight: 0 } });
+  const left = await waitEmpty(places, limitSeconds, context, progress);
   if (left === 0) return succeeded(`${real} is empty\n`);
   throw new CommandFailure(1, `${real} still has ${left} connections after ${limitSeconds} s; its weight stays 0`);
 }
@@ -112,19 +114,17 @@ async function drain(words: readonly string[], context: CommandContext, progress
  * Connections a server still works on. Of TCP and SCTP those are the active ones: what has said goodbye is
  * only remembered. UDP has no goodbye: its connections end by their timeout.
  */
-async function workLeft(service: ServiceKey, address: string, port: number, context: CommandContext): Promise<number> {
-  const reply = await context.director.request({ do: "table" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  const row = reply.value.services.find((one) => sameService(one, service));
-  const server = row?.servers.find((one) => one.address === address && one.port === port);
-  if (!server) return 0;
-  return server.activeConnections + (service.protocol === "udp" ? server.inactiveConnections : 0);
+async function workLeft(places: readonly Place[], context: CommandContext): Promise<number> {
+  const { services } = await asked(context, { do: "table" });
+  const rows = places.map(({ service, server: { address, port } }) => services.find((row) => sameService(row, service))?.servers
+    .find((one) => one.address === address && one.port === port));
+  return rows.reduce((sum, row, at) => sum + (row?.activeConnections ?? 0) + (places[at]?.service.protocol === "udp" ? row?.inactiveConnections ?? 0 : 0), 0);
 }
 
-async function waitEmpty(service: ServiceKey, address: string, port: number, limitSeconds: number, context: CommandContext, progress: (text: string) => void): Promise<number> {
+async function waitEmpty(places: readonly Place[], limitSeconds: number, context: CommandContext, progress: (text: string) => void): Promise<number> {
   const until = Date.now() + limitSeconds * 1000;
   for (let told = -1; ;) {
-    const left = await workLeft(service, address, port, context);
+    const left = await workLeft(places, context);
     if (left === 0 || Date.now() >= until) return left;
     if (left !== told) progress(`${left} connections left\n`);
     told = left;
@@ -133,34 +133,16 @@ async function waitEmpty(service: ServiceKey, address: string, port: number, lim
 }
 
 const PROC: ReadonlyMap<string, (context: CommandContext) => Promise<string>> = new Map(Object.entries({
-  ip_vs: async (context: CommandContext) => procTable(await tableOf(context)),
-  ip_vs_stats: async (context: CommandContext) => procStats(await tableOf(context)),
-  ip_vs_stats_percpu: async (context: CommandContext) => procStatsPerCpu(await tableOf(context)),
-  ip_vs_conn: async (context: CommandContext) => procConnections(await connectionsOf(context)),
-  ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(await connectionsOf(context)),
-  ip_vs_app: async (context: CommandContext) => procHelpers(await helpersOf(context)),
+  ip_vs: async (context: CommandContext) => procTable(await asked(context, { do: "table" })),
+  ip_vs_stats: async (context: CommandContext) => procStats(await asked(context, { do: "table" })),
+  ip_vs_stats_percpu: async (context: CommandContext) => procStatsPerCpu(await asked(context, { do: "table" })),
+  ip_vs_conn: async (context: CommandContext) => procConnections(await asked(context, { do: "connections" })),
+  ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(await asked(context, { do: "connections" })),
+  ip_vs_app: async (context: CommandContext) => procHelpers(await asked(context, { do: "helpers" })),
 }));
 
 async function proc(words: readonly string[], context: CommandContext): Promise<CommandResult> {
   const show = PROC.get(words[0] ?? "");
   if (!show || words.length > 1) throw misused(`proc needs one of ${[...PROC.keys()].join(", ")}`);
   return succeeded(await show(context));
-}
-
-async function tableOf(context: CommandContext): Promise<Table> {
-  const reply = await context.director.request({ do: "table" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  return reply.value;
-}
-
-async function helpersOf(context: CommandContext): Promise<HelperRow[]> {
-  const reply = await context.director.request({ do: "helpers" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  return reply.value;
-}
-
-async function connectionsOf(context: CommandContext): Promise<ConnectionRow[]> {
-  const reply = await context.director.request({ do: "connections" });
-  if (!reply.ok) throw new CommandFailure(1, reply.detail ?? reply.error);
-  return reply.value;
 }
