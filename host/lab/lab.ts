@@ -1,6 +1,7 @@
 // A director in memory: a client's side and a servers' side, no devices, real frames through the engine.
 
 import { Operation } from "../../assembly/abi/enums.js";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { Engine } from "../engine/engine.js";
 import { addLocal, addNeighbor, addService, setPort, setServer } from "../engine/requests.js";
 import type { ForwardName, ServiceSpec } from "../protocol.js";
@@ -11,7 +12,6 @@ export const DIRECTOR_MAC = "02:00:00:00:01:01";
 export const DIRECTOR_INNER_MAC = "02:00:00:00:02:01";
 export const CLIENT_MAC = "02:00:00:00:01:c1";
 
-const SLOT_HEADROOM = 66;
 const MTU_BYTES = 1500;
 
 export interface LabServer { address: string; port: number; weight: number; mac: string }

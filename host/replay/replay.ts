@@ -1,5 +1,7 @@
 // Recorded inputs through the engine, deterministic: no devices, no clock but the scenario's.
 
+import { PortFlag } from "../../assembly/abi/enums.js";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import type { Config, PortConfig } from "../daemon/config.js";
 import { applyNetwork, applyRules } from "../daemon/apply.js";
 import { EngineDirector } from "../engine/director.js";
@@ -12,11 +14,9 @@ import { runScript, type Script } from "./shell.js";
 import type { Input } from "./scenario.js";
 import { TICK_MS } from "./ticks.js";
 
-const SLOT_HEADROOM_BYTES = 66;
 const SLOT_BYTES = 68 * 1024;
 /** Time passes in steps as it does for a running director, so that timers fire in their order. */
 const STEP_MS = 100;
-const PORT_UP = 1;
 /** Far more batches than workers give each other because of one frame: at most two for each. */
 const HANDED_BATCHES_MAX = 64;
 
@@ -119,7 +119,7 @@ export class Replay {
   /** One frame into a port; answers what comes out because of it. */
   receive(port: string, bytes: Uint8Array): EmittedFrame[] {
     const engine = this.engines[this.chooseWorker()] ?? this.engine;
-    const frame = engine.arenaBase + SLOT_HEADROOM_BYTES;
+    const frame = engine.arenaBase + SLOT_HEADROOM;
     engine.bytes.set(bytes, frame);
     engine.enter(0, frame, bytes.length, this.config.ports.findIndex((one) => one.name === port) + 1);
     engine.receive(1, this.nowMs);
@@ -136,7 +136,7 @@ export class Replay {
     return {
       setMtu: (name, mtuBytes) => withPort(name, (port) => {
         port.mtu = mtuBytes;
-        return setPort(engine, port.index, port.mac, mtuBytes, PORT_UP);
+        return setPort(engine, port.index, port.mac, mtuBytes, PortFlag.Up);
       }),
       addAddress: (name, prefix) => withPort(name, (port) => addLocal(engine, port.index, prefix)),
       addNeighbor: (name, address, mac) => withPort(name, (port) => addNeighbor(engine, port.index, address, mac)),

@@ -1,7 +1,7 @@
 // A scenario from its beginning to its end: recordings that load the kernel's module anew begin again, in the same network.
 
 import type { Config } from "../daemon/config.js";
-import { Replay } from "./replay.js";
+import { Replay, type ReplayOptions } from "./replay.js";
 import type { Input, Line } from "./scenario.js";
 import type { Script } from "./shell.js";
 
@@ -14,10 +14,12 @@ export class Session {
   private readonly network: Script[] = [];
   private start: Input | undefined;
 
-  private constructor(private readonly module: WebAssembly.Module, private readonly config: Config, private replay: Replay) {}
+  private constructor(
+    private readonly module: WebAssembly.Module, private readonly config: Config, private readonly options: ReplayOptions, private replay: Replay,
+  ) {}
 
-  static async begin(module: WebAssembly.Module, config: Config): Promise<Session> {
-    return new Session(module, config, await Replay.create(module, config));
+  static async begin(module: WebAssembly.Module, config: Config, options: ReplayOptions = {}): Promise<Session> {
+    return new Session(module, config, options, await Replay.create(module, config, options));
   }
 
   /** Does one input and answers the lines that tell about it. */
@@ -30,7 +32,7 @@ export class Session {
 
   private async reload({ fields, atSeconds }: Line): Promise<object[]> {
     const { files } = this.replay;
-    this.replay = await Replay.create(this.module, this.config, { files, ...(atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) }) });
+    this.replay = await Replay.create(this.module, this.config, { ...this.options, files, ...(atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) }) });
     if (this.start) await this.replay.play(this.start);
     for (const script of this.network) await this.replay.command(script);
     return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];

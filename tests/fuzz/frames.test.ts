@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { createRecordedDirector, IN, OUT, PORTS, readRecording } from "../oracle/recording.js";
 import { sumWords } from "./packets.js";
@@ -12,7 +13,6 @@ const NAMES = ["nat_tcp", "dr", "tun_ipip", "udp_icmp", "ftp", "sysctls", "persi
 /** A port's size stays, so that "oversized" means something; the rest asks for what only a kernel has. */
 const LEFT_OUT = /mtu|^cat |rmmod/;
 const ROUNDS = 20000;
-const SLOT_HEADROOM = 66;
 const SLOT_BYTES = 2112;
 const WIRE_BYTES = 1514;
 

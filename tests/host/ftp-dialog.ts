@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import {
-  CONNECTION_BYTES, CONNECTION_CLIENT_PORT, CONNECTION_STATE,
-  CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_TABLE_BASE, BUCKET_BYTES, STATE_AWAITED,
-  STATE_FRESH, STATE_USED, WORKER_STATE, WORKERS_BASE,
+  BUCKET_BYTES, CONNECTION_BYTES, CONNECTION_CLIENT_PORT, CONNECTION_STATE, CONNECTION_VIRTUAL_PORT, CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_TABLE_BASE, SLOT_HEADROOM, STATE_AWAITED, STATE_FRESH, STATE_USED, WORKERS_BASE, WORKER_STATE,
 } from "../../assembly/abi/layout.js";
 import { ConnectionFlag, Operation } from "../../assembly/abi/enums.js";
 import { ConnectionRecord } from "../../host/engine/connection.js";
@@ -16,7 +14,6 @@ import { applyRecordedNetwork, IN, OUT } from "../oracle/recording.js";
 import { ACK, buildSegment, PSH, readSegment, type Seen, SYN } from "./segments.js";
 
 const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
-const SLOT_HEADROOM = 66;
 const MACS: Record<number, string> = { [OUT]: "02:00:00:00:01:01", [IN]: "02:00:00:00:02:01" };
 
 export interface Sides { client: string; virtual: string; server: string }

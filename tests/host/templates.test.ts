@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { buildTcp } from "../../host/lab/frames.js";
 import { OUT } from "../oracle/recording.js";
 import { buildUdp, Exchange } from "./exchange.js";
@@ -10,7 +11,6 @@ const CLIENT = "198.18.0.1";
 const SYN = 2;
 const RST = 4;
 const ETHERNET_BYTES = 14;
-const SLOT_HEADROOM = 66;
 const FARM = ["ipvsadm -A -t 10.0.1.100:80 -s rr -p 2", ...[1, 2, 3].map((n) => `ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.${10 + n}:80 -m`)];
 
 function frame(sourcePort: number, flags: number): Uint8Array {

@@ -4,14 +4,11 @@ import type { ReplayOptions } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { isChatter } from "./kernel/barrier.js";
 import { byService, maskedFrame, sameText, withoutRates } from "./mask.js";
-import { createRecordedDirector, PORTS, type RecordedEvent } from "./recording.js";
+import { beginRecordedSession, PORTS, type RecordedEvent } from "./recording.js";
 
 /** While drop_entry takes connections at random, counts of what is left may be so far apart: two deviations of the difference. */
 const SLACK_LEFT = 20;
 const TAKES_AT_RANDOM = /drop_entry=[123]/;
-/** The recordings empty the kernel's connection table by loading the module anew; marks and routes outlive it. */
-const RELOAD = /rmmod/;
-const NETWORK = /^(ip|ip6?tables(-legacy)?) /;
 /** Asks the kernel for what is not IPVS. */
 const FOREIGN = /^cat \/proc\/(?!net\/ip_vs)/;
 /** Lists services by the kernel's hash, which depends on where its memory lies. */
@@ -44,23 +41,18 @@ function sameOutcome(kernel: RecordedEvent, engine: RecordedEvent | undefined, a
 
 /** Everything in which the engine differs, in the recording's order. */
 export async function compareEvents(events: readonly RecordedEvent[], options: ReplayOptions = {}): Promise<Difference[]> {
-  let replay = await createRecordedDirector(options);
+  const session = await beginRecordedSession(options);
   const differences: Difference[] = [];
-  /** What a reload of the module leaves as it is. */
-  const lasting: RecordedEvent[] = [];
   let atRandom = false;
   for (const [index, event] of events.entries()) {
     if (!["start", "in", "cmd", "advance"].includes(event.ev) || FOREIGN.test(event.cmd ?? "")) continue;
-    if (RELOAD.test(event.cmd ?? "")) {
-      replay = await createRecordedDirector(options);
-      for (const one of lasting) for (const input of readScenario(JSON.stringify(one), PORTS)) await replay.play(input);
+    const input = readScenario(JSON.stringify(event), PORTS)[0];
+    if (!input) continue;
+    const [echo, ...sent] = (await session.play(input)) as RecordedEvent[];
+    if (input.kind === "reload") {
       atRandom = false;
       continue;
     }
-    const input = readScenario(JSON.stringify(event), PORTS)[0];
-    if (!input) continue;
-    if (NETWORK.test(event.cmd ?? "") || event.ev === "start") lasting.push(event);
-    const [echo, ...sent] = (await replay.play(input)) as RecordedEvent[];
     // Membership reports come when a kernel likes: no recording has them.
     const engine = sent.filter((one) => !isChatter(Buffer.from(one.hex ?? "", "hex"))).map((one) => `${one.if} ${maskedFrame(one.hex ?? "")}`).sort();
     const kernel = outputsAfter(events, index);

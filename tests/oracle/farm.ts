@@ -1,22 +1,17 @@
 // A service with real servers 1..n in the recordings' network, and clients that open connections to it.
 
-import { Operation, ServiceFlag } from "../../assembly/abi/enums.js";
+import { LocalKind, Operation, ServiceFlag } from "../../assembly/abi/enums.js";
 import {
-  REQUEST_ADDRESS, REQUEST_BYTES, REQUEST_FAMILY, REQUEST_FLAGS, REQUEST_PREFIX, SERVERS_BASE, SERVER_BYTES, SERVICES_BASE,
-  SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES,
+  SERVERS_BASE, SERVER_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES, SLOT_HEADROOM,
 } from "../../assembly/abi/layout.js";
-import { parseAddress } from "../../host/engine/address.js";
 import { Engine } from "../../host/engine/engine.js";
-import { addMark, addService, deleteServer, setServer } from "../../host/engine/requests.js";
+import { addLocalSubnet, addMark, addService, deleteServer, setServer } from "../../host/engine/requests.js";
 import { buildTcp } from "../../host/lab/frames.js";
 import type { ServerSpec, ServiceSpec } from "../../host/protocol.js";
 import { applyRecordedNetwork, IN, OUT } from "./recording.js";
 
 export const VIRTUAL = "10.0.1.100";
 export const CLIENT = "10.0.1.50";
-const SLOT_HEADROOM = 66;
-/** The request flag of `ip route add local NET`. */
-const WHOLE_SUBNET = 1;
 const SYN = 0x02;
 const RST = 0x04;
 const ACK = 0x10;
@@ -70,13 +65,7 @@ export class Farm {
 
   /** All of 198.19.0.0/16 is local, and its web traffic bears mark 1. */
   private markTargets(): void {
-    const record = new Uint8Array(REQUEST_BYTES);
-    const view = new DataView(record.buffer);
-    view.setUint8(REQUEST_FAMILY, 4);
-    record.set(parseAddress("198.19.0.0")?.bytes ?? [], REQUEST_ADDRESS);
-    view.setUint32(REQUEST_PREFIX, 16, true);
-    view.setUint32(REQUEST_FLAGS, WHOLE_SUBNET, true);
-    accept(this.engine.perform({ operation: Operation.LocalAdd, record }));
+    accept(addLocalSubnet(this.engine, 0, "198.19.0.0/16", LocalKind.Whole));
     accept(addMark(this.engine, {
       family: 4, interface: "out", source: "", destination: "198.19.0.0/16", protocol: "tcp", portLow: 80, portHigh: 80, mark: 1,
     }, OUT));

@@ -3,6 +3,9 @@
 /** The virtual address, and the net that scenarios make local for marks: the director's own errors come from there. */
 const isVirtual = (address: string): boolean => address === "10.0.1.100" || address.startsWith("198.19.");
 
+/** The director's own address towards its servers, IPv6. */
+const INSIDE6 = "fd000002000000000000000000000001";
+
 /** Blanks identifications that are chosen by the director itself. */
 export function maskedFrame(hex: string): string {
   const frame = Buffer.from(hex, "hex");
@@ -15,18 +18,20 @@ export function maskedFrame(hex: string): string {
     // GUE's source port is a hash with a secret of the boot; its checksum follows. Later pieces have neither.
     if (own && frame[23] === 17 && (frame.readUInt16BE(20) & 0x1fff) === 0) frame.fill(0, 34, 36).fill(0, 40, 42);
   }
-  const outer6 = frame.readUInt16BE(12) === 0x86dd && frame[20] === 17 && frame.subarray(22, 38).toString("hex");
-  // The same in the first piece of one.
-  const firstPiece6 = frame.length >= 70 && frame.readUInt16BE(12) === 0x86dd && frame[20] === 44 && frame[54] === 17 && (frame.readUInt16BE(56) & 0xfff8) === 0;
-  if (firstPiece6 && frame.subarray(22, 38).toString("hex") === "fd000002000000000000000000000001") frame.fill(0, 62, 64).fill(0, 68, 70);
-  if (outer6 === "fd000002000000000000000000000001") frame.fill(0, 54, 56).fill(0, 60, 62);
-  // A sync message's source port, and the checksum with it.
-  const toGroup6 = frame.readUInt16BE(12) === 0x86dd && frame[38] === 0xff;
-  if (toGroup6 && frame[20] === 17) frame.fill(0, 54, 56).fill(0, 60, 62);
-  if (toGroup6 && firstPiece6) frame.fill(0, 62, 64).fill(0, 68, 70);
-  // The fragment header's identification: chosen anew by the kernel after reassembly.
-  if (frame.length >= 62 && frame.readUInt16BE(12) === 0x86dd && frame[20] === 44) frame.fill(0, 58, 62);
+  if (frame.readUInt16BE(12) === 0x86dd) mask6(frame);
   return frame.toString("hex");
+}
+
+function mask6(frame: Buffer): void {
+  const isUdp = frame[20] === 17;
+  const isFirstUdpPiece = frame.length >= 70 && frame[20] === 44 && frame[54] === 17 && (frame.readUInt16BE(56) & 0xfff8) === 0;
+  // GUE's source port, or a sync message's, and the checksum with it.
+  if (frame.toString("hex", 22, 38) === INSIDE6 || frame[38] === 0xff) {
+    if (isUdp) frame.fill(0, 54, 56).fill(0, 60, 62);
+    if (isFirstUdpPiece) frame.fill(0, 62, 64).fill(0, 68, 70);
+  }
+  // The fragment header's identification: chosen anew by the kernel after reassembly.
+  if (frame.length >= 62 && frame[20] === 44) frame.fill(0, 58, 62);
 }
 
 /** A listing's services in an order of their own: the kernel's depends on where its memory lay. */

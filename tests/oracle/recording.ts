@@ -8,6 +8,7 @@ import { readConfig, type Config } from "../../host/daemon/config.js";
 import type { Engine } from "../../host/engine/engine.js";
 import { loadEngine } from "../../host/load.js";
 import { Replay, type ReplayOptions } from "../../host/replay/replay.js";
+import { Session } from "../../host/replay/session.js";
 
 const folder = new URL("../../../tests/oracle/", import.meta.url);
 
@@ -57,6 +58,12 @@ let compiled: Promise<WebAssembly.Module> | undefined;
 export async function createRecordedDirector(options: ReplayOptions = {}): Promise<Replay> {
   compiled ??= loadEngine();
   return Replay.create(await compiled, recordedConfig(), options);
+}
+
+/** The same for recordings that load the kernel's module anew. */
+export async function beginRecordedSession(options: ReplayOptions): Promise<Session> {
+  compiled ??= loadEngine();
+  return Session.begin(await compiled, recordedConfig(), options);
 }
 
 /** Gives an engine the recordings' network. */

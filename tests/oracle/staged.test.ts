@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { CONTROL_BASE, CONTROL_GROUP } from "../../assembly/abi/layout.js";
+import { CONTROL_BASE, CONTROL_GROUP, SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { Lab, CLIENT_MAC, CLIENT_SIDE, DIRECTOR_MAC, type LabPlan } from "../../host/lab/lab.js";
 import { buildTcp } from "../../host/lab/frames.js";
 
@@ -11,7 +11,6 @@ const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm
 const FLAGS = [2, 16, 24, 17, 4];
 const FRAMES = 256;
 const SLOT_BYTES = 2112;
-const SLOT_HEADROOM = 66;
 const ARENA_SLOTS = 31; // what the lab's arena of 64 KB holds
 
 const plan: LabPlan = {

@@ -2,6 +2,7 @@
 // road: sizes about the MTU, few hops, odd lengths, header options, bad and missing checksums.
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
+import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import type { Random } from "../../bench/lib/random.js";
 import { ACK, buildFrame, SYN, sum, UDP, type FramePlan } from "../../bench/path/frames.js";
 import { INSIDE, OUTSIDE, type World } from "../../bench/path/world.js";
@@ -12,7 +13,6 @@ const HOPS = [64, 64, 64, 64, 255, 2, 1, 0];
 export const FLOWS = 24;
 export const MTU_BYTES = 1500;
 const SLOT_BYTES = 2112;
-const SLOT_HEADROOM = 66;
 const VIRTIO_BYTES = 10;
 const IP = 14;
 

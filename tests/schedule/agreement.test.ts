@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Operation } from "../../assembly/abi/enums.js";
-import { SERVICES_BASE, SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES } from "../../assembly/abi/layout.js";
+import { SERVICES_BASE, SERVICE_BYTES, SERVICE_SLAB, SLABS_BASE, SLAB_BYTES, SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { parseAddress } from "../../host/engine/address.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addService, setServer } from "../../host/engine/requests.js";
@@ -16,7 +16,6 @@ const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm
 const PLACES = 4093;
 const KEY_PLACE = 2654435761n;
 const KEY_STEP = 2654446892n;
-const SLOT_HEADROOM = 66;
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const rotate = (value: bigint, bits: bigint): bigint => u64((value << bits) | (value >> (64n - bits)));

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Operation } from "../../assembly/abi/enums.js";
-import { SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_INACTIVE } from "../../assembly/abi/layout.js";
+import { SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_INACTIVE, SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import { parseAddress } from "../../host/engine/address.js";
 import { Engine } from "../../host/engine/engine.js";
 import { Records } from "../../host/engine/records.js";
@@ -11,7 +11,6 @@ import type { ForwardName, ServiceSpec } from "../../host/protocol.js";
 import { applyRecordedNetwork, IN, OUT } from "../oracle/recording.js";
 
 export const module = await WebAssembly.compile(readFileSync(new URL("../../engine.wasm", import.meta.url)));
-const SLOT_HEADROOM = 66;
 
 // Chunk types (RFC 9260 section 3.2).
 export const DATA = 0, INIT = 1, INIT_ACK = 2, HEARTBEAT = 4, ABORT = 6, SHUTDOWN = 7, SHUTDOWN_ACK = 8, ERROR = 9;
