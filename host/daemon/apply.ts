@@ -30,7 +30,7 @@ export async function applyNetwork(engine: Performer, config: Config, modeOf: (p
   for (const net of config.transparent) await check(addLocalSubnet(engine, 0, net, LocalKind.Transparent), `the transparent net ${net}`);
   for (const one of config.neighbors) await check(addNeighbor(engine, one.port, one.address, one.mac), `neighbour ${one.address}`);
   for (const one of config.routes) await check(addRoute(engine, one.port, one.to, one.via), `the route to ${one.to}`);
-  await applyMarks(engine, config);
+  await check(applyMarks(engine, config), "the marks: there are too many");
   await check(setHelperPorts(engine, config.ftpPorts), `ftp-ports ${config.ftpPorts.join(", ")}`);
   for (const [name, value] of Object.entries(config.sysctls)) {
     const sysctl = SYSCTLS.get(name);
@@ -40,9 +40,11 @@ export async function applyNetwork(engine: Performer, config: Config, modeOf: (p
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-export async function applyMarks(engine: Performer, config: Config): Promise<void> {
-  await clearMarks(engine);
-  for (const mark of config.marks) await addMark(engine, mark.rule, mark.port);
+/** Puts the configuration's marks in the place of those that are there; below zero when one is refused. */
+export async function applyMarks(engine: Performer, config: Config): Promise<number> {
+  let code = await clearMarks(engine);
+  for (const mark of config.marks) if (code >= 0) code = await addMark(engine, mark.rule, mark.port);
+  return code;
 }
 
 /** Runs the rules in their order; each that fails is told with its line. */
@@ -55,14 +57,19 @@ export async function applyRules(director: Director, rules: readonly RuleLine[],
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
+/** A rule's words, as they stand behind ipvsadm's name. Throws a RangeError for a quotation mark that is not closed. */
+export function wordsOf(rule: RuleLine): string[] {
+  const words = splitWords(rule.text);
+  return words[0] === "ipvsadm" ? words.slice(1) : words;
+}
+
 async function applyRule(director: Director, rule: RuleLine, names: Names): Promise<string | undefined> {
   let words: string[];
   try {
-    words = splitWords(rule.text);
+    words = wordsOf(rule);
   } catch (error) {
     return (error as Error).message;
   }
-  if (words[0] === "ipvsadm") words.shift();
   if (!["-A", "-a", "--add-service", "--add-server"].includes(words[0] ?? "")) return "a rule adds a service (-A) or a server (-a)";
   const result = await runIpvsadm(words, { director, names, program: "ipvsadm", input: async () => "" });
   return result.exitCode === 0 ? undefined : result.stderr.trim();

@@ -80,25 +80,8 @@ function explain(issue: z.core.$ZodIssue, locator: Locator, above: Path = []): s
 }
 
 function assemble(text: ConfigText, locator: Locator): Config {
-  const problems: string[] = [];
-  const places = new Map<string, number>();
-  text.ports.forEach((port, index) => {
-    if (places.has(port.name)) problems.push(locator.problem(["ports", index, "name"], `there already is a port "${port.name}"`));
-    places.set(port.name, index + 1);
-    if (port.kind === "host" && port["peer-mac"] === undefined && port.device === undefined) {
-      problems.push(locator.problem(["ports", index], "a host port needs a device, or the peer-mac of its kernel side"));
-    }
-    if (port.kind === "host" && port.attach !== "tap") problems.push(locator.problem(["ports", index, "attach"], "a host port is a TAP"));
-    // Only sockets share a device.
-    if (port.attach === "nic") return;
-    const device = (one: PortText): string => `${one.namespace ?? ""} ${one.device ?? one.name}`;
-    const twin = text.ports.find((other, place) => place < index && other.attach === port.attach && device(other) === device(port));
-    if (twin) problems.push(locator.problem(["ports", index, "device"], `port "${twin.name}" has this device`));
-  });
-  problems.push(...sharedAddresses(text, locator));
-  text.routes.forEach((route, index) => {
-    if (text.routes.findIndex((other) => targetOf(other) === targetOf(route)) < index) problems.push(locator.problem(["routes", index, "to"], `there already is a route to ${targetOf(route)}`));
-  });
+  const places = new Map(text.ports.map((port, index) => [port.name, index + 1]));
+  const problems = [...text.ports.flatMap((_, index) => portProblems(text.ports, index, locator)), ...sharedAddresses(text, locator), ...twiceRouted(text, locator)];
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);
     if (index === undefined) problems.push(locator.problem(path, `there is no port "${name}"`));
@@ -124,6 +107,30 @@ function assemble(text: ConfigText, locator: Locator): Config {
 /** A route's prefix; the default one's family is its gateway's. */
 function targetOf(route: RouteText): string {
   return route.to === "default" ? (route.via?.includes(":") ? "::/0" : "0.0.0.0/0") : route.to;
+}
+
+/** What is wrong with a port as one of several, or as one that leads to the director's own kernel. */
+function portProblems(ports: readonly PortText[], index: number, locator: Locator): string[] {
+  const port = ports[index] as PortText;
+  const problems: string[] = [];
+  const complain = (field: string | undefined, message: string): void =>
+    void problems.push(locator.problem(["ports", index, ...(field === undefined ? [] : [field])], message));
+  const before = ports.slice(0, index);
+  if (before.some((other) => other.name === port.name)) complain("name", `there already is a port "${port.name}"`);
+  if (port.kind === "host" && port["peer-mac"] === undefined && port.device === undefined) {
+    complain(undefined, "a host port needs a device, or the peer-mac of its kernel side");
+  }
+  if (port.kind === "host" && port.attach !== "tap") complain("attach", "a host port is a TAP");
+  const device = (one: PortText): string => `${one.namespace ?? ""} ${one.device ?? one.name}`;
+  // Only sockets share a device.
+  const twin = port.attach === "nic" ? undefined : before.find((other) => other.attach === port.attach && device(other) === device(port));
+  if (twin) complain("device", `port "${twin.name}" has this device`);
+  return problems;
+}
+
+function twiceRouted({ routes }: ConfigText, locator: Locator): string[] {
+  return routes.flatMap((route, index) => (routes.findIndex((other) => targetOf(other) === targetOf(route)) === index ? []
+    : [locator.problem(["routes", index, "to"], `there already is a route to ${targetOf(route)}`)]));
 }
 
 /** Addresses that two ports have, or one port twice. */

@@ -5,7 +5,7 @@ import { getSystemErrorMap } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { systemNames } from "../cli/system.js";
-import { EngineDirector } from "../engine/director.js";
+import { EngineDirector, type DirectorSettings } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
@@ -20,15 +20,18 @@ import { ConfigError } from "./locator.js";
 import { serveControl } from "./control.js";
 import { missingGateways } from "./gateways.js";
 import { modeOf, Ports } from "./ports.js";
-import { needsRestart, reload, tableOf } from "./reload.js";
+import { needsRestart, reload, wantedOf } from "./reload.js";
+import { twinAddresses } from "./twins.js";
 import { countWorkers, type WorkersChoice } from "./workers.js";
 
 export interface DaemonOptions {
-  configFile: string;
+  config: Config;
   socketPath: string;
   /** Instead of the configuration's. */
   workers: WorkersChoice | undefined;
   log: Logger;
+  /** The log says more than the configuration wants. */
+  isVerbose: boolean;
   /** The data plane cannot go on. */
   onFailure(reason: string): void;
 }
@@ -39,21 +42,23 @@ export function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** What the director goes by now: the last configuration that was taken over. */
+interface Live { config: Config }
+
 export class Daemon {
   private reloading = Promise.resolve();
 
   private constructor(
-    private config: Config, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
+    private readonly live: Live, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
     private readonly ports: Ports, private readonly pump: Pump, private readonly director: EngineDirector,
     private readonly server: FastifyInstance,
   ) {}
 
   /** Starts everything, or nothing: what was begun is undone when a later step fails. */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { log } = options;
-    const config = readConfig(options.configFile);
+    const { log, config } = options;
     const module = await loadEngine();
-    await tableOf(module, config);
+    await wantedOf(module, config, systemNames());
     const workers = countWorkers(options.workers ?? config.workers, config.tableBits);
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
     const ports = Ports.prepare(config, workers, seed);
@@ -73,11 +78,15 @@ export class Daemon {
           else log.warn({ port, problem }, "the port does without AF_XDP; every second it is tried again");
         },
       });
-      const settings = { version: packageVersion(), defaultForward: config.defaultForward, startedMs: Date.now(), ports: () => portRows(config, pump, ports) };
+      const live: Live = { config };
+      const settings: DirectorSettings = {
+        version: packageVersion(), startedMs: Date.now(), ports: () => portRows(live.config, pump, ports),
+        get defaultForward() { return live.config.defaultForward; },
+      };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
       await pump.start();
-      for (const problem of missingGateways(config)) log.warn(problem);
+      await warn(config, log);
       log.info({ drivers: pump.drivers, workers, hugePages }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
@@ -85,7 +94,7 @@ export class Daemon {
       });
       await announce(pump);
       log.info({ socket: options.socketPath, ports: config.ports.map((port) => port.name) }, "the director works");
-      return new Daemon(config, options, module, ports, pump, director, server);
+      return new Daemon(live, options, module, ports, pump, director, server);
     } catch (error) {
       ports.close();
       throw error;
@@ -101,18 +110,20 @@ export class Daemon {
   private async reloadOnce(): Promise<void> {
     const { log } = this.options;
     try {
-      const after = readConfig(this.options.configFile);
-      const restart = needsRestart(this.config, after);
+      const before = this.live.config;
+      const after = readConfig(before.file);
+      const restart = needsRestart(before, after);
       if (restart.length > 0) throw new ConfigError([`${after.file}: needs a restart: ${restart.join(", ")}`]);
-      const wanted = await tableOf(this.module, after);
+      const wanted = await wantedOf(this.module, after, systemNames());
       this.ports.follow(after);
-      const changes = await reload(this.pump, this.director, this.config, after, wanted);
-      this.config = after;
-      for (const problem of missingGateways(after)) log.warn(problem);
+      const changes = await reload(this.pump, this.director, before, after, wanted);
+      this.live.config = after;
+      if (!this.options.isVerbose) log.level = after.logLevel;
+      await warn(after, log);
       log.warn({ changes }, changes.length === 0 ? "reloaded: nothing has changed" : "reloaded");
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
-      this.ports.follow(this.config);
+      this.ports.follow(this.live.config);
       log.error({ problems }, "not reloaded: the director goes on as it was");
     }
   }
@@ -123,6 +134,11 @@ export class Daemon {
     this.ports.close();
     this.options.log.info("the director has stopped");
   }
+}
+
+/** What can be meant, and seldom is. */
+async function warn(config: Config, log: Logger): Promise<void> {
+  for (const problem of [...await missingGateways(config, systemNames()), ...twinAddresses(config.ports)]) log.warn(problem);
 }
 
 function portRows(config: Config, pump: Pump, ports: Ports): (PortRow | undefined)[] {

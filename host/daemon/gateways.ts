@@ -1,29 +1,22 @@
 // Ports by AF_XDP that NAT servers are behind and that do not say so: the servers' answers would go to the kernel.
 
-import { splitWords } from "../cli/words.js";
+import type { Names } from "../cli/context.js";
+import { parseCommand } from "../cli/grammar.js";
 import { parseAddress } from "../engine/address.js";
+import { wordsOf } from "./apply.js";
 import type { Config, PortConfig } from "./config.js";
 
-/** A line for each server whose answers would be lost. */
-export function missingGateways(config: Config): string[] {
+/** A line for each server whose answers would be lost. The rules have been applied: every one of them can be read. */
+export async function missingGateways(config: Config, names: Names): Promise<string[]> {
   const ports = config.ports.filter((port) => port.xdp && !port.xdp.isGateway);
   if (ports.length === 0) return [];
-  return config.rules.flatMap(({ text, where }) => {
-    const server = natServer(text, config.defaultForward === "masq");
-    const port = server === undefined ? undefined : ports.find((one) => isBehind(one, server));
-    return port ? [`${where}: ${server} sends its answers to port ${port.name}, which leaves them to the kernel: give the port \`gateway: true\``] : [];
-  });
-}
-
-/** The address of a server by NAT that a rule adds. */
-function natServer(rule: string, isNatUsual: boolean): string | undefined {
-  const words = splitWords(rule);
-  const has = (...names: string[]): boolean => words.some((word) => names.includes(word));
-  if (!has("-a", "--add-server") || has("-g", "--gatewaying", "-i", "--ipip")) return undefined;
-  if (!isNatUsual && !has("-m", "--masquerading")) return undefined;
-  const server = words[words.findIndex((word) => word === "-r" || word === "--real-server") + 1] ?? "";
-  const address = server.startsWith("[") ? server.slice(1, server.indexOf("]")) : server.replace(/:[^:]*$/, "");
-  return parseAddress(address) ? address : undefined;
+  const lines = await Promise.all(config.rules.map(async (rule) => {
+    const { command, server } = await parseCommand(wordsOf(rule), "ipvsadm", names);
+    if (command !== "add-server" || server.forward !== "masq") return [];
+    const port = ports.find((one) => isBehind(one, server.address));
+    return port ? [`${rule.where}: ${server.address} sends its answers to port ${port.name}, which leaves them to the kernel: give the port \`gateway: true\``] : [];
+  }));
+  return lines.flat();
 }
 
 /** True when an address is in the network of one of a port's. */

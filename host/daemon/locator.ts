@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isNode, type Document, type LineCounter } from "yaml";
+import { whyNot } from "./usage.js";
 
 export interface RuleLine { text: string; where: string }
 
@@ -42,9 +43,7 @@ export function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const reason = code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "you may not read it" : code === "EISDIR" ? "it is a folder" : String(code);
-    throw new ConfigError([`${file}: ${reason}`]);
+    throw new ConfigError([`${file}: ${whyNot(error)}`]);
   }
 }
 

@@ -3,14 +3,14 @@
 
 import meow from "meow";
 import pino from "pino";
-import { defaultSocketPath } from "../cli/system.js";
+import { defaultSocketPath, systemNames } from "../cli/system.js";
 import { loadEngine } from "../load.js";
 import { replayCommand } from "../replay/command.js";
 import { ScenarioError } from "../replay/scenario.js";
 import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { Daemon } from "./daemon.js";
-import { tableOf } from "./reload.js";
+import { wantedOf } from "./reload.js";
 import { NO_WORKERS, workers } from "./schema.js";
 import { UsageError } from "./usage.js";
 import { countWorkers, type WorkersChoice } from "./workers.js";
@@ -85,7 +85,7 @@ function wantedWorkers(): WorkersChoice | undefined {
 async function check(file: string | undefined): Promise<void> {
   if (file === undefined) throw new UsageError("check needs the configuration's file");
   const config = readConfig(file);
-  const table = await tableOf(await loadEngine(), config);
+  const { table } = await wantedOf(await loadEngine(), config, systemNames());
   requireMemory(config);
   const servers = table.services.reduce((sum, service) => sum + service.servers.length, 0);
   process.stdout.write(`${file}: good; ${table.services.length} services, ${servers} servers\n`);
@@ -100,8 +100,7 @@ function requireMemory({ file, workers: choice, tableBits }: Config): void {
 }
 
 async function serve(): Promise<void> {
-  const configFile = needConfig();
-  const config = readConfig(configFile);
+  const config = readConfig(needConfig());
   const log = pino({ name: "lvsd", level: cli.flags.verbose ? "info" : config.logLevel }, pino.destination({ dest: 2, sync: true }));
   // HUP may come while the director is starting: it must not end it, and what it asks for is done then.
   let started: Daemon | undefined;
@@ -111,7 +110,7 @@ async function serve(): Promise<void> {
     void started?.reload();
   });
   const daemon = await Daemon.start({
-    configFile, log, workers: wantedWorkers(), socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
+    config, log, isVerbose: cli.flags.verbose, workers: wantedWorkers(), socketPath: cli.flags.socket ?? config.socketPath ?? defaultSocketPath(),
     onFailure: (reason) => {
       log.fatal({ reason }, "the director cannot go on");
       process.exit(EXIT_FAILED);

@@ -153,7 +153,7 @@ export class Ports {
   private steer(): void {
     const { ports } = this.config;
     const paths = new Set(ports.filter((port) => port.xdp).map((port) => port.namespacePath));
-    this.table?.set(ports.flatMap((port) => port.addresses), [...paths].flatMap((path) => kernelAddresses(path)));
+    this.table?.set(ports.flatMap((port) => port.addresses), [...paths].flatMap((path) => kernelAddresses(path).map(({ address }) => address)));
   }
 }
 

@@ -3,6 +3,8 @@
 import type { Config, PortConfig } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { applyMarks, applyNetwork, applyRules } from "./apply.js";
+import { NO_NAMES, type Names } from "../cli/context.js";
+import { readSetting } from "../cli/sysctls.js";
 import { planTable } from "./plan.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine, type Performer } from "../engine/engine.js";
@@ -13,21 +15,24 @@ import type { Director, Table } from "../protocol.js";
 
 const SCRATCH_BITS = 8;
 
-/** The table that a configuration describes, from an engine that only exists for this. Throws a ConfigError. */
-export async function tableOf(module: WebAssembly.Module, config: Config): Promise<Table> {
+/** What a configuration describes: the table, and every setting, those included that it does not name. */
+export interface Wanted { table: Table; sysctls: Record<string, number | string> }
+
+/** From an engine that only exists for this. Throws a ConfigError. */
+export async function wantedOf(module: WebAssembly.Module, config: Config, names: Names = NO_NAMES): Promise<Wanted> {
   const engine = await Engine.create({ module, bucketBits: SCRATCH_BITS });
   const records = new Records(engine.memory);
   const director = new EngineDirector(engine, records, {
     version: "check", ports: () => [], defaultForward: config.defaultForward, startedMs: Date.now(),
   });
   await applyNetwork(engine, config);
-  await applyRules(director, config.rules);
-  return records.table();
+  await applyRules(director, config.rules, names);
+  return { table: records.table(), sysctls: records.sysctls() };
 }
 
 const sameDevice = (a: PortConfig, b: PortConfig): boolean =>
   a.name === b.name && a.device === b.device && (a.xdp !== undefined || a.mac === b.mac) && a.mtu === b.mtu && a.isHost === b.isHost && a.isNic === b.isNic
-  && a.namespacePath === b.namespacePath && JSON.stringify(a.xdp) === JSON.stringify(b.xdp);
+  && a.namespacePath === b.namespacePath && a.peerMac === b.peerMac && JSON.stringify(a.xdp) === JSON.stringify(b.xdp);
 
 /** What a running director cannot take over; empty when everything can be applied. */
 export function needsRestart(before: Config, after: Config): string[] {
@@ -43,27 +48,23 @@ export function needsRestart(before: Config, after: Config): string[] {
 }
 
 /** Applies the difference; answers in words what was changed. */
-export async function reload(engine: Performer, director: Director, before: Config, after: Config, wanted: Table): Promise<string[]> {
+export async function reload(engine: Performer, director: Director, before: Config, after: Config, wanted: Wanted): Promise<string[]> {
   const changes: string[] = [];
   const step = async (what: string, code: number | Promise<number>): Promise<void> => {
     if ((await code) < 0) throw new ConfigError([`${after.file}: the engine refuses: ${what}`]);
     changes.push(what);
   };
   await reloadNetwork(engine, before, after, step);
-  if (JSON.stringify(before.marks) !== JSON.stringify(after.marks)) {
-    await applyMarks(engine, after);
-    changes.push("marks");
-  }
+  if (JSON.stringify(before.marks) !== JSON.stringify(after.marks)) await step("marks", applyMarks(engine, after));
   if (before.ftpPorts.join() !== after.ftpPorts.join()) await step(`ftp-ports = ${after.ftpPorts.join(", ")}`, setHelperPorts(engine, after.ftpPorts));
-  for (const [name, value] of Object.entries(after.sysctls)) {
+  for (const [name, value] of changedSettings(before, after, wanted)) {
     const sysctl = SYSCTLS.get(name);
-    if (sysctl !== undefined && before.sysctls[name]?.join() !== value.join()) await step(`sysctl ${name} = ${value.join(" ")}`, setSysctl(engine, sysctl, value[0] ?? 0, value[1]));
+    if (sysctl !== undefined) await step(`sysctl ${name} = ${value.join(" ")}`, setSysctl(engine, sysctl, value[0] ?? 0, value[1]));
   }
-  for (const { spec } of missing(before.daemons, after.daemons)) await step(`sync ${spec.role} stopped`, stopDaemon(engine, spec.role));
-  for (const { spec, port } of missing(after.daemons, before.daemons)) await step(`sync ${spec.role} started`, startDaemon(engine, spec, port));
+  await reloadDaemons(engine, before, after, step);
   const current = await director.request({ do: "table" });
   if (!current.ok) throw new ConfigError([`${after.file}: the running table cannot be read`]);
-  for (const request of planTable(current.value, wanted)) {
+  for (const request of planTable(current.value, wanted.table)) {
     const reply = await director.request(request);
     if (!reply.ok) throw new ConfigError([`${after.file}: ${request.do}: ${reply.detail ?? reply.error}`]);
     changes.push(request.do);
@@ -79,10 +80,30 @@ function missing<T>(from: readonly T[], inThe: readonly T[]): T[] {
   return from.filter((one) => !known.has(JSON.stringify(one)));
 }
 
+/** Settings that the file says otherwise than before; what it no longer names gets its default back. */
+function changedSettings(before: Config, after: Config, wanted: Wanted): [string, number[]][] {
+  const names = new Set([...Object.keys(before.sysctls), ...Object.keys(after.sysctls)]);
+  return [...names].filter((name) => before.sysctls[name]?.join() !== after.sysctls[name]?.join())
+    .map((name) => [name, readSetting(name, String(wanted.sysctls[name])) ?? []]);
+}
+
+/** Whoever was started or stopped by hand meanwhile is no obstacle. */
+async function reloadDaemons(engine: Performer, before: Config, after: Config, step: Step): Promise<void> {
+  for (const { spec } of missing(before.daemons, after.daemons)) {
+    if ((await stopDaemon(engine, spec.role)) >= 0) await step(`sync ${spec.role} stopped`, 0);
+  }
+  for (const { spec, port } of missing(after.daemons, before.daemons)) {
+    await stopDaemon(engine, spec.role);
+    await step(`sync ${spec.role} started`, startDaemon(engine, spec, port));
+  }
+}
+
 async function reloadNetwork(engine: Performer, before: Config, after: Config, step: Step): Promise<void> {
   const addresses = (config: Config): { port: number; address: string }[] =>
     config.ports.flatMap((port) => port.addresses.map((address) => ({ port: port.index, address })));
-  for (const one of missing(before.routes, after.routes)) await step(`route ${one.to} removed`, deleteRoute(engine, one.port, one.to));
+  // A route that only leads elsewhere is written over, so that there is always one.
+  const left = missing(before.routes, after.routes).filter((one) => !after.routes.some(({ to }) => to === one.to));
+  for (const one of left) await step(`route ${one.to} removed`, deleteRoute(engine, one.port, one.to));
   for (const one of missing(before.neighbors, after.neighbors)) await step(`neighbour ${one.address} removed`, deleteNeighbor(engine, one.port, one.address));
   for (const one of missing(addresses(before), addresses(after))) await step(`address ${one.address} removed`, deleteLocal(engine, one.port, one.address));
   const added = missing(addresses(after), addresses(before));

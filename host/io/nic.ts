@@ -104,8 +104,11 @@ function attach(program: number, name: string, index: number, mode: NicMode, pat
   }
 }
 
+export interface KernelAddress { device: string; address: string; prefix: string }
+
 /** Addresses of the kernel itself where a NIC is: no frame to them is the director's. */
-export function kernelAddresses(namespacePath: string | undefined): string[] {
-  const find = (): string[] => Object.values(networkInterfaces()).flatMap((all) => all?.map((one) => one.address) ?? []);
+export function kernelAddresses(namespacePath: string | undefined): KernelAddress[] {
+  const find = (): KernelAddress[] => Object.entries(networkInterfaces()).flatMap(([device, all]) =>
+    all?.map(({ address, cidr }) => ({ device, address, prefix: cidr ?? address })) ?? []);
   return namespacePath === undefined ? find() : inNamespace(namespacePath, find);
 }

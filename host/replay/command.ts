@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import { readConfig } from "../daemon/config.js";
-import { UsageError } from "../daemon/usage.js";
+import { UsageError, whyNot } from "../daemon/usage.js";
 import { loadEngine } from "../load.js";
 import { readCapture, writeCapture, type CapturedFrame } from "../io/pcap.js";
 import { Replay } from "./replay.js";
@@ -44,7 +44,7 @@ function readInput(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new UsageError(`${file}: ${(error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message}`);
+    throw new UsageError(`${file}: ${whyNot(error)}`);
   }
 }
 
@@ -52,7 +52,7 @@ function writeOutput(file: string, bytes: Uint8Array): void {
   try {
     writeFileSync(file, bytes);
   } catch (error) {
-    throw new UsageError(`${file}: cannot be written: ${(error as Error).message}`);
+    throw new UsageError(`${file}: cannot be written: ${whyNot(error)}`);
   }
 }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { readConfig } from "../../host/daemon/config.js";
 import { ConfigError } from "../../host/daemon/locator.js";
-import { tableOf } from "../../host/daemon/reload.js";
+import { wantedOf } from "../../host/daemon/reload.js";
 import { readRequest } from "../../host/daemon/request.js";
 import { readCapture, writeCapture } from "../../host/io/pcap.js";
 import { loadEngine } from "../../host/load.js";
@@ -139,7 +139,7 @@ test(`${CONFIGURATIONS} mutated configurations: taken, or refused by line and fi
       const text = JSON.stringify(mutate(CONFIGURATION, random, 1)) ?? "";
       writeFileSync(file, text);
       try {
-        await tableOf(module, readConfig(file));
+        await wantedOf(module, readConfig(file));
         answers.good++;
       } catch (error) {
         assert.ok(error instanceof ConfigError, `${text}: ${error instanceof Error ? error.stack : String(error)}`);

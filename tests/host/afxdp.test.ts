@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { NO_NAMES } from "../../host/cli/context.js";
 import { readConfig } from "../../host/daemon/config.js";
 import { missingGateways } from "../../host/daemon/gateways.js";
 import { ConfigError } from "../../host/daemon/locator.js";
@@ -241,31 +242,31 @@ describe("ports attached by xdp in a configuration", () => {
 });
 
 describe("a port where NAT servers are", () => {
-  const warnings = (rules: readonly string[], inner: string, more = ""): string[] => {
+  const warnings = async (rules: readonly string[], inner: string, more = ""): Promise<string[]> => {
     const folder = mkdtempSync(join(tmpdir(), "lvs-gateway-"));
     const file = join(folder, "c.yaml");
     writeFileSync(file, `${more}ports:\n  - { name: out, attach: xdp, addresses: [10.0.1.1/24, 10.0.1.100/32, "fd00:1::1/64"] }\n  - { name: in, attach: xdp, ${inner}addresses: [10.0.2.1/23] }\nrules:\n${rules.map((rule) => `  - "${rule}"\n`).join("")}`);
     try {
-      return missingGateways(readConfig(file)).map((text) => text.replace(folder, ""));
+      return (await missingGateways(readConfig(file), NO_NAMES)).map((text) => text.replace(folder, ""));
     } finally {
       rmSync(folder, { recursive: true });
     }
   };
   const [service, masked] = ["-A -t 10.0.1.100:80 -s rr", "-a -t 10.0.1.100:80 -r 10.0.3.11:80 -m"];
 
-  it("is told that it should be a gateway, by the rule's line", () => {
-    assert.deepEqual(warnings([service, masked], ""), ["/c.yaml:6: rules[1]: 10.0.3.11 sends its answers to port in, which leaves them to the kernel: give the port `gateway: true`"]);
-    assert.equal(warnings([service, "-a -t [fd00:1::100]:80 -r [fd00:1::7]:80 --masquerading"], "").length, 1);
+  it("is told that it should be a gateway, by the rule's line", async () => {
+    assert.deepEqual(await warnings([service, masked], ""), ["/c.yaml:6: rules[1]: 10.0.3.11 sends its answers to port in, which leaves them to the kernel: give the port `gateway: true`"]);
+    assert.equal((await warnings([service, "-a -t [fd00:1::100]:80 -r [fd00:1::7]:80 --masquerading"], "")).length, 1);
+    assert.equal((await warnings([service, "--add-server -t10.0.1.100:80 --real-server=10.0.3.11:80 -mw3"], "")).length, 1);
   });
 
-  it("is left in peace when it is one, when servers answer past it, and when they are elsewhere", () => {
-    assert.deepEqual(warnings([service, masked], "gateway: true, "), []);
-    assert.deepEqual(warnings([service, masked.replace("-m", "-g"), masked.replace("-m", "-i")], ""), []);
-    assert.deepEqual(warnings([service, masked.replace("10.0.3.11", "10.0.4.11")], ""), []);
+  it("is left in peace when it is one, when servers answer past it, and when they are elsewhere", async () => {
+    assert.deepEqual(await warnings([service, masked], "gateway: true, "), []);
+    assert.deepEqual(await warnings([service, masked.replace("-m", "-g"), masked.replace("-m", "-i")], ""), []);
+    assert.deepEqual(await warnings([service, masked.replace("10.0.3.11", "10.0.4.11")], ""), []);
   });
 
-  it("is warned of what the configuration makes usual", () => {
-    assert.equal(warnings([service, masked.replace(" -m", "")], "").length, 1);
-    assert.equal(warnings([service, masked.replace(" -m", "")], "", "default-forward: dr\n").length, 0);
+  it("is left in peace by a rule without a method: that is direct routing, whatever is usual in the language of 1999", async () => {
+    for (const more of ["", "default-forward: nat\n"]) assert.deepEqual(await warnings([service, masked.replace(" -m", "")], "", more), []);
   });
 });

@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
+import { NO_NAMES } from "../../host/cli/context.js";
 import { readConfig } from "../../host/daemon/config.js";
 import { ConfigError } from "../../host/daemon/locator.js";
 import { planTable } from "../../host/daemon/plan.js";
-import { tableOf } from "../../host/daemon/reload.js";
+import { wantedOf } from "../../host/daemon/reload.js";
 import { loadEngine } from "../../host/load.js";
 import { applyPlan } from "./plan-runner.js";
 
@@ -79,7 +80,7 @@ test("a name of no port, a broken file, no file", () => {
 test("rules: each bad line by its own place, from the list and from a file", async () => {
   const module = await loadEngine();
   const file = write(`${GOOD}rules:\n  - -A -t 10.0.1.100:80 -s rr\n  - -A -t 10.0.1.100:80\n  - -C\n`);
-  await assert.rejects(tableOf(module, readConfig(file)), (error: ConfigError) => {
+  await assert.rejects(wantedOf(module, readConfig(file)), (error: ConfigError) => {
     assert.deepEqual(error.problems, [
       `${file}:6: rules[1]: Service already exists (-A -t 10.0.1.100:80)`,
       `${file}:7: rules[2]: a rule adds a service (-A) or a server (-a) (-C)`,
@@ -87,7 +88,15 @@ test("rules: each bad line by its own place, from the list and from a file", asy
     return true;
   });
   writeFileSync(join(folder, "rules"), "# a comment\n-A -t 10.0.1.100:80 -s rr\n-a -t 10.0.1.100:80 -r 10.0.2.11:80 -m -w x\n");
-  await assert.rejects(tableOf(module, readConfig(write(`${GOOD}rules: rules\n`))), /rules:3: illegal weight specified/);
+  await assert.rejects(wantedOf(module, readConfig(write(`${GOOD}rules: rules\n`))), /rules:3: illegal weight specified/);
+});
+
+test("rules may say ports by name, as `ipvsadm -S` writes them where names are known", async () => {
+  const config = readConfig(write(`${GOOD}rules: ["-A -t 10.0.1.100:http", "-a -t 10.0.1.100:http -r 10.0.2.11:webcache -m"]\n`));
+  const names = { ...NO_NAMES, portOf: async (service: string) => ({ http: 80, webcache: 8080 })[service] };
+  const { table } = await wantedOf(await loadEngine(), config, names);
+  assert.deepEqual(table.services.map(({ port, servers }) => [port, servers[0]?.port]), [[80, 8080]]);
+  await assert.rejects(wantedOf(await loadEngine(), config), /rules\[0\]: illegal virtual server address/);
 });
 
 test("a port for the director's own kernel is a TAP, never a NIC", () => {
@@ -124,7 +133,7 @@ test("a plan from any table to any other arrives, and repeating it changes nothi
     ...one.servers.map((server) => `-a -t 10.0.1.100:${one.port} -r 10.0.2.${server.last}:80 -m -w ${server.weight}`),
   ]))}\n`;
   await fc.assert(fc.asyncProperty(tables, tables, async (before, wanted) => {
-    const goal = await tableOf(module, readConfig(write(text(wanted))));
+    const { table: goal } = await wantedOf(module, readConfig(write(text(wanted))));
     const reached = await applyPlan(module, readConfig(write(text(before))), goal);
     assert.deepEqual(planTable(reached, goal), []);
   }), { numRuns: 40, seed: 7 });

@@ -124,6 +124,15 @@ function tests(): void {
     assert.equal(existsSync(place.socket), false);
   });
 
+  it("an address that the kernel has too is told, with what to do", async (context) => {
+    const place = await makePlace(context as TestContext);
+    place.namespace.ip(["link set lo up", "addr add 10.9.0.100/32 dev lo"]);
+    writeConfig(place.config, "one", RULES);
+    const lvsd = await start(context as TestContext, place);
+    assert.ok(lvsd.isReady, lvsd.log);
+    assert.match(lvsd.log, /"msg":"port one: the kernel has 10\.9\.0\.100 too, on lo, and answers for it: take it away there \(ip addr del 10\.9\.0\.100\/32 dev lo\)"/);
+  });
+
   it("HUP applies the difference, and a mistake in the file changes nothing", async (context) => {
     const { place, lvsd } = await ready(context as TestContext);
     const list = async (): Promise<string> => (await runLvsadm(place.socket, "-Sn")).stdout;
@@ -146,6 +155,30 @@ function tests(): void {
     writeConfig(place.config, "one", RULES);
     assert.match(await lvsd.reload(), /"changes":\["server-delete"\]/);
     assert.equal(await list(), before);
+  });
+
+  it("HUP takes over every field that needs no restart, and gives back what the file no longer says", async (context) => {
+    const { place, lvsd } = await ready(context as TestContext);
+    const say = async (line: string): Promise<string> => {
+      const { status, stdout, stderr } = await runLvsadm(place.socket, line);
+      assert.deepEqual([status, stderr], [0, ""], line);
+      return stdout;
+    };
+    const more = "default-forward: dr\nsysctl: { expire_nodest_conn: 1 }\nsync: { master: { port: one, id: 3 } }\n";
+    writeConfig(place.config, "one", RULES, more, ["10.9.0.101/32"]);
+    assert.match(await lvsd.reload(), /"address 10\.9\.0\.101\/32 added","sysctl expire_nodest_conn = 1","sync master started"/);
+    assert.match(await say("status"), /10\.9\.0\.101\/32/);
+    assert.equal((await ask(place.socket, '{"do":"default-forward"}')).body, '{"ok":true,"value":"route"}');
+    // Stopped by hand meanwhile, and then started by hand: nobody is in anybody's way.
+    await say("--stop-daemon master");
+    writeConfig(place.config, "one", RULES);
+    assert.match(await lvsd.reload(), /"changes":\["address 10\.9\.0\.101\/32 removed","sysctl expire_nodest_conn = 0"\]/);
+    assert.equal(await say("sysctl -n expire_nodest_conn"), "0\n");
+    assert.doesNotMatch(await say("status"), /10\.9\.0\.101/);
+    await say("--start-daemon master --mcast-interface one --syncid 9");
+    writeConfig(place.config, "one", RULES, more);
+    assert.match(await lvsd.reload(), /"sync master started"/);
+    assert.match(await say("-L --daemon"), /^master sync daemon \(mcast=one, syncid=3/);
   });
 
   it("malformed requests are answered 400, and the director lives", async (context) => {
