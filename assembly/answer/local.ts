@@ -3,7 +3,6 @@
 import { DropReason, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
-import { isShort } from "../packet/parse";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { Server } from "../service/server";
 import { isServing } from "../service/service";
@@ -11,18 +10,17 @@ import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
 import { isServersAnswer } from "./count";
+import { answerDatagram } from "./datagram";
 import { answerEcho, isIcmpIntact } from "./echo";
 import { readHeaders6 } from "./headers6";
 import { sendIcmpError } from "./icmp";
 import { sendIcmpv6Error } from "./icmpv6";
 import { refuseOddPiece } from "./oddpiece";
-import { isIntact, resetBytes, sendReset } from "./reset";
+import { resetBytes, sendReset } from "./reset";
 import { heedTooBig } from "./toobig";
-import { amend, fold64, pseudo4, sum } from "../wire/checksum";
 
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
-const UDP_CHECKSUM: usize = 6;
 
 /** Answers what is for the director itself, where no port leads to a kernel. `rewritten` is what NAT would do to the packet's checksum on its way to the director as a server. */
 export function answerLocal(packet: Packet, rewritten: u32): void {
@@ -38,13 +36,7 @@ export function answerLocal(packet: Packet, rewritten: u32): void {
       if (packet.l4 + 8 <= packet.end && load<u8>(packet.l4) == ECHO6) return answerEcho(packet);
       return hear(packet);
     case Protocol.Tcp: return resetLocal(packet);
-    case Protocol.Udp:
-      if (isShort(packet)) return drop(DropReason.Truncated);
-      if (!isDatagramIntact(packet)) return drop(DropReason.TransportChecksum);
-      if (rewritten != 0) rewriteSum(packet, rewritten);
-      if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
-      else sendIcmpv6Error(packet, 1, 4, 0);
-      return drop(DropReason.LocalConsumed);
+    case Protocol.Udp: return answerDatagram(packet, rewritten);
     // A kernel knows these and has nobody for them: no next header (RFC 8200 section 4.7), multicast's membership and
     // routers of IPv4 (of IPv6 it does not: recording router_multicast6), and UDP's other kind, whose sums are of its own.
     case Protocol.NoNext:
@@ -55,23 +47,6 @@ export function answerLocal(packet: Packet, rewritten: u32): void {
     case Protocol.UdpLite: return drop(DropReason.LocalConsumed);
     default: return refuseProtocol(packet);
   }
-}
-
-/** A datagram of IPv4 may have no checksum (RFC 768), one of IPv6 may not (RFC 8200 section 8.1). */
-function isDatagramIntact(packet: Packet): bool {
-  return load<u16>(packet.l4, 6) == 0 ? packet.family == 4 : isIntact(packet);
-}
-
-/** An error's quotation gets its addresses and ports back on the way to the client, not its checksum (as the kernel: recording refused_nat). */
-function rewriteSum(packet: Packet, rewritten: u32): void {
-  let field = <usize>packet.l4 + UDP_CHECKSUM;
-  if (load<u16>(field) == 0) {
-    let bytes = packet.end - packet.l4;
-    let pseudo = pseudo4(load<u32>(packet.l3, 12), load<u32>(packet.l3, 16), <u32>Protocol.Udp, bytes);
-    store<u16>(field, <u16>~fold64(sum(packet.l4, bytes) + pseudo));
-  }
-  amend(field, rewritten);
-  if (load<u16>(field) == 0) store<u16>(field, 0xffff);
 }
 
 /** An ICMP message that asks for no answer. */

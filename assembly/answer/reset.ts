@@ -22,9 +22,8 @@ export function pseudoOf(packet: Packet, bytes: u32): u64 {
     : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, packet.protocol, bytes);
 }
 
-/** True when the transport checksum is right, or the device vouches for it. */
-export function isIntact(packet: Packet): bool {
-  let bytes = packet.end - packet.l4;
+/** True when the checksum of a transport of so many bytes is right, or the device vouches for it. */
+export function isIntact(packet: Packet, bytes: u32): bool {
   return packet.has(PacketFlag.Partial) || fold64(sum(packet.l4, bytes) + pseudoOf(packet, bytes)) == 0xffff;
 }
 
@@ -38,7 +37,7 @@ export function sendReset(packet: Packet): bool {
   let tcp = <usize>packet.l4;
   let dataAt = packet.l4 + ((<u32>load<u8>(tcp, 12) >> 4) << 2);
   if (dataAt > packet.end || dataAt < packet.l4 + 20) return refused(DropReason.Truncated);
-  if (!isIntact(packet)) return refused(DropReason.TransportChecksum);
+  if (!isIntact(packet, packet.end - packet.l4)) return refused(DropReason.TransportChecksum);
   let flags = <u32>load<u8>(tcp, 13);
   if (flags & RST) return refused(DropReason.LocalConsumed);
   let hop = nextHop(packet.family, packet.source);

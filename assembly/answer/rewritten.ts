@@ -34,8 +34,8 @@ export function tellClientRewritten(packet: Packet, connection: Connection, type
   if (bytes != 0) countOut(connection.server, Server.at(connection.server).service, bytes);
 }
 
-/** Puts back the address and port of one end: 0 the source, 1 the target. */
-function restoreEnd(packet: Packet, end: u32, address: usize, port: u16): void {
+/** Puts the address and port of one end in place: 0 the source, 1 the target. */
+export function restoreEnd(packet: Packet, end: u32, address: usize, port: u16): void {
   if (packet.family == 4) {
     store<u32>(<usize>packet.l3 + (<usize>end << 2), load<u32>(address, 12), 12);
     seal4(packet.l3, packet.l4 - packet.l3);

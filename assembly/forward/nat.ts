@@ -12,7 +12,7 @@ import { refreshCrc } from "../wire/sctp";
 import { helpToClient } from "../helper/table";
 import { hopMtu } from "../link/neighbor";
 import { arrivingMtu, leavingMtu } from "../link/path";
-import { refuseRewritten } from "../answer/rewritten";
+import { refuseRewritten, restoreEnd } from "../answer/rewritten";
 import { emit } from "./emit";
 import { hopToClient, mayNotFragment, refuseHops, refuseSize, wireBytes } from "./hop";
 import { isUncut4 } from "./pieces";
@@ -60,6 +60,17 @@ function rewriteToClient(packet: Packet, connection: Connection): void {
   if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection.l4DeltaOut);
 }
 
+/** Makes of a client's packet what it would be, had it gone to the same server by another connection. */
+export function rewriteToOther(packet: Packet, connection: Connection, other: Connection): void {
+  let field = checksumField(packet);
+  if (packet.protocol != <u8>Protocol.Sctp && (packet.protocol != <u8>Protocol.Udp || load<u16>(field) != 0)) {
+    amend(field, connection.l4DeltaIn);
+    amend(field, ~other.l4DeltaIn & 0xffff);
+  }
+  restoreEnd(packet, 1, other.virtual16, other.virtualPort);
+  packet.targetPort = other.virtualPort;
+}
+
 function checksumField(packet: Packet): usize {
   return <usize>packet.l4 + (packet.protocol == <u8>Protocol.Tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
 }
@@ -80,6 +91,7 @@ function amendTransport(packet: Packet, difference: u32): void {
       ? pseudo4(load<u32>(packet.l3, 12), load<u32>(packet.l3, 16), <u32>Protocol.Udp, bytes)
       : pseudo6(<usize>packet.l3 + 8, <usize>packet.l3 + 24, <u32>Protocol.Udp, bytes);
     store<u16>(field, <u16>~fold64(sum(packet.l4, bytes) + pseudo));
+    packet.set(PacketFlag.Summed);
   } else {
     amend(field, difference);
   }

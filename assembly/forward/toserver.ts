@@ -5,6 +5,7 @@ import { PORTS_MAX } from "../abi/limits";
 import { ConnectionFlag, DropReason, Forward, FrameFlag, PortFlag } from "../abi/enums";
 import { answerLocal } from "../answer/local";
 import { Connection } from "../connection/connection";
+import { FROM_SERVER, lookup } from "../connection/table";
 import { helpToServer } from "../helper/table";
 import { isShort } from "../packet/parse";
 import { Packet, PacketFlag } from "../packet/packet";
@@ -13,7 +14,7 @@ import { drop } from "../stats";
 import { emit } from "./emit";
 import { giveHop, HOP_LOCAL, hopToServer, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { completeChecksum, writeVirtio } from "./send";
-import { rewriteToServer } from "./nat";
+import { rewriteToOther, rewriteToServer } from "./nat";
 import { forwardTunnel } from "./tunnel";
 
 /** Sends a client's packet on. The checks come first, in the kernel's order: route, hops, size. */
@@ -23,19 +24,11 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   let hop = hopToServer(connection);
   if (hop == HOP_LOCAL) {
     if (isShort(packet)) return drop(DropReason.Truncated);
-    // Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address.
-    if (method == <u32>Forward.Nat) {
-      if (hostPort() != 0) {
-        if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
-        rewriteToServer(packet, connection);
-      } else if (connection.has(ConnectionFlag.OnePacket)) {
-        // Nobody knows the connection any more when the answer leaves: it stays the server's (as the kernel: recording refused_nat).
-        rewriteToServer(packet, connection);
-        giveHop(packet);
-        return deliver(packet);
-      }
-    }
-    return deliver(packet, method == <u32>Forward.Nat && packet.family == 4 ? connection.l4DeltaIn : 0);
+    if (method != <u32>Forward.Nat) return deliver(packet);
+    if (hostPort() == 0) return answerAsServer(packet, connection);
+    if (connection.has(ConnectionFlag.Helped) && !helpToServer(packet, connection)) return;
+    rewriteToServer(packet, connection);
+    return deliver(packet);
   }
   if (packet.timeToLive <= 1) {
     packet.fillAddresses();
@@ -59,6 +52,24 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
   if (method == <u32>Forward.Nat) rewriteToServer(packet, connection);
   else takeHop(packet);
   emit(packet, hop, mtu);
+}
+
+/**
+ * Without a kernel behind us our own answer stands for the server's, and leaves as the virtual address: as that of the newest
+ * connection between the two (as the kernel: recording refused_same_ends). A one-packet service's is known no more by then: where there
+ * is no other, the answer stays the server's (recording refused_nat).
+ */
+function answerAsServer(packet: Packet, connection: Connection): void {
+  let index = lookup(FROM_SERVER, connection.family, connection.protocol, connection.client16, connection.clientPort, connection.server16,
+    connection.serverPort);
+  if (index == 0) {
+    rewriteToServer(packet, connection);
+    giveHop(packet);
+    return deliver(packet);
+  }
+  let answered = Connection.at(index);
+  if (index != connection.index) rewriteToOther(packet, connection, answered);
+  deliver(packet, packet.family == 4 ? answered.l4DeltaIn : 0);
 }
 
 /** To the director itself: to its kernel where a port leads there, else answered here, where NAT would have changed the checksum by `rewritten`. */

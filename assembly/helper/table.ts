@@ -38,7 +38,7 @@ export function bindHelper(connection: Connection): void {
 export function helpToServer(packet: Packet, connection: Connection): bool {
   let headerBytes = headerOf(packet);
   if (headerBytes == 0) return true;
-  if (!isIntact(packet)) return refused(DropReason.TransportChecksum);
+  if (!isIntact(packet, packet.end - packet.l4)) return refused(DropReason.TransportChecksum);
   if (connection.extra != 0) {
     let extra = changetype<usize>(Extra.at(connection.extra));
     let own = changetype<Sequence>(extra + offsetof<Extra>("inPlace"));
@@ -53,7 +53,7 @@ export function helpToServer(packet: Packet, connection: Connection): bool {
 export function helpToClient(packet: Packet, connection: Connection): bool {
   let headerBytes = headerOf(packet);
   if (headerBytes == 0) return true;
-  if (!isIntact(packet)) return refused(DropReason.TransportChecksum);
+  if (!isIntact(packet, packet.end - packet.l4)) return refused(DropReason.TransportChecksum);
   if (connection.extra == 0) return true;
   let record = Extra.at(connection.extra);
   let own = changetype<Sequence>(changetype<usize>(record) + offsetof<Extra>("outPlace"));

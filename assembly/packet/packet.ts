@@ -36,6 +36,8 @@ export enum PacketFlag {
    * datagram (as the kernel: recording tracking_begins).
    */
   Tracked = 4096,
+  /** A datagram that had no checksum: NAT has given it one, over all there is. */
+  Summed = 8192,
 }
 
 @unmanaged

@@ -41,6 +41,10 @@ const LISTINGS = [
 /** The kernel sums these every two seconds: asked only after some time has passed. */
 const STATISTICS = "ipvsadm -Ln --stats --exact";
 
+/** Kinds of changes, and those of them that need statistics to be summed: servers and services taken away, and `-Z`. */
+const CHANGES = 12;
+const STATISTICAL = [2, 3, 5, 7];
+
 type Kind = "open" | "client" | "server" | "error" | "fragments" | "stray" | "command" | "listing" | "time" | "play";
 
 /** How often a play goes on, where there is a cast. */
@@ -70,7 +74,10 @@ export class Generator {
   private runLeft = RUN_MAX;
   private small = 0;
   private middle = 0;
-  /** Errors came out while time passed: whether a kernel has summed them, only its estimator knows, and `-Z` depends on it. */
+  /**
+   * Errors came out while time passed: whether a kernel has summed them, only its estimator knows, and on that depends what `-Z` and
+   * taking a server away, which a service of its own finds at zero again, leave of them.
+   */
   private unsummed = false;
 
   /** With a cast, plays (plays/index.ts) go on between the flows. */
@@ -201,13 +208,15 @@ export class Generator {
     const n = service.servers.length > 0 ? random.pick(service.servers) : 1;
     const server = serverWords(random, service, n);
     if (service.gone) return this.bring(service);
-    switch (random.below(12)) {
+    const kind = random.below(CHANGES);
+    if (this.unsummed && STATISTICAL.includes(kind)) return this.set();
+    switch (kind) {
       case 0: case 1: return this.command(this.addServer(service));
       case 2: case 3: return this.command(`ipvsadm -d ${server.replace(/ -[mgi] .*$/, "")}`);
       case 4: return this.command(`ipvsadm -E ${service.key} ${schedulingWords(random, service.family, service.protocol === "udp")}`);
       case 5: return this.takeAway(service);
       case 6: return this.set();
-      case 7: return this.unsummed ? this.set() : this.command(random.chance(50) ? "ipvsadm -Z" : `ipvsadm -Z ${service.key}`);
+      case 7: return this.command(random.chance(50) ? "ipvsadm -Z" : `ipvsadm -Z ${service.key}`);
       default: return this.command(`ipvsadm -e ${server}`);
     }
   }
