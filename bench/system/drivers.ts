@@ -2,13 +2,21 @@
 // that whatever else the machine does meets all of them. Look at the ratios, not at the figures.
 
 import meow from "meow";
-import type { DriverChoice } from "../../host/io/driver.js";
+import { lackingXdp } from "../../host/lab/cable.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import type { Order } from "./peer.js";
-import { Site, type Figure } from "./site.js";
+import { Site, type Figure, type Way } from "./site.js";
 
+const TAP: Way = { name: "tap", driver: "tap", attach: "tap" };
 /** The second tap is the control: as far as its ratio is from 1, so far is any ratio from the truth. */
-const DRIVERS: readonly DriverChoice[] = ["tap", "uring", "tap"];
+const WAYS: readonly Way[] = [
+  TAP,
+  { name: "uring", driver: "uring", attach: "tap" },
+  { name: "afxdp", driver: "auto", attach: "xdp" },
+  { name: "afxdp+socket", driver: "auto", attach: "nic" },
+  TAP,
+];
+const NAME_WIDTH = Math.max(...WAYS.map(({ name }) => name.length));
 interface Case { name: string; kind: Order["kind"]; sockets: number; unit: string; scale: number }
 const CASES: readonly Case[] = [
   { name: "round trips, 64 connections", kind: "requests", sockets: 64, unit: "1000/s", scale: 1e3 },
@@ -53,7 +61,7 @@ function print(sites: readonly Site[], one: Case, figures: readonly Figure[][]):
     const failures = own.reduce((sum, figure) => sum + figure.failures, 0);
     const rate = (median(own.map((figure) => figure.perSecond)) / one.scale).toFixed(2);
     const best = (Math.max(...own.map((figure) => figure.perSecond)) / one.scale).toFixed(2);
-    process.stdout.write(`${one.name.padEnd(28)} ${site.driver.padEnd(6)} ${rate.padStart(8)} ${best.padStart(8)} ${one.unit.padEnd(7)}`
+    process.stdout.write(`${one.name.padEnd(28)} ${site.name.padEnd(NAME_WIDTH)} ${rate.padStart(8)} ${best.padStart(8)} ${one.unit.padEnd(7)}`
       + ` ${ratio.toFixed(2).padStart(6)} ${cpu.toFixed(2).padStart(6)} ${String(failures).padStart(8)}\n`);
   });
 }
@@ -61,9 +69,11 @@ function print(sites: readonly Site[], one: Case, figures: readonly Figure[][]):
 async function run(repetitions: number, forMs: number): Promise<void> {
   const sites: Site[] = [];
   try {
-    for (const driver of DRIVERS) sites.push(await Site.open(driver));
+    const lacks = lackingXdp();
+    if (lacks !== false) process.stdout.write(`without afxdp: ${lacks}\n`);
+    for (const way of WAYS) if (lacks === false || way.attach === "tap") sites.push(await Site.open(way));
     for (const site of sites) for (const one of CASES) await site.measure(one.kind, one.sockets, 300); // warm
-    process.stdout.write(`${"".padEnd(28)} ${"driver".padEnd(6)} ${"median".padStart(8)} ${"best".padStart(8)} ${"".padEnd(7)}`
+    process.stdout.write(`${"".padEnd(28)} ${"driver".padEnd(NAME_WIDTH)} ${"median".padStart(8)} ${"best".padStart(8)} ${"".padEnd(7)}`
       + ` ${"ratio".padStart(6)} ${"cpu".padStart(6)} ${"failures".padStart(8)}\n`);
     for (const one of CASES) print(sites, one, await compare(sites, one, repetitions, forMs));
     process.stdout.write("ratio, cpu: medians over the repetitions, to the first tap; the second shows the noise.\ncpu is the director's own time for each round trip or byte: trust it more than the rate.\n");

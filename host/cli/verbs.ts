@@ -65,17 +65,17 @@ function describePort(port: PortRow): string[] {
   const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
   if (port.steering !== "") lines.push(`           ${port.steering}`);
   if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
-  port.queues.forEach((queue, number) => lines.push(`           queue ${number}: ${describeQueue(queue)}`));
+  for (const queue of port.queues) lines.push(`           queue ${queue.queue}: ${describeQueue(queue)}`);
   return lines;
 }
 
-const QUEUE_WORDS: Record<keyof QueueRow, string> = {
+const QUEUE_WORDS: Record<Exclude<keyof QueueRow, "queue">, string> = {
   dropped: "dropped", receiveFull: "receive ring full", fillEmpty: "fill ring empty", transmitEmpty: "transmit ring empty",
   invalid: "bad chunks", invalidSent: "bad frames sent",
 };
 
 function describeQueue(queue: QueueRow): string {
-  return (Object.keys(QUEUE_WORDS) as (keyof QueueRow)[]).map((name) => `${QUEUE_WORDS[name]} ${queue[name]}`).join(", ");
+  return (Object.keys(QUEUE_WORDS) as (keyof typeof QUEUE_WORDS)[]).map((name) => `${QUEUE_WORDS[name]} ${queue[name]}`).join(", ");
 }
 
 const DRAIN_SECONDS = 300;

@@ -8,6 +8,7 @@ import type { DaemonSpec, ForwardName } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
 import type { DriverChoice } from "../io/driver.js";
 import type { NicMode } from "../io/nic.js";
+import { SOCKETS_MAX } from "../io/umem.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
 import { readMarks, type PortMark } from "./marks.js";
 import { wordsFor } from "./words.js";
@@ -81,7 +82,10 @@ function explain(issue: z.core.$ZodIssue, locator: Locator, above: Path = []): s
 
 function assemble(text: ConfigText, locator: Locator): Config {
   const places = new Map(text.ports.map((port, index) => [port.name, index + 1]));
-  const problems = [...text.ports.flatMap((_, index) => portProblems(text.ports, index, locator)), ...sharedAddresses(text, locator), ...twiceRouted(text, locator)];
+  const problems = [
+    ...text.ports.flatMap((_, index) => portProblems(text.ports, index, locator)),
+    ...sharedAddresses(text, locator), ...tooFewQueues(text, locator), ...twiceRouted(text, locator),
+  ];
   const portAt = (name: string, path: Path): number => {
     const index = places.get(name);
     if (index === undefined) problems.push(locator.problem(path, `there is no port "${name}"`));
@@ -142,6 +146,16 @@ function sharedAddresses(text: ConfigText, locator: Locator): string[] {
     owners.set(key, port.name);
     return owner === undefined ? [] : [locator.problem(["ports", index, "addresses", place], `port "${owner}" has ${prefix} already`)];
   }));
+}
+
+/** Each worker serves a queue of its own of each port by AF_XDP. */
+function tooFewQueues({ workers, ports }: ConfigText, locator: Locator): string[] {
+  if (workers === "auto" || workers === 1) return [];
+  const wanted = ports.filter(({ attach }) => attach === "xdp").length * workers;
+  const problems = ports.flatMap(({ queues = workers }, index) =>
+    (queues < workers ? [locator.problem(["ports", index, "queues"], `is less than the ${workers} workers, each of which needs a queue of its own`)] : []));
+  if (wanted > SOCKETS_MAX) problems.push(locator.problem(["workers"], `${workers} workers need ${wanted} queues of the ports by AF_XDP, and ${SOCKETS_MAX} can be served`));
+  return problems;
 }
 
 /** The same machine and port name give the same hardware address every time. */

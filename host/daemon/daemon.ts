@@ -19,6 +19,7 @@ import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
 import { serveControl } from "./control.js";
 import { missingGateways } from "./gateways.js";
+import { queueEachMost, readyNics } from "./nics.js";
 import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, wantedOf } from "./reload.js";
 import { twinAddresses } from "./twins.js";
@@ -59,10 +60,12 @@ export class Daemon {
     const { log, config } = options;
     const module = await loadEngine();
     await wantedOf(module, config, systemNames());
-    const workers = countWorkers(options.workers ?? config.workers, config.tableBits);
+    const nics = readyNics(config);
+    const workers = countWorkers(options.workers ?? config.workers, config.tableBits, queueEachMost(nics));
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
-    const ports = Ports.prepare(config, workers, seed);
-    const engine = await Engine.create({ module, bucketBits: config.tableBits, workers, arenaBytes: ports.arenaBytes, seed });
+    const ports = Ports.prepare(config, nics, workers, seed);
+    const { arenaBytes } = ports;
+    const engine = await Engine.create({ module, bucketBits: config.tableBits, workers, arenaBytes: workers * arenaBytes, seed });
     const hugePages = askForHugePages(engine.memory);
     ports.open();
     try {
@@ -70,7 +73,7 @@ export class Daemon {
       const records = new Records(engine.memory);
       const pump = new Pump({
         module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
-        ports: ports.devices, queues: ports.queues,
+        ports: ports.devices, queues: ports.queues, arenaBytes,
         onTrap: ({ stack, image, worker }) => log.error({ stack, image, worker }, "the engine trapped; its thread starts again over the same memory"),
         onLack: (index, problem) => {
           const port = config.ports.find((one) => one.index === index)?.name;
@@ -149,7 +152,10 @@ function portRows(config: Config, pump: Pump, ports: Ports): (PortRow | undefine
       name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver ? `${driver.why}${driver.lacks ? `; just now without AF_XDP: ${driver.lacks}` : ""}` : "not started",
       steering: ports.steeringOf(port.index),
       up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
-      queues: driver?.sockets.flatMap((socket) => socketStatistics(socket) ?? []) ?? [],
+      queues: driver?.sockets.flatMap(({ queue, descriptor }) => {
+        const statistics = socketStatistics(descriptor);
+        return statistics ? [{ queue, ...statistics }] : [];
+      }) ?? [],
     };
   })];
 }

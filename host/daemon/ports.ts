@@ -3,21 +3,21 @@
 import { PortFlag } from "../../assembly/abi/enums.js";
 import { parseMac } from "../engine/address.js";
 import type { Device } from "../io/driver.js";
-import { kernelAddresses, OpenNic, readyNic, type NicOptions } from "../io/nic.js";
+import { kernelAddresses, OpenNic, partOf } from "../io/nic.js";
 import { Shortcut } from "../io/shortcut.js";
 import { SteeringTable } from "../io/steering.js";
 import { close } from "../io/sys/libc.js";
 import { openPacketSocket } from "../io/sys/packetsocket.js";
 import { openTap } from "../io/sys/tun.js";
-import { arenaBytesFor, chunkBytesFor, NIC_MTU_MAX, SOCKETS_MAX } from "../io/umem.js";
+import { arenaBytesFor, chunkBytesFor } from "../io/umem.js";
 import type { PortMode } from "./apply.js";
 import type { Config, PortConfig } from "./config.js";
 import { hostPeerMac } from "./host.js";
+import { countQueuesEach, findShorter, inWords, nicOptions, requireQueues, type ReadyNic, type ReadyNics, type Shorter } from "./nics.js";
 import { share, steer, steerSockets, type Ownership } from "./workers.js";
 
-type ReadyNic = ReturnType<typeof readyNic>;
-/** NICs shared by sockets that may have AF_XDP beside, by port; else why not. */
-interface Shorter { nics: ReadonlyMap<number, ReadyNic>; why: string }
+/** How frames by AF_XDP find their worker: a socket receives what comes by its queue, and nothing else. */
+const OWN_QUEUES = "the NIC spreads frames over its queues, which workers have in turn; what is another's is handed over";
 
 export class Ports {
   readonly devices: Device[] = [];
@@ -30,30 +30,25 @@ export class Ports {
   private table: SteeringTable | undefined;
 
   private constructor(
-    private config: Config, private readonly ready: ReadonlyMap<number, ReadyNic>, private readonly shorter: Shorter, private readonly workers: number,
+    private config: Config, private readonly ready: ReadyNics, private readonly shorter: Shorter, private readonly workers: number,
     private readonly seed: number,
   ) {
     this.queues = Array.from({ length: workers - 1 }, () => []);
   }
 
-  /** Looks at the NICs, whose hardware addresses the ports take over. Nothing is opened. */
-  static prepare(config: Config, workers: number, seed: number): Ports {
-    const ready = new Map<number, ReadyNic>();
-    for (const port of config.ports) {
-      if (workers > 1 && port.xdp) throw new Error(`port ${port.name}: several workers take no frames by AF_XDP; set workers: 1, or attach: nic`);
-      if (!port.xdp) continue;
-      const nic = inWords(port, () => readyNic(nicOptions(config, port)));
-      ready.set(port.index, nic);
-      port.mac = nic.mac;
-    }
+  /** Ports take over their NICs' hardware addresses. Nothing is opened. Throws in words when NICs have not enough for the workers. */
+  static prepare(config: Config, ready: ReadyNics, workers: number, seed: number): Ports {
+    requireQueues(config, ready, workers);
+    for (const port of config.ports) port.mac = ready.get(port.index)?.mac ?? port.mac;
     return new Ports(config, ready, findShorter(config, ready, workers), workers, seed);
   }
 
-  /** What the drivers need of the engine's memory. */
+  /** What the drivers of one worker need of the engine's memory. */
   get arenaBytes(): number {
-    const sockets = countQueues([...this.ready.values(), ...this.shorter.nics.values()]);
-    const mtus = this.config.ports.filter((port) => port.xdp ?? this.shorter.nics.has(port.index)).map((port) => port.mtu);
-    return this.workers * arenaBytesFor(sockets, chunkBytesFor(Math.max(0, ...mtus)));
+    const { ready, shorter, workers } = this;
+    const sockets = countQueuesEach(ready, workers) + countQueuesEach(shorter.nics, workers);
+    const mtus = this.config.ports.filter((port) => port.xdp ?? shorter.nics.has(port.index)).map((port) => port.mtu);
+    return arenaBytesFor(sockets, chunkBytesFor(Math.max(0, ...mtus)));
   }
 
   /** Opens all, or none. */
@@ -81,21 +76,22 @@ export class Ports {
   close(): void {
     for (const nic of [...this.nics.splice(0), ...this.shortcuts.splice(0)]) nic.close();
     for (const devices of [this.devices, ...this.queues]) {
-      for (const device of devices.splice(0)) if (!device.nic) close(device.descriptor);
+      for (const { descriptor } of devices.splice(0)) if (descriptor >= 0) close(descriptor);
     }
     if (this.table) close(this.table.map);
     this.table = undefined;
   }
 
   private openPort(port: PortConfig): Device {
+    const device = { index: port.index, name: port.device };
     const ready = this.ready.get(port.index);
     if (ready && this.table) {
-      const nic = OpenNic.open(nicOptions(this.config, port), ready, this.table);
-      this.nics.push(nic);
-      return { index: port.index, name: port.device, descriptor: -1, nic: nic.place };
+      const { place } = this.openNic(port, ready, this.table);
+      const part = (worker: number): Device => ({ ...device, descriptor: -1, nic: partOf(place, worker, this.workers) });
+      this.queues.forEach((queues, index) => queues.push(part(index + 1)));
+      return part(0);
     }
     const place = port.namespacePath === undefined ? {} : { namespacePath: port.namespacePath };
-    const device = { index: port.index, name: port.device };
     const mac = parseMac(port.mac) ?? new Uint8Array(6);
     // A worker's queue, or socket, is known by its place among those opened.
     const open = (): number => port.isNic ? openPacketSocket(port.device, { mac, ...place })
@@ -103,6 +99,12 @@ export class Ports {
     const first = { ...device, descriptor: open(), ...(port.isNic ? { mtu: port.mtu, ...this.loadShortcut(port, mac) } : {}) };
     for (const queues of this.queues) queues.push({ ...device, descriptor: open() });
     return first;
+  }
+
+  private openNic(port: PortConfig, ready: ReadyNic, table: SteeringTable): OpenNic {
+    const nic = OpenNic.open(nicOptions(this.config, port), ready, table);
+    this.nics.push(nic);
+    return nic;
   }
 
   /** A way past the kernel for a port's frames, or why there is none. */
@@ -145,7 +147,8 @@ export class Ports {
   private steerQueues(): void {
     if (this.workers === 1) return;
     for (const { index, descriptor } of this.devices) {
-      this.steering.set(index, this.isNic(index) ? steerSockets(descriptor, this.ownership) : steer(descriptor, this.ownership));
+      if (descriptor < 0) this.steering.set(index, OWN_QUEUES);
+      else this.steering.set(index, this.isNic(index) ? steerSockets(descriptor, this.ownership) : steer(descriptor, this.ownership));
     }
   }
 
@@ -154,42 +157,6 @@ export class Ports {
     const { ports } = this.config;
     const paths = new Set(ports.filter((port) => port.xdp).map((port) => port.namespacePath));
     this.table?.set(ports.flatMap((port) => port.addresses), [...paths].flatMap((path) => kernelAddresses(path).map(({ address }) => address)));
-  }
-}
-
-/** With `driver: auto` sockets on NICs get AF_XDP beside them, if all can have it. */
-function findShorter(config: Config, ready: ReadonlyMap<number, ReadyNic>, workers: number): Shorter {
-  const nics = new Map<number, ReadyNic>();
-  if (config.driver !== "auto") return { nics, why: "" };
-  if (workers > 1) return { nics, why: "several workers share what comes by sockets" };
-  try {
-    for (const port of config.ports.filter((one) => one.isNic)) {
-      if (port.mtu > NIC_MTU_MAX) throw new Error(`port ${port.name}: an MTU above ${NIC_MTU_MAX}`);
-      nics.set(port.index, readyNic({ ...nicOptions(config, port), queues: undefined }));
-    }
-    const queues = countQueues([...nics.values(), ...ready.values()]);
-    if (queues > SOCKETS_MAX) throw new Error(`the NICs have ${queues} queues, ${SOCKETS_MAX} can be served`);
-    return { nics, why: "" };
-  } catch (error) {
-    return { nics: new Map(), why: (error as Error).message };
-  }
-}
-
-function countQueues(nics: readonly ReadyNic[]): number {
-  return nics.reduce((sum, nic) => sum + nic.served, 0);
-}
-
-/** Packets of others that are taken in for firewall marks come to no address of ours: all that is sent to the NIC is looked at. */
-function nicOptions(config: Config, port: PortConfig): NicOptions {
-  const { mode = "auto", queues, isGateway = false } = port.xdp ?? {};
-  return { name: port.device, namespacePath: port.namespacePath, mode, queues, mtu: port.mtu, isGateway: isGateway || config.transparent.length > 0 };
-}
-
-function inWords<T>(port: PortConfig, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw new Error(`port ${port.name}: ${(error as Error).message}`);
   }
 }
 

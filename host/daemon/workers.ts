@@ -15,8 +15,11 @@ const TABLES_BYTES_MAX = 3.5 * 2 ** 30;
 
 export type WorkersChoice = number | "auto";
 
-/** As many as asked for; `auto`: one for each processor, as long as their tables fit. Throws a RangeError when they never could. */
-export function countWorkers(choice: WorkersChoice, tableBits: number): number {
+/**
+ * As many as asked for; `auto`: one for each processor, as long as their tables fit and there are no more than `most`.
+ * Throws a RangeError when their tables never could.
+ */
+export function countWorkers(choice: WorkersChoice, tableBits: number, most = WORKERS_MAX): number {
   if (choice !== "auto") {
     memoryPages({ workers: choice, bucketBits: tableBits });
     return choice;
@@ -24,7 +27,7 @@ export function countWorkers(choice: WorkersChoice, tableBits: number): number {
   const shardBytes = SHARD_BYTES * 2 ** tableBits;
   // Several workers have one more table in common.
   const fitting = Math.max(1, Math.floor(TABLES_BYTES_MAX / shardBytes) - 1);
-  return Math.min(availableParallelism(), WORKERS_MAX, fitting);
+  return Math.min(availableParallelism(), most, fitting);
 }
 
 /** Whose a frame is. */

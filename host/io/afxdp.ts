@@ -1,6 +1,6 @@
 // The AF_XDP driver: NICs whose frames come straight into the engine's memory, past the kernel's own stack.
 //
-// Each queue of a NIC has a socket with four rings; all sockets of a pump share one lot of chunks, so a frame goes
+// Each queue of a NIC that this pump serves has a socket with four rings; all sockets of a pump share one lot of chunks, so a frame goes
 // from one NIC to another as a descriptor. Only what lies elsewhere, the engine's own frames or a TAP's, is copied.
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
@@ -14,7 +14,7 @@ import type { NicPlace } from "./nic.js";
 import { Patience } from "./patience.js";
 import { Shortcuts } from "./shortcuts.js";
 import { Sleep } from "./sleep.js";
-import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf, SOCKETS_MAX } from "./umem.js";
+import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf } from "./umem.js";
 import { finishChecksum } from "./unfinished.js";
 
 const ENOBUFS = 105;
@@ -32,8 +32,11 @@ interface Port { index: number; name: string; nic: NicPlace; sockets: XdpSocket[
 /** Where frames come from. */
 interface Source { port: Port; socket: XdpSocket }
 
-/** Descriptors of a port's sockets, whose statistics any thread may ask for. */
-export interface PortSockets { port: number; why: string; descriptors: number[] }
+/** The socket on a queue, by its descriptor: any thread may ask for its statistics. */
+export interface QueueSocket { queue: number; descriptor: number }
+
+/** A port's sockets. */
+export interface PortSockets { port: number; why: string; sockets: QueueSocket[] }
 
 export class AfxdpDriver implements Driver {
   private readonly chunks: Chunks;
@@ -57,8 +60,7 @@ export class AfxdpDriver implements Driver {
   constructor(private readonly place: Place) {
     const { engine, devices } = place;
     const nics = devices.flatMap((device) => (device.nic ? [{ ...device, nic: device.nic }] : []));
-    const count = nics.reduce((sum, { nic }) => sum + nic.queues, 0);
-    if (count > SOCKETS_MAX) throw new DriverError(`the NICs have ${count} queues, ${SOCKETS_MAX} can be served: give ports fewer \`queues\``);
+    const count = nics.reduce((sum, { nic }) => sum + nic.queues.length, 0);
     this.chunks = new Chunks(engine.arenaBase, count, Math.max(...nics.map(({ nic }) => nic.chunkBytes)));
     this.halves = new Uint16Array(engine.bytes.buffer);
     this.shortcuts = new Shortcuts(place);
@@ -74,7 +76,9 @@ export class AfxdpDriver implements Driver {
 
   /** By port, how it runs. */
   describe(): PortSockets[] {
-    return this.ports.map(({ index, why, sockets }) => ({ port: index, why, descriptors: sockets.map((socket) => socket.descriptor) }));
+    return this.ports.map(({ index, why, nic, sockets }) => ({
+      port: index, why, sockets: sockets.map(({ descriptor }, place) => ({ queue: nic.queues[place] ?? 0, descriptor })),
+    }));
   }
 
   fill(from = 0, most = BATCH_MAX): number {
@@ -125,7 +129,7 @@ export class AfxdpDriver implements Driver {
     const port = this.portOf[index];
     if (!port) return;
     const { chunks } = this;
-    // Of several queues any will do to send by, as long as a flow keeps to one; one is simplest.
+    // Of several queues any will do to send by, as long as a flow keeps to one; one is simplest. Other workers have others.
     const socket = port.sockets[0] as XdpSocket;
     let from = frame;
     if (chunks.has(frame)) {
@@ -240,7 +244,7 @@ export class AfxdpDriver implements Driver {
     const port: Port = { index, name, nic, sockets: [], why: "" };
     this.ports.push(port);
     this.portOf[index] = port;
-    for (let queue = 0; queue < nic.queues; queue++) {
+    for (const queue of nic.queues) {
       const socket = this.bind({ name, interfaceIndex: nic.interfaceIndex, queue, namespacePath: nic.namespacePath, isZeroCopy });
       port.sockets.push(socket);
       this.sources.push({ port, socket });

@@ -1,7 +1,7 @@
 // Which driver moves the frames: of NICs afxdp, of TAPs and sockets the one asked for, or the fastest that this
 // machine allows; of a port that has both ways, both.
 
-import { AfxdpDriver } from "./afxdp.js";
+import { AfxdpDriver, type QueueSocket } from "./afxdp.js";
 import { BulkWatch, WatchedLists } from "./bulk.js";
 import { DriverError, type Device, type Driver, type DriverChoice, type Place } from "./driver.js";
 import { MixedDriver } from "./mixed.js";
@@ -12,10 +12,9 @@ import { UringDriver } from "./uring.js";
 export type DriverName = "tap" | "uring" | "afxdp" | "tap, afxdp" | "uring, afxdp";
 
 /**
- * How a port's frames go, and in words why so, and what it lacks at the moment; sockets by descriptor, whose statistics anybody
- * may ask for.
+ * How a port's frames go, and in words why so, and what it lacks at the moment; its sockets by AF_XDP.
  */
-export interface PortDriver { port: number; name: DriverName; why: string; lacks?: string; sockets: number[] }
+export interface PortDriver { port: number; name: DriverName; why: string; lacks?: string; sockets: QueueSocket[] }
 
 /** A driver that runs, and what it does for each port. */
 export interface Chosen { driver: Driver; ports: PortDriver[] }
@@ -82,7 +81,7 @@ function chooseForDescriptors(choice: DriverChoice, place: Place): Chosen & { dr
 }
 
 function describeNics(driver: AfxdpDriver): PortDriver[] {
-  return driver.describe().map(({ port, why, descriptors }): PortDriver => ({ port, name: "afxdp", why, sockets: descriptors }));
+  return driver.describe().map((one): PortDriver => ({ ...one, name: "afxdp" }));
 }
 
 function describe(devices: Place["devices"], name: "tap" | "uring", why: string): PortDriver[] {

@@ -27,7 +27,8 @@ export interface NicOptions {
 export interface NicPlace {
   interfaceIndex: number;
   namespacePath: string | undefined;
-  queues: number;
+  /** Numbers of those that are served. */
+  queues: readonly number[];
   chunkBytes: number;
   /** The program's map of sockets by queue. */
   sockets: number;
@@ -54,8 +55,27 @@ export function readyNic(options: NicOptions): Nic & { served: number } {
   if (!nic.isUp) throw new Error(`${name} is down: \`ip link set dev ${name} up\` first`);
   if (mtu > nic.mtu) throw new Error(`${name} has an MTU of ${nic.mtu}, the port ${mtu}`);
   if (queues > nic.queues) throw new Error(`${name} has ${nic.queues} queues, not ${queues}`);
-  if (queues > SOCKETS_MAX) throw new Error(`${name} has ${queues} queues, ${SOCKETS_MAX} can be served: \`ethtool -L ${name} combined ${SOCKETS_MAX}\``);
+  if (queues > SOCKETS_MAX) throw new Error(`${name} has ${queues} queues, ${SOCKETS_MAX} can be served: \`${setQueues(name, nic, SOCKETS_MAX)}\``);
   return { ...nic, served: queues };
+}
+
+/** The command that gives a card so many queues. */
+function setQueues(name: string, { isCombined }: Nic, count: number): string {
+  return `ethtool -L ${name} ${isCombined ? `combined ${count}` : `rx ${count} tx ${count}`}`;
+}
+
+/** Throws in words when a NIC cannot give each worker a queue of its own. */
+export function requireQueueEach({ name, queues }: NicOptions, nic: Nic & { served: number }, workers: number): void {
+  if (nic.served >= workers) return;
+  const problem = `${name} has ${nic.served} queue${nic.served === 1 ? "" : "s"} to serve, and each of ${workers} workers needs one of its own`;
+  if (queues !== undefined) throw new Error(`${problem}: raise \`queues\`, or take fewer workers`);
+  if (nic.queuesMost < workers) throw new Error(`${problem}: the card has no more, take fewer workers`);
+  throw new Error(`${problem}: \`${setQueues(name, nic, workers)}\`, or take fewer workers`);
+}
+
+/** What one of several workers serves of a NIC: a socket receives only what comes by its own queue, so queues are dealt out. */
+export function partOf(place: NicPlace, worker: number, workers: number): NicPlace {
+  return { ...place, queues: place.queues.filter((queue) => queue % workers === worker) };
 }
 
 /** A NIC with the program on it. Until sockets are entered, everything goes on to the kernel. */
@@ -74,7 +94,7 @@ export class OpenNic {
       const { link, isDriverMode, why } = attach(program, name, nic.index, mode, namespacePath);
       descriptors.push(link);
       const place = {
-        interfaceIndex: nic.index, namespacePath, queues: nic.served, chunkBytes: chunkBytesFor(options.mtu), sockets, isDriverMode, mode, why,
+        interfaceIndex: nic.index, namespacePath, queues: numbersBelow(nic.served), chunkBytes: chunkBytesFor(options.mtu), sockets, isDriverMode, mode, why,
         isUnfinished: !isDriverMode || WITHOUT_WIRE.has(nic.driver),
       };
       return new OpenNic(place, descriptors);
@@ -102,6 +122,11 @@ function attach(program: number, name: string, index: number, mode: NicMode, pat
     if (mode !== "auto") throw error;
     return { link: at(XdpPlace.Generic), isDriverMode: false, why: `the NIC's driver does not run the program: ${(error as Error).message}` };
   }
+}
+
+/** 0 and what follows it. */
+export function numbersBelow(count: number): number[] {
+  return Array.from({ length: count }, (_, number) => number);
 }
 
 export interface KernelAddress { device: string; address: string; prefix: string }

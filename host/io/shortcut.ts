@@ -14,7 +14,7 @@ import { attachXdp, loadXdp, makeMap, MapKind, setInMap, XdpPlace, type Instruct
 import { close } from "./sys/libc.js";
 import { inNamespace } from "./sys/netns.js";
 import type { Nic } from "./sys/nic.js";
-import { WITHOUT_WIRE, type NicPlace } from "./nic.js";
+import { numbersBelow, WITHOUT_WIRE, type NicPlace } from "./nic.js";
 import { chunkBytesFor, roomOf } from "./umem.js";
 
 // struct xdp_md
@@ -121,7 +121,7 @@ export class Shortcut {
       const hasNoWire = WITHOUT_WIRE.has(nic.driver);
       const { program, emptied } = loadProgram(mac, sockets, roomOf(chunkBytes));
       return new Shortcut({
-        interfaceIndex: nic.index, namespacePath, queues: nic.served, chunkBytes, sockets, isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
+        interfaceIndex: nic.index, namespacePath, queues: numbersBelow(nic.served), chunkBytes, sockets, isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
         why: "long segments by the socket", isUnfinished: hasNoWire, shortcut: { name, program, emptied },
       });
     } catch (error) {

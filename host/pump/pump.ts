@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import { CONTROL_BASE, CONTROL_LOCK } from "../../assembly/abi/layout.js";
 import type { EngineRequest, Performer } from "../engine/engine.js";
 import type { PortDriver } from "../io/choose.js";
+import { ARENA_BYTES } from "../io/slots.js";
 import { addressOf, checked, close, eventfd, write } from "../io/sys/libc.js";
 import { Gate } from "./gate.js";
 import { WORD_ERRNOS, WORD_PENDING, WORD_REFUSED, WORD_STOP, WORDS, type PumpReport, type PumpStart } from "./words.js";
@@ -25,6 +26,8 @@ export interface PumpOptions {
   /** The ports' other queues: for each worker after the first. */
   queues?: PumpStart["ports"][];
   driver: PumpStart["driver"];
+  /** What each worker has of the engine's arena; the slots alone without it. */
+  arenaBytes?: number;
   /** Where memory images of traps go: this path, then ".1", ".2", ... */
   imagePath: string;
   onTrap(report: { stack: string; image: string; worker: number }): void;
@@ -50,13 +53,22 @@ export class Pump implements Performer<Promise<number>> {
   private isStarted = false;
   private nextId = 1;
   private traps = 0;
-  /** By port, the driver that moves its frames, and why it is this one. */
-  drivers: PortDriver[] = [];
+  /** What each worker's thread has said of its ports. */
+  private readonly reports: PortDriver[][] = [];
 
   constructor(private readonly options: PumpOptions) {
     this.queues = [options.ports, ...options.queues ?? []];
     this.wakes = this.queues.map(() => checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd"));
     this.gate = new Gate(this.words, this.queues.length);
+  }
+
+  /** By port, the driver that moves its frames, and why it is this one. Workers differ in their queues alone. */
+  get drivers(): PortDriver[] {
+    const all = this.reports.flat();
+    return (this.reports[FIRST] ?? []).map((driver) => {
+      const sockets = all.flatMap((one) => (one.port === driver.port ? one.sockets : []));
+      return { ...driver, sockets: sockets.sort((a, b) => a.queue - b.queue) };
+    });
   }
 
   /** Starts the threads; resolves when all of them take frames. */
@@ -72,9 +84,9 @@ export class Pump implements Performer<Promise<number>> {
   }
 
   private startThread(worker: number): Promise<void> {
-    const { module, memory, driver } = this.options;
+    const { module, memory, driver, arenaBytes = ARENA_BYTES } = this.options;
     const workerData: PumpStart = {
-      module, memory, driver, worker, ports: this.queues[worker] ?? [], wakes: this.wakes, words: this.words.buffer as SharedArrayBuffer,
+      module, memory, driver, worker, arenaOffset: worker * arenaBytes, ports: this.queues[worker] ?? [], wakes: this.wakes, words: this.words.buffer as SharedArrayBuffer,
     };
     const thread = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: `pump ${worker}` });
     this.threads[worker] = { thread, exited: new Promise((resolve) => thread.once("exit", () => resolve())) };
@@ -86,8 +98,7 @@ export class Pump implements Performer<Promise<number>> {
       thread.on("message", (report: PumpReport) => {
         switch (report.kind) {
           case "ready":
-            // Every worker's drivers are the same.
-            this.drivers = report.ports;
+            this.reports[worker] = report.ports;
             return resolve();
           case "unable":
             if (this.isStarted) this.options.onFailure(report.reason);
@@ -102,7 +113,7 @@ export class Pump implements Performer<Promise<number>> {
   }
 
   private noteLack(port: number, problem: string): void {
-    const driver = this.drivers.find((one) => one.port === port);
+    const driver = this.reports[FIRST]?.find((one) => one.port === port);
     if (driver) driver.lacks = problem;
     this.options.onLack?.(port, problem);
   }

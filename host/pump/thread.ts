@@ -5,7 +5,6 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { Engine } from "../engine/engine.js";
 import { chooseDriver, type Chosen } from "../io/choose.js";
 import { DriverError, QUIET_WAIT_MS, WAIT_MS, type Driver } from "../io/driver.js";
-import { ARENA_BYTES } from "../io/slots.js";
 import { addressOf, write } from "../io/sys/libc.js";
 import { Gate, GateError } from "./gate.js";
 import {
@@ -125,7 +124,7 @@ function openDriver(engine: Engine, start: PumpStart, words: Int32Array): Chosen
 }
 
 async function main(start: PumpStart): Promise<void> {
-  const engine = await Engine.attach(start.module, start.memory, start.worker, start.worker * ARENA_BYTES);
+  const engine = await Engine.attach(start.module, start.memory, start.worker, start.arenaOffset);
   const words = new Int32Array(start.words);
   const { driver, ports } = openDriver(engine, start, words);
   try {

@@ -25,6 +25,8 @@ export interface PumpStart {
   memory: WebAssembly.Memory;
   words: SharedArrayBuffer;
   worker: number;
+  /** Where this worker's part of the engine's arena begins. */
+  arenaOffset: number;
   /** Devices, or this worker's queues of them. */
   ports: Device[];
   driver: DriverChoice;

@@ -5,14 +5,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { WORKERS_MAX } from "../../assembly/abi/limits.js";
 import { NO_NAMES } from "../../host/cli/context.js";
 import { readConfig } from "../../host/daemon/config.js";
 import { missingGateways } from "../../host/daemon/gateways.js";
 import { ConfigError } from "../../host/daemon/locator.js";
+import { countQueuesEach, queueEachMost } from "../../host/daemon/nics.js";
+import { countWorkers } from "../../host/daemon/workers.js";
+import { partOf, requireQueueEach, type NicPlace } from "../../host/io/nic.js";
 import { steeringProgram } from "../../host/io/steering.js";
 import { shortcutProgram } from "../../host/io/shortcut.js";
 import { Assembler } from "../../host/io/sys/assembler.js";
-import { arenaBytesFor, Chunks, chunkBytesFor, NIC_MTU_MAX } from "../../host/io/umem.js";
+import { arenaBytesFor, Chunks, chunkBytesFor, NIC_MTU_MAX, SOCKETS_MAX } from "../../host/io/umem.js";
 import { ARENA_BYTES } from "../../host/io/slots.js";
 import { BulkWatch } from "../../host/io/bulk.js";
 import { finishChecksum } from "../../host/io/unfinished.js";
@@ -234,6 +238,15 @@ describe("ports attached by xdp in a configuration", () => {
     assert.deepEqual(problems("  - { name: out, gateway: true }"), ["c.yaml:2: ports[0].gateway: is for ports with `attach: xdp`"]);
   });
 
+  it("wants a queue for each worker, and no more than can be served", () => {
+    const port = (name: string, more = ""): string => `  - { name: ${name}, device: ${name}, attach: xdp${more} }`;
+    assert.deepEqual(problems(port("a", ", queues: 1"), "workers: 2\n"), ["c.yaml:3: ports[0].queues: is less than the 2 workers, each of which needs a queue of its own"]);
+    for (const workers of ["auto", 1, 2]) assert.deepEqual(problems(port("a", ", queues: 2"), `workers: ${workers}\n`), []);
+    assert.deepEqual(problems(["a", "b"].map((name) => port(name)).join("\n"), "workers: 8\n"), []);
+    assert.deepEqual(problems(["a", "b", "c"].map((name) => port(name)).join("\n"), "workers: 6\n"),
+      ["c.yaml:1: workers: 6 workers need 18 queues of the ports by AF_XDP, and 16 can be served"]);
+  });
+
   it("refuses what cannot work: host ports, large frames, one NIC twice", () => {
     assert.deepEqual(problems("  - { name: out, device: eth0, attach: xdp, kind: host }"), ["c.yaml:2: ports[0].attach: a host port is a TAP"]);
     assert.match(problems(`  - { name: out, attach: xdp, mtu: ${NIC_MTU_MAX + 1} }`)[0] ?? "", /mtu: is above \d+, the most/);
@@ -268,5 +281,36 @@ describe("a port where NAT servers are", () => {
 
   it("is left in peace by a rule without a method: that is direct routing, whatever is usual in the language of 1999", async () => {
     for (const more of ["", "default-forward: nat\n"]) assert.deepEqual(await warnings([service, masked.replace(" -m", "")], "", more), []);
+  });
+});
+
+describe("queues and workers", () => {
+  const nic = { index: 2, mac: "02:00:00:00:00:01", mtu: 1500, isUp: true, driver: "veth", queues: 2, queuesMost: 8, isCombined: true, served: 2 };
+  const options = { name: "eth0", namespacePath: undefined, mode: "auto", queues: undefined, mtu: 1500, isGateway: false } as const;
+
+  it("queues are dealt out: each has one worker, and each worker its own", () => {
+    const place = { queues: [0, 1, 2, 3, 4] } as unknown as NicPlace;
+    const parts = [0, 1, 2].map((worker) => partOf(place, worker, 3).queues);
+    assert.deepEqual(parts, [[0, 3], [1, 4], [2]]);
+    assert.deepEqual(partOf(place, 0, 1).queues, place.queues);
+  });
+
+  it("the first worker has the most of each NIC", () => {
+    const nics = new Map([[1, { ...nic, served: 5 }], [2, { ...nic, served: 3 }]]);
+    assert.deepEqual([1, 2, 3].map((workers) => countQueuesEach(nics, workers)), [8, 5, 3]);
+  });
+
+  it("as many workers as the NIC with fewest queues has, and as sockets can be served", () => {
+    const most = (...served: number[]): number => queueEachMost(new Map(served.map((count, index) => [index, { ...nic, served: count }])));
+    assert.deepEqual([most(), most(3), most(4, 2), most(8, 8, 8)], [WORKERS_MAX, 3, 2, Math.floor(SOCKETS_MAX / 3)]);
+    assert.equal(countWorkers("auto", 12, 1), 1);
+  });
+
+  it("a NIC with too few says how it gets more", () => {
+    requireQueueEach(options, nic, 2);
+    assert.throws(() => requireQueueEach(options, nic, 3), /eth0 has 2 queues to serve, and each of 3 workers needs one of its own: `ethtool -L eth0 combined 3`, or take fewer workers/);
+    assert.throws(() => requireQueueEach(options, { ...nic, isCombined: false }, 3), /`ethtool -L eth0 rx 3 tx 3`/);
+    assert.throws(() => requireQueueEach(options, { ...nic, queuesMost: 2 }, 3), /the card has no more, take fewer workers/);
+    assert.throws(() => requireQueueEach({ ...options, queues: 1 }, { ...nic, served: 1 }, 2), /eth0 has 1 queue to serve, .*: raise `queues`, or take fewer workers/);
   });
 });

@@ -6,9 +6,9 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { SLOTS } from "../../host/io/slots.js";
+import { lackingXdp } from "../../host/lab/cable.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
 import { ARENA_AT, Bench, CHUNK_BYTES, isNumbered, numbered, numberOf, OWN_AT, PORT, TURNS_MAX, upTo, type Tried } from "./contractbench.js";
-import { lackingXdp } from "./nics.js";
 import { ringProblem } from "./ringprobe.js";
 
 followOutside();

@@ -191,8 +191,8 @@ export class Bench {
 }
 
 /** The NIC "driven", whose program takes what is sent to an address. */
-export function takeNic(namespacePath: string, address: string): { place: NicPlace; release(): void } {
-  const options = { name: "driven", namespacePath, mode: "auto", queues: 1, mtu: 1500, isGateway: false } as const;
+export function takeNic(namespacePath: string, address: string, queues = 1): { place: NicPlace; release(): void } {
+  const options = { name: "driven", namespacePath, mode: "auto", queues, mtu: 1500, isGateway: false } as const;
   const table = new SteeringTable();
   table.set([address], []);
   const nic = OpenNic.open(options, readyNic(options), table);

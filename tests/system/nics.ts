@@ -7,13 +7,12 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { stringify } from "yaml";
 import { DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, VIRTUAL_ADDRESS, type Method } from "../../host/lab/addresses.js";
+import { layCable, NIC_IN, NIC_OUT } from "../../host/lab/cable.js";
 import { Client } from "../../host/lab/client.js";
 import { labRules } from "../../host/lab/director.js";
 import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
-import { SERVERS, Network } from "../../host/lab/network.js";
+import { CLIENTS, SERVERS, Network } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
-import { MapKind, makeMap } from "../../host/io/sys/bpf.js";
-import { close } from "../../host/io/sys/libc.js";
 import { Lvsd } from "./lvsd.js";
 import { makeFolder, runLvsadm } from "./rig.js";
 import { proveTraffic } from "./traffic.js";
@@ -22,18 +21,6 @@ const SERVERS_COUNT = 3;
 /** The kernel's own addresses on the director's NICs. */
 export const KERNEL_ADDRESS = "10.0.1.5";
 export const KERNEL_INNER_ADDRESS = "10.0.2.5";
-export const NIC_OUT = "eth-out";
-export const NIC_IN = "eth-in";
-
-/** Why XDP programs cannot be loaded here; false when they can: an ordinary user's namespaces do not allow it. */
-export function lackingXdp(): string | false {
-  try {
-    close(makeMap(MapKind.Sockets, 4, 4, 1));
-    return false;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
 
 export interface NicOptions { queues?: number; attach?: "nic" | "xdp"; driver?: string; mode?: string; isWithoutRing?: boolean; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
 
@@ -47,7 +34,7 @@ export class NicRig {
     context.after(() => network.stop());
     const { director } = network;
     const { queues = 1 } = options;
-    plug(network, NIC_OUT, "lan-clients", `${KERNEL_ADDRESS}/24`, queues);
+    plug(network, NIC_OUT, CLIENTS, `${KERNEL_ADDRESS}/24`, queues);
     const hasInner = method === "nat" && options.in !== "tap";
     if (hasInner) plug(network, NIC_IN, SERVERS, `${KERNEL_INNER_ADDRESS}/24`, queues);
     options.prepare?.(network);
@@ -97,10 +84,6 @@ export function nicConfig(network: Network, options: NicOptions): string {
 
 /** A cable from the director's kernel to a segment. */
 function plug(network: Network, name: string, bridge: string, address: string, queues: number): void {
-  const both = `numtxqueues ${queues} numrxqueues ${queues}`;
-  network.wire.ip([
-    `link add name far-${name} ${both} type veth peer name ${name} ${both} netns ${network.director.pid}`,
-    `link set dev far-${name} master ${bridge} up`,
-  ]);
-  network.director.ip([`link set dev ${name} up`, `addr add ${address} dev ${name}`]);
+  layCable(network, name, bridge, queues);
+  network.director.ip([`addr add ${address} dev ${name}`]);
 }

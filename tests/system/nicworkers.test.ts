@@ -6,10 +6,11 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { it, type TestContext } from "node:test";
 import { VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
+import { lackingXdp } from "../../host/lab/cable.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
 import { inNamespaces } from "./inside.js";
-import { lackingXdp, nicConfig, NicRig } from "./nics.js";
+import { nicConfig, NicRig } from "./nics.js";
 import { runLvsadm } from "./rig.js";
 
 const TRANSFER_BYTES = 3 << 20;

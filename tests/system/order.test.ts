@@ -1,15 +1,16 @@
 // Frames of one flow stay in their order on a NIC that has both ways (docs/decisions/two-ways-on-one-nic.md), though
-// short ones may come by AF_XDP and long ones by the socket.
+// short ones may come by AF_XDP and long ones by the socket; and where a worker gets them from another.
 
 import assert from "node:assert/strict";
 import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
+import { lackingXdp } from "../../host/lab/cable.js";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import { firstLine } from "../../host/lab/process.js";
 import { inNamespaces } from "./inside.js";
-import { lackingXdp, NicRig } from "./nics.js";
+import { NicRig } from "./nics.js";
 import { runLvsadm } from "./rig.js";
 import { ringProblem } from "./ringprobe.js";
 
@@ -85,7 +86,12 @@ async function stream(rig: NicRig): Promise<void> {
   assert.equal(outOfOrder() - before, 0, "segments came out of order");
 }
 
-inNamespaces("order on NICs with both ways", import.meta.url, () => {
+inNamespaces("order on NICs", import.meta.url, () => {
+  for (const [name, work] of [["datagrams of one flow", datagrams], ["segments of one stream", stream]] as const) {
+    it(`${name}, two workers by AF_XDP`, { skip: lackingXdp() }, async (context) =>
+      work(await NicRig.start(context as TestContext, "nat", { queues: 2, more: { workers: 2 } })));
+  }
+
   for (const beside of ["uring", "tap"] as const) {
     const skip = lackingXdp() || (beside === "uring" && ringProblem()) || false;
     const test = (name: string, work: (rig: NicRig) => Promise<void>): void => {

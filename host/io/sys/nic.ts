@@ -15,7 +15,8 @@ const IFF_UP = 1;
 const REQUEST_BYTES = 40; // struct ifreq: 16 of name, then here what is asked for
 const ANSWER_AT = 16;
 
-export interface Nic { index: number; mac: string; mtu: number; isUp: boolean; driver: string; queues: number }
+/** `queuesMost` is how many it can be given; `isCombined` whether ethtool counts its queues in pairs, one to receive and one to send. */
+export interface Nic { index: number; mac: string; mtu: number; isUp: boolean; driver: string; queues: number; queuesMost: number; isCombined: boolean }
 
 /** Looks at an interface. Throws in words for an operator when there is none of this name. */
 export function probeNic(name: string, namespacePath?: string): Nic {
@@ -31,7 +32,7 @@ function probe(name: string): Nic {
     return {
       index, mac: Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join(":"),
       mtu: ask(fd, name, SIOCGIFMTU).readInt32LE(), isUp: (ask(fd, name, SIOCGIFFLAGS).readUInt16LE() & IFF_UP) !== 0,
-      driver: driverOf(fd, name), queues: queuesOf(fd, name),
+      driver: driverOf(fd, name), ...queuesOf(fd, name),
     };
   } finally {
     close(fd);
@@ -61,10 +62,12 @@ function driverOf(fd: number, name: string): string {
 }
 
 /** Queues that frames come in by. */
-function queuesOf(fd: number, name: string): number {
-  const record = Buffer.alloc(36);
+function queuesOf(fd: number, name: string): Pick<Nic, "queues" | "queuesMost" | "isCombined"> {
+  const record = Buffer.alloc(36); // struct ethtool_channels
   record.writeUInt32LE(ETHTOOL_CHANNELS);
-  if (!ethtool(fd, name, record)) return 1;
-  const [receiving = 0, combined = 0] = [record.readUInt32LE(20), record.readUInt32LE(32)];
-  return Math.max(1, receiving + combined);
+  if (!ethtool(fd, name, record)) return { queues: 1, queuesMost: 1, isCombined: false };
+  const [receivingMost = 0, combinedMost = 0, receiving = 0, combined = 0] = [4, 16, 20, 32].map((at) => record.readUInt32LE(at));
+  const isCombined = combinedMost > 0;
+  const queues = Math.max(1, receiving + combined);
+  return { queues, queuesMost: Math.max(queues, isCombined ? combinedMost : receivingMost), isCombined };
 }
