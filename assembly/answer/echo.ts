@@ -9,7 +9,7 @@ import { pathMtu } from "../link/path";
 import { nextHop } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
-import { amend, fold64, pseudo6, sum } from "../wire/checksum";
+import { amend, checksum, fold64, pseudo6, sum } from "../wire/checksum";
 import { header4, HOPS } from "./icmp";
 import { header6 } from "./icmpv6";
 
@@ -55,4 +55,6 @@ function writeReply6(packet: Packet, bytes: u32): void {
 function writeType(packet: Packet, type: u32, difference: u32): void {
   store<u8>(packet.l4, <u8>type);
   amend(packet.l4 + 2, difference);
+  // Of a reply that is all zeros the sum is the other zero (as the kernel: recording cut_headers).
+  if (load<u16>(packet.l4, 2) == 0) store<u16>(packet.l4, <u16>checksum(packet.l4, packet.end - packet.l4), 2);
 }

@@ -3,16 +3,13 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { Packet } from "../packet/packet";
-import { HOME_ADDRESS, Options6, readOptions6 } from "../packet/options6";
+import { Options6, readOptions6 } from "../packet/options6";
 import { drop } from "../stats";
 import { sendIcmpv6Error } from "./icmpv6";
 
 const PARAMETER_PROBLEM: u32 = 4;
 const ERRONEOUS_FIELD: u32 = 0;
 const UNKNOWN_HEADER: u32 = 1;
-const UNKNOWN_OPTION: u32 = 2;
-/** No option has this number. */
-const NONE: u32 = 0xffffffff;
 const IPV6_BYTES: u32 = 40;
 const NEXT: u32 = 6;
 /** Where a routing header has its type, and how many hosts it has still to see. */
@@ -37,15 +34,15 @@ function silence(): bool {
   return false;
 }
 
-function areSound(packet: Packet, at: usize, unbelieved: u32): bool {
-  let found = readOptions6(packet.l3, at, at + headerBytes(at), unbelieved);
+function areSound(packet: Packet, at: usize, isHopByHop: bool): bool {
+  let found = readOptions6(packet.l3, at, at + headerBytes(at), isHopByHop);
   if (found == <u32>Options6.Sound) return true;
-  return found == <u32>Options6.Silence ? silence() : refuse(packet, UNKNOWN_OPTION, found);
+  return found == <u32>Options6.Silence ? silence() : refuse(packet, found >> 16, found & 0xffff);
 }
 
 /** False, and counted, when hop-by-hop options forbid that a packet goes on. Parsing has seen that the header fits. */
 export function readHopByHop(packet: Packet): bool {
-  return load<u8>(packet.l3, NEXT) != <u8>Protocol.HopByHop || areSound(packet, packet.l3 + IPV6_BYTES, NONE);
+  return load<u8>(packet.l3, NEXT) != <u8>Protocol.HopByHop || areSound(packet, packet.l3 + IPV6_BYTES, true);
 }
 
 /** False, and counted, when a header before the upper one keeps a packet for us from being taken in. */
@@ -59,7 +56,7 @@ export function readHeaders6(packet: Packet): bool {
   let next = <u32>load<u8>(named);
   while (next == <u32>Protocol.Routing || next == <u32>Protocol.DestinationOptions) {
     if (at + 8 > <usize>packet.end || at + headerBytes(at) > <usize>packet.end) return silence();
-    if (next == <u32>Protocol.Routing ? !isThere(packet, at) : !areSound(packet, at, HOME_ADDRESS)) return false;
+    if (next == <u32>Protocol.Routing ? !isThere(packet, at) : !areSound(packet, at, false)) return false;
     named = at;
     next = load<u8>(named);
     at += headerBytes(at);

@@ -1,16 +1,17 @@
 // What belongs to no connection is routed as by any router: NAT servers use the director as their gateway.
 
-import { DropReason } from "../abi/enums";
+import { DropReason, Protocol } from "../abi/enums";
 import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
-import { Packet } from "../packet/packet";
-import { isJoining } from "../service/service";
+import { isFragment, Packet } from "../packet/packet";
+import { isJoining, isServing } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { hopMtu } from "../link/neighbor";
 import { arrivingMtu, leavingMtu } from "../link/path";
+import { get16 } from "../wire/field";
 import { emit } from "./emit";
 import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { isUncut4 } from "./pieces";
@@ -54,6 +55,23 @@ export function wayOn(packet: Packet): u32 {
   if (wireBytes(packet) <= mtu || !mayNotFragment(packet)) return hop;
   refuseSize(packet, mtu);
   return 0;
+}
+
+const ICMP_BYTES: u32 = 8;
+/** Where an IPv6 header has the payload's length, and how much of a fragment header has the offset. */
+const PAYLOAD_LENGTH: u32 = 4;
+const OFFSET_BYTES: u32 = 4;
+
+/**
+ * True for what ends where IPVS, or who puts pieces together for it, wants to read on: within an ICMP header, or within a fragment
+ * header of IPv6 that cannot be the first piece's, or is before an ICMP header (as the kernel: recording cut_headers).
+ */
+export function isCut(packet: Packet): bool {
+  if (packet.protocol == <u8>Protocol.Fragment) {
+    if (packet.family != 6 || isFragment(packet) || !isJoining(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) return false;
+    return packet.l4 + OFFSET_BYTES > packet.end || (get16(packet.l4 + 2) & 0xfff8) != 0 || load<u8>(packet.l4) == <u8>Protocol.Icmpv6;
+  }
+  return packet.protocol == <u8>(packet.family == 4 ? Protocol.Icmp : Protocol.Icmpv6) && packet.l4 + ICMP_BYTES > packet.end && isServing(packet.family);
 }
 
 /** An IPv6 piece that is none: it is the target's to say what is wrong with it (as the kernel: recording odd_pieces6). */

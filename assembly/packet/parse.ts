@@ -90,11 +90,15 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
   if (rest < 40) return bad(packet, DropReason.Truncated);
   if (load<u8>(l3) >> 4 != 6) return bad(packet, DropReason.BadHeader);
   let payloadBytes = get16(l3 + 4);
+  let isUnsaid = payloadBytes == 0;
+  // Without a length a packet with options of every hop has all of its frame: they should say how long it is (RFC 2675 section 2).
+  if (isUnsaid && load<u8>(l3, 6) == <u8>Protocol.HopByHop) payloadBytes = rest - 40;
   if (payloadBytes > rest - 40) return bad(packet, DropReason.Truncated);
   packet.family = 6;
   packet.end = packet.l3 + 40 + payloadBytes;
   if (load<u8>(l3, 8) == 0xff) return bad(packet, DropReason.Martian);
   if (!findUpper6(packet)) return bad(packet, DropReason.BadHeader);
+  if (isUnsaid && packet.has(PacketFlag.Fragment)) leaveFragment(packet);
   packet.fillAddresses();
   let multicast = load<u8>(l3, 24) == 0xff;
   if (multicast && isForBackup(packet.port, 6, packet.target)) {
@@ -104,6 +108,14 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
   // Neighbour discovery speaks by multicast; nothing else of a group is for a balancer.
   if ((multicast || group) && packet.protocol != <u8>Protocol.Icmpv6) return bad(packet, DropReason.Broadcast);
   return Kind.Ip;
+}
+
+/** Nobody reads the fragment header of a packet that does not say its length: it is no piece (as the kernel: recording cut_headers). */
+function leaveFragment(packet: Packet): void {
+  packet.flags &= ~<u32>PacketFlag.Fragment;
+  packet.fragmentOffset = 0;
+  packet.protocol = <u8>Protocol.Fragment;
+  packet.l4 = packet.fragmentHeader;
 }
 
 /** More extension headers than anyone sends in earnest. */
