@@ -258,7 +258,7 @@ export const SERVER_LOWER: u32 = 44; //            u32
 export const SERVER_SERVICE: u32 = 48; //          u32 service index, 0 when removed
 export const SERVER_NEXT: u32 = 52; //             u32 next server of the service, or of the removed
 export const SERVER_REFERENCES: u32 = 56; //       u32 connections that name this record
-export const SERVER_LAST_WEIGHT: u32 = 60; //      u32 last weight that was not 0 (mh)
+export const SERVER_LOAD_PLACE: u32 = 60; //       u32 among its service's loads, from 1; 0 none (schedule/loads.ts)
 export const SERVER_VIRTUAL: u32 = 64; //          16 B the service's address, kept when removed
 export const SERVER_VIRTUAL_PORT: u32 = 80; //     u16
 export const SERVER_PROTOCOL: u32 = 82; //         u8
@@ -273,7 +273,7 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
-export const SERVER_LOAD_PLACE: u32 = 124; //      u32 among its service's loads, from 1; 0 none (schedule/loads.ts)
+export const SERVER_LAST_WEIGHT: u32 = 124; //     u32 last weight that was not 0 (mh)
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
 
@@ -381,7 +381,8 @@ export const WORKER_RECEIVE: u32 = 0;
 // after the host's entries those that other workers have handed over: their index is BATCH_MAX and more
 export const WORKER_TRANSMIT: u32 = WORKER_RECEIVE + 2 * BATCH_MAX * LIST_ENTRY_BYTES;
 export const WORKER_PACKETS: u32 = WORKER_TRANSMIT + TRANSMIT_MAX * LIST_ENTRY_BYTES;
-export const PACKET_BYTES: u32 = 128;
+/** Odd in lines, so that the packets' first ones do not share every second set of a cache. */
+export const PACKET_BYTES: u32 = 192;
 export const WORKER_STATE: u32 = WORKER_PACKETS + (GROUP_MAX + 2) * PACKET_BYTES; // 4 KiB, see WORKER_* below
 export const WORKER_OWN: u32 = WORKER_STATE + 4096;
 /** An own slot: 66 bytes of headroom before the frame, so that IP and TCP headers share a line. */
@@ -458,6 +459,7 @@ export const BUCKET_BYTES: u32 = 64;
 export const BUCKET_PLACES: u32 = 8;
 export const BUCKET_INDICES: u32 = 16;
 export const BUCKET_OVERFLOW: u32 = 52; //         u32 entries that had to go to a later bucket
+export const BUCKET_PASSED: u32 = 56; //           u32 a bit for each value of five bits of their tags
 
 // Connection, 128 bytes. The first line is all there is of an IPv4 connection on which nothing else hangs.
 //

@@ -4,7 +4,7 @@ import { ConnectionFlag, DropReason, Protocol, ServiceFlag } from "../abi/enums"
 import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
 import { isShed } from "../defence/level";
-import { isTableFull } from "../connection/table";
+import { isTableFull } from "../connection/free";
 import { deliver } from "../forward/toserver";
 import { Packet, scheduledTarget } from "../packet/packet";
 import { schedule } from "../schedule/table";

@@ -5,10 +5,10 @@
 // what turns out only after it has chosen goes on from there (rest.ts).
 
 import {
-  BUCKET_INDICES, BUCKET_OVERFLOW, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
+  BUCKET_INDICES, CONNECTION_BYTES, CONNECTION_CLIENT, CONNECTION_CLIENT16, CONNECTION_CLIENT_AGAIN,
   CONNECTION_CLIENT_PORT, CONNECTION_CLIENT_PORT_AGAIN, CONNECTION_CONTROL, CONNECTION_HOME, CONNECTION_HOP_IN, CONNECTION_LAST_MS,
   CONNECTION_PROTOCOL, CONNECTION_SERVER16, CONNECTION_TIMEOUT_MS, CONNECTION_VIRTUAL16, CONTROL_BASE, CONTROL_COMMONS, CONTROL_DROP_RATE,
-  CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
+  CONTROL_MARKS_USED, CONTROL_ROUTE_GENERATION, CONTROL_WHOLES, COUNTER_IN_PACKETS, FREE_BYTES, LIST_ENTRY_BYTES, NEIGHBORS_BASE,
   NEIGHBOR_BYTES, NEIGHBOR_USED_MS, PACKET_BYTES, SERVICES_BASE, SERVICE_ADDRESS, SERVICE_BYTES, SERVICE_PORT, STATE_AWAITED, STATE_TRANSMIT_COUNT,
 } from "../abi/layout";
 import { TRANSMIT_MAX } from "../abi/limits";
@@ -17,14 +17,15 @@ import { foldAddress } from "../base/hash";
 import { Connection } from "../connection/connection";
 import { lookAfter } from "../connection/due";
 import { ownerOf } from "../connection/owner";
-import { FROM_CLIENT, homeAt, insert, isFurther, isTableFull, matches, tagOf, takeAsItIs } from "../connection/table";
+import { isTableFull, taken, topOfFree } from "../connection/free";
+import { FROM_CLIENT, homeAt, insert, isFurther, matchesAndEmpty, mayHavePassed, tagOf } from "../connection/table";
 import { hopsAt, IP, sourceAt, TARGET_PORT, targetAt, TCP_FLAGS, transportAt } from "../forward/express/fields";
 import { carries, leave } from "../forward/express/leave";
 import { outerOf, wrap, wrappedBytes } from "../forward/express/outer";
 import { amendTcp, amendUdp, takeHop, translate } from "../forward/express/rewrite";
 import { FLAGS, IN4, IN6 } from "../forward/express/road";
 import { isLocalStranger4, isLocal6 } from "../link/local";
-import { connections, counters, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
+import { connections, counters, freed, lock, now, shared, state, table, transmitList, unlock, worker } from "../memory";
 import { Packet } from "../packet/packet";
 import { STEADY_UDP } from "../packet/scan";
 import { loadChanged } from "../schedule/loads";
@@ -76,6 +77,8 @@ function run(at: usize, end: usize, family: u32): usize {
   let generation = load<u32>(CONTROL_BASE, CONTROL_ROUTE_GENERATION);
   let telling = isMaster();
   let nowMs = now;
+  let top = topOfFree();
+  let free = top;
   let service: u32 = 0;
   let server: u32 = 0;
   let isChosen = false;
@@ -87,17 +90,20 @@ function run(at: usize, end: usize, family: u32): usize {
     let frame = <usize>packet.frame;
     if (!isBeginning(packet, frame, family)) break;
     if (shared && ownerOf(packet.hash) != worker) break;
+    let places = matchesAndEmpty(packet.bucket, tagOf(packet.hash));
     // Nobody has begun it meanwhile.
-    if (matches(packet.bucket, tagOf(packet.hash)) != 0) break;
-    if (load<u32>(packet.bucket, BUCKET_OVERFLOW) != 0 && isFurther(packet.bucket, tagOf(packet.hash))) break;
+    if ((places & 0xff) != 0) break;
+    if (mayHavePassed(packet.bucket, tagOf(packet.hash)) && isFurther(packet.bucket, tagOf(packet.hash))) break;
     if (!isFor(service, packet, frame, family)) {
       countBegun(service, sum);
       sum = i64x2.splat(0);
       service = serviceOf(packet, frame, family);
       if (service == 0) break;
     }
-    if (isTableFull()) {
-      // Nobody is asked whom to take for what cannot be taken: a flood must be cheap.
+    if (free == freed) {
+      // The stage before has put there what there is, so mostly the table is full. Nobody is asked whom to take for what cannot be
+      // taken: a flood must be cheap.
+      if (top != free || !isTableFull()) break;
       drop(DropReason.ConnectionTableFull);
       continue;
     }
@@ -116,7 +122,9 @@ function run(at: usize, end: usize, family: u32): usize {
     if (!carries(neighbor, sentBytes, nowMs)) break;
     isChosen = false;
 
-    let record = open(prepared, what >> 16, packet, server, family);
+    free -= FREE_BYTES;
+    let index = load<u32>(free);
+    let record = open(prepared, what >> 16, packet, index, places >> 8, server, family);
     countAt(Server.at(server), what >> 16);
     unlock();
     let one = packetOf(bytes);
@@ -130,6 +138,7 @@ function run(at: usize, end: usize, family: u32): usize {
     if (telling) tellOthers(changetype<Connection>(record), 1);
   }
   countBegun(service, sum);
+  taken(<i32>(top - free) / <i32>FREE_BYTES);
   store<u32>(state, <u32>(entry - transmitList) / LIST_ENTRY_BYTES, STATE_TRANSMIT_COUNT);
   if (!isChosen) return at;
   goOn(changetype<Packet>(at), service, server);
@@ -195,13 +204,12 @@ function addressAt(at: usize, family: u32): v128 {
   return family == 4 ? i32x4.replace_lane(i32x4(0, 0, 0xffff0000, 0), 3, load<u32>(at)) : v128.load(at);
 }
 
-/** Takes a record and fills it, as prepared but for the client and the times. */
+/** Fills a record that was free, as prepared but for the client and the times. */
 @inline
-function open(prepared: usize, flags: u32, packet: Packet, server: u32, family: u32): usize {
+function open(prepared: usize, flags: u32, packet: Packet, index: u32, empty: u32, server: u32, family: u32): usize {
   let frame = <usize>packet.frame;
   let client = family == 4 ? load<u32>(frame + sourceAt(4)) : foldAddress(frame + sourceAt(6));
   let clientPort = load<u16>(frame + transportAt(family));
-  let index = takeAsItIs();
   let record = connections + <usize>index * CONNECTION_BYTES;
   v128.store(record, v128.load(prepared));
   v128.store(record, v128.load(prepared, 16), 16);
@@ -218,14 +226,13 @@ function open(prepared: usize, flags: u32, packet: Packet, server: u32, family: 
     v128.store(record, v128.load(Server.at(server).address), CONNECTION_SERVER16);
     v128.store(record, i64x2.splat(0), CONNECTION_CONTROL);
   }
-  enter(packet.bucket, tagOf(packet.hash), index, record);
+  enter(packet.bucket, empty, tagOf(packet.hash), index, record);
   return record;
 }
 
 /** Puts a new connection into the first empty place of its bucket, in which nobody has its tag. */
 @inline
-function enter(bucket: usize, tag: u32, index: u32, record: usize): void {
-  let empty = matches(bucket, 0);
+function enter(bucket: usize, empty: u32, tag: u32, index: u32, record: usize): void {
   if (empty == 0) return insert(index);
   let place = ctz(empty);
   store<u16>(bucket + (<usize>place << 1), <u16>tag);

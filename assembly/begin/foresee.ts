@@ -5,7 +5,7 @@
 
 import { PACKET_BYTES, STATE_FORESEEN_PACKETS, STATE_FORESEEN_WORDS } from "../abi/layout";
 import { Protocol, Scheduler } from "../abi/enums";
-import { foreseeRecords, isTableFull } from "../connection/table";
+import { foreseeRecords, isTableFull } from "../connection/free";
 import { sourceAt, TARGET_PORT, targetAt, TCP_FLAGS, transportAt } from "../forward/express/fields";
 import { FLAGS, IN4 } from "../forward/express/road";
 import { connections, state } from "../memory";

@@ -5,7 +5,8 @@ import { CONNECTION_BYTES, CONTROL_BASE, CONTROL_COMMONS, STATE_AWAITED } from "
 import { ConnectionFlag } from "../abi/enums";
 import { enterCommons, leaveCommons, lock, shared, table, unlock } from "../memory";
 import { Connection } from "./connection";
-import { FROM_CLIENT, give, insert, lookup, remove, take } from "./table";
+import { give, take } from "./free";
+import { FROM_CLIENT, insert, lookup, remove } from "./table";
 
 /** The announced connection that a packet begins, as lookup() is asked; 0 when there is none. */
 export function lookupAwaited(

@@ -2,7 +2,7 @@
 // go through stages together, as packets do, so that the waits for their records and buckets overlap.
 
 import {
-  CONNECTION_BYTES, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME, DUE_BYTES, DUE_UNIT_BITS, STATE_ENDING, STATE_FRESH,
+  CONNECTION_BYTES, CONNECTION_CONTROL, CONNECTION_FLAGS, CONNECTION_HOME, DUE_BYTES, DUE_UNIT_BITS, FREE_BYTES, STATE_ENDING, STATE_FRESH,
   STATE_SWEEP, STATE_SWEEP_ALL, STATE_SWEEP_OWED, STATE_SWEPT_MS, STATE_TOUCHED, SWEEP_BLOCK,
 } from "../abi/layout";
 import { ConnectionFlag } from "../abi/enums";
@@ -11,7 +11,8 @@ import { connections, dues, inCommons, now, state, table } from "../memory";
 import { outlive } from "../sync/outlive";
 import { Connection } from "./connection";
 import { lookAfter, lookAtEnd, lookNever, SWEEP_LATE_MS } from "./due";
-import { close, closePlain } from "./open";
+import { close, partPlain } from "./open";
+import { lay, taken, topOfFree } from "./free";
 import { bucketAt } from "./table";
 import { hasTicks } from "./wheel";
 
@@ -103,21 +104,36 @@ function pickedAt(place: u32): u32 {
 function settle(picked: u32): u32 {
   touch(picked);
   // What is announced in the commons is waited for, so its end is not plain; and no timer goes off late but by ticks.
-  let isPrompt = !inCommons() && !hasTicks();
-  let ended: u32 = 0;
+  let others = inCommons() || hasTicks() ? picked : endPlain(picked);
+  let ended = picked - others;
   let later: u32 = 0;
-  for (let place: u32 = 0; place < picked; place++) {
+  for (let place: u32 = 0; place < others; place++) {
     let index = pickedAt(place);
     let connection = Connection.at(index);
-    if (isPrompt && connection.isPlain && connection.isOver) {
-      closePlain(index);
-      ended++;
-    } else if (connection.children != 0) list(index, later++);
+    if (connection.children != 0) list(index, later++);
     else if (endIfOver(connection)) ended++;
   }
   // What ends together with those that live by it, ends too: so it comes after them.
   for (let place: u32 = 0; place < later; place++) if (endIfOver(Connection.at(pickedAt(place)))) ended++;
   return ended;
+}
+
+/** Ends those of the listed that are plain and over, and lists the others anew; answers how many these are. */
+function endPlain(picked: u32): u32 {
+  let top = topOfFree();
+  let free = top;
+  let others: u32 = 0;
+  for (let place: u32 = 0; place < picked; place++) {
+    let index = pickedAt(place);
+    let connection = Connection.at(index);
+    if (connection.isPlain && connection.isOver) {
+      partPlain(connection);
+      lay(index, free);
+      free += FREE_BYTES;
+    } else list(index, others++);
+  }
+  taken(<i32>(top - free) / <i32>FREE_BYTES);
+  return others;
 }
 
 /** The stages before: touches the records of the listed, their buckets, and what is kept in details. */

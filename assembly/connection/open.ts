@@ -10,7 +10,8 @@ import { Server } from "../service/server";
 import { Connection } from "./connection";
 import { endAtTick } from "./early";
 import { giveExtra } from "./extra";
-import { give, insert, insertBehind, remove, take, vacate } from "./table";
+import { give, take } from "./free";
+import { insert, insertBehind, remove, vacate } from "./table";
 import { lock, lookAt, now, unlock, worker, workers } from "../memory";
 
 /** A new connection lives this long until its protocol's state says otherwise, as in the kernel. */
@@ -148,13 +149,11 @@ export function close(index: u32): void {
   give(index);
 }
 
-/** The same of one of a worker's own that is plain: nobody waits for it, nothing hangs on it. */
+/** The same of one of a worker's own that is plain: nobody waits for it, nothing hangs on it. Its record is to be laid to the free. */
 @inline
-export function closePlain(index: u32): void {
-  let connection = Connection.at(index);
+export function partPlain(connection: Connection): void {
   vacate(connection);
   unbindServer(connection);
-  give(index);
 }
 
 /** What hangs on a connection, and what it hangs on, does so no more. */

@@ -1,18 +1,16 @@
 // The connection table: buckets of one cache line, eight 16-bit tags matched at once by SIMD.
 //
 // A full bucket overflows to the next one, without bound; `overflow` counts how many entries passed
-// a bucket, so a search stops at the first bucket nobody had to pass.
+// a bucket, and `passed` says which tags those may have had, so a search stops at the first bucket that nobody with its
+// tag had to pass: the next one lies in memory that nobody has asked for yet.
 
-import {
-  BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PLACES, CONNECTION_BYTES, CONNECTION_CLIENT16, DUE_BYTES, FREE_BYTES,
-  STATE_AWAITED, STATE_FREE, STATE_FRESH, STATE_USED,
-} from "../abi/layout";
+import { BUCKET_BYTES, BUCKET_INDICES, BUCKET_OVERFLOW, BUCKET_PASSED, BUCKET_PLACES, STATE_AWAITED } from "../abi/layout";
 import { ConnectionFlag, Forward } from "../abi/enums";
 import { BUCKET_BITS_MAX } from "../abi/limits";
 import { foldAddress, mix } from "../base/hash";
-import { bucketMask, buckets, connections, connectionsMax, dues, freed, inCommons, seed, table } from "../memory";
+import { bucketMask, buckets, inCommons, seed, table } from "../memory";
 import { Connection } from "./connection";
-import { lookAtEnd, lookNever } from "./due";
+import { lookAtEnd } from "./due";
 import { hashNote, hasNote, noteHash } from "./note";
 
 /** The hash of a connection: protocol, client address (folded), client port. Nothing else. */
@@ -34,13 +32,33 @@ export function matches(bucket: usize, tag: u32): u32 {
   return <u32>i16x8.bitmask(i16x8.eq(v128.load(bucket), i16x8.splat(<i16>tag)));
 }
 
+/** The same, and eight bits further up one for each empty place: both by one comparison's price. */
+@inline
+export function matchesAndEmpty(bucket: usize, tag: u32): u32 {
+  let tags = v128.load(bucket);
+  return <u32>i8x16.bitmask(i8x16.narrow_i16x8_s(i16x8.eq(tags, i16x8.splat(<i16>tag)), i16x8.eq(tags, i16x8.splat(0))));
+}
+if (BUCKET_PLACES != 8) ERROR("matchesAndEmpty() compares 8 places");
+
 function next(bucket: usize): usize {
   return buckets + ((bucket - buckets + BUCKET_BYTES) & ((<usize>bucketMask << 6) | 63));
 }
 
+/** The bit of a tag among those that passed a bucket. Its lowest is always set, so that the next five are taken. */
+@inline
+function passedBit(tag: u32): u32 {
+  return 1 << (tag >> 1);
+}
+
+/** True when a connection with this tag may have had to go on to the next bucket. */
+@inline
+export function mayHavePassed(bucket: usize, tag: u32): bool {
+  return (load<u32>(bucket, BUCKET_PASSED) & passedBit(tag)) != 0;
+}
+
 /** True when a tag also lies in a bucket that one went on to, being full. */
 export function isFurther(bucket: usize, tag: u32): bool {
-  for (let step: u32 = 0; step <= bucketMask && load<u32>(bucket, BUCKET_OVERFLOW) != 0; step++) {
+  for (let step: u32 = 0; step <= bucketMask && mayHavePassed(bucket, tag); step++) {
     bucket = next(bucket);
     if (matches(bucket, tag) != 0) return true;
   }
@@ -76,7 +94,7 @@ export function lookup(
       }
       found &= found - 1;
     }
-    if (load<u32>(bucket, BUCKET_OVERFLOW) == 0) return 0;
+    if (!mayHavePassed(bucket, tag)) return 0;
     bucket = next(bucket);
   }
   return 0;
@@ -110,77 +128,10 @@ export function lookupTemplate(
         hasNote(connection, note, noteBytes)) return index;
       found &= found - 1;
     }
-    if (load<u32>(bucket, BUCKET_OVERFLOW) == 0) return 0;
+    if (!mayHavePassed(bucket, tag)) return 0;
     bucket = next(bucket);
   }
   return 0;
-}
-
-/** Takes a zeroed record; 0 when all are in use. Record 0 is never given out. */
-export function take(): u32 {
-  let index = takeAsItIs();
-  if (index != 0) clear(connections + <usize>index * CONNECTION_BYTES);
-  return index;
-}
-
-/** The same, and its taker overwrites all of it. The one given back last goes first. */
-@inline
-export function takeAsItIs(): u32 {
-  let index: u32;
-  let free = load<u32>(table, STATE_FREE);
-  if (free != 0) {
-    free--;
-    store<u32>(table, free, STATE_FREE);
-    index = load<u32>(freed + <usize>free * FREE_BYTES);
-  } else {
-    index = max<u32>(load<u32>(table, STATE_FRESH), 1);
-    if (index >= connectionsMax) return 0;
-    store<u32>(table, index + 1, STATE_FRESH);
-  }
-  store<u32>(table, load<u32>(table, STATE_USED) + 1, STATE_USED);
-  return index;
-}
-
-/** Zeroes a record but for its details. Four stores are faster than memory.fill, which leaves the module for so few bytes. */
-function clear(record: usize): void {
-  let zero = i64x2.splat(0);
-  v128.store(record, zero);
-  v128.store(record, zero, 16);
-  v128.store(record, zero, 32);
-  v128.store(record, zero, 48);
-}
-if (CONNECTION_CLIENT16 != 64) ERROR("clear() zeroes 64 bytes");
-
-/** True when nobody can open a connection any more. */
-export function isTableFull(): bool {
-  return load<u32>(table, STATE_USED) >= connectionsMax - 1;
-}
-
-/** Touches the records that will be taken next, so that the waits for them overlap. */
-export function foreseeRecords(count: u32): u32 {
-  let touched: u32 = 0;
-  let free = load<u32>(table, STATE_FREE);
-  let end = freed + <usize>free * FREE_BYTES;
-  let records = connections;
-  let words = dues;
-  for (let at = end - <usize>min(free, count) * FREE_BYTES; at < end; at += FREE_BYTES) {
-    let index = <usize>load<u32>(at);
-    touched += load<u32>(records + index * CONNECTION_BYTES) + load<u16>(words + index * DUE_BYTES);
-  }
-  return touched;
-}
-
-/** Gives a record back. It must not be in the table any more. */
-@inline
-export function give(index: u32): void {
-  let connection = Connection.at(index);
-  connection.flags = 0;
-  connection.protocol = 0;
-  let free = load<u32>(table, STATE_FREE);
-  store<u32>(freed + <usize>free * FREE_BYTES, index);
-  store<u32>(table, free + 1, STATE_FREE);
-  store<u32>(table, load<u32>(table, STATE_USED) - 1, STATE_USED);
-  lookNever(index);
 }
 
 /**
@@ -240,6 +191,7 @@ function settle(index: u32, first: bool): void {
     for (; places != 0 && moving != 0; places &= places - 1) moving = exchange(bucket, ctz(places), tag, moving, away);
     if (moving == 0) break;
     store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
+    store<u32>(bucket, load<u32>(bucket, BUCKET_PASSED) | passedBit(tag), BUCKET_PASSED);
     bucket = next(bucket);
     away = HOME_AWAY;
   }
@@ -283,7 +235,10 @@ export function vacate(connection: Connection): void {
 function leaveAway(connection: Connection, bucket: usize): void {
   let passed = bucketOf(homeHash(connection));
   while (passed != bucket) {
-    store<u32>(passed, load<u32>(passed, BUCKET_OVERFLOW) - 1, BUCKET_OVERFLOW);
+    let left = load<u32>(passed, BUCKET_OVERFLOW) - 1;
+    store<u32>(passed, left, BUCKET_OVERFLOW);
+    // Whose a bit was nobody knows: they go with the last.
+    if (left == 0) store<u32>(passed, 0, BUCKET_PASSED);
     passed = next(passed);
   }
 }

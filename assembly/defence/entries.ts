@@ -9,7 +9,7 @@ import { mix } from "../base/hash";
 import { xorshift } from "../base/random";
 import { Connection } from "../connection/connection";
 import { dropConnection } from "../connection/open";
-import { bucketMask, buckets, lock, now, seed, state, unlock } from "../memory";
+import { bucketMask, buckets, lock, now, seed, state, unlock, worker } from "../memory";
 
 const SECOND_MS: u32 = 1000;
 /** A thirty-second of the table. */
@@ -32,7 +32,7 @@ export function dropEntries(): void {
 
 function random(): u32 {
   let before = load<u32>(state, STATE_RANDOM);
-  let after = xorshift(before != 0 ? before : mix(seed, <u32>state, 8) | 1);
+  let after = xorshift(before != 0 ? before : mix(seed, worker, 8) | 1);
   store<u32>(state, after, STATE_RANDOM);
   return after;
 }

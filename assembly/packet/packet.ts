@@ -59,7 +59,7 @@ export class Packet {
   cause: u32; //          44  index in the receive list
   segmentType: u16; //    48  virtio gso_type
   segmentBytes: u16; //   50  virtio gso_size
-  fragmentId: u32; //     52
+  foreseen: u32; //       52  of one that may begin a connection: the server, see begin/foresee.ts
   steady: u32; //         56  of an ordinary packet: what its connection must be for the packet to change nothing
   fragmentOffset: u32; // 60  bytes
   sourceHigh: u64; //     64  16-byte addresses, filled by fillAddresses()
@@ -70,7 +70,7 @@ export class Packet {
   mark: u32; //          100  firewall mark
   fragmentHeader: u32; //104  IPv6: address of the fragment header
   previousNext: u32; //  108  IPv6: address of the byte that names the upper protocol
-  foreseen: u32; //      112  of one that may begin a connection: the server, see begin/foresee.ts
+  fragmentId: u32; //    112
   spare0: u32; //        116
   reassembly: u32; //    120  record the datagram was put together in
   replaced: u32; //      124  the connection that this packet begins anew, 0 none
@@ -142,7 +142,7 @@ export function standIn(packet: Packet): Packet {
 export function scheduledTarget(packet: Packet): usize {
   return packet.has(PacketFlag.Embedded) ? packet.source : packet.target;
 }
-if (offsetof<Packet>() != PACKET_BYTES) ERROR("Packet no longer fills PACKET_BYTES");
+if (offsetof<Packet>() > PACKET_BYTES) ERROR("Packet no longer fits in PACKET_BYTES");
 if (offsetof<Packet>("family") != offsetof<Packet>("protocol") + 1) ERROR("family moved");
 if (offsetof<Packet>("port") != offsetof<Packet>("protocol") + 2) ERROR("port moved");
 if (offsetof<Packet>("sourceHigh") != 64) ERROR("source moved");

@@ -25,7 +25,7 @@ export class Server {
   service: u32; //         48  0 when removed
   next: u32; //            52
   references: u32; //      56
-  lastWeight: u32; //      60  last weight that was not 0
+  loadPlace: u32; //       60  among its service's loads
   virtualHigh: u64; //     64
   virtualLow: u64; //      72
   virtualPort: u16; //     80
@@ -43,7 +43,7 @@ export class Server {
   turns: u32; //          112
   spare0: u32; //         116
   spare1: u32; //         120
-  loadPlace: u32; //      124
+  lastWeight: u32; //     124  last weight that was not 0
 
   static at(index: u32): Server {
     return changetype<Server>(<usize>SERVERS_BASE + <usize>index * SERVER_BYTES);

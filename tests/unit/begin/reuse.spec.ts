@@ -3,7 +3,7 @@
 import { ConnectionFlag, Protocol, SctpState, Sysctl, TcpState } from "../../../assembly/abi/enums";
 import { Connection } from "../../../assembly/connection/connection";
 import { mayReuse } from "../../../assembly/begin/reuse";
-import { take } from "../../../assembly/connection/table";
+import { take } from "../../../assembly/connection/free";
 import { Server } from "../../../assembly/service/server";
 import { setSysctl } from "../../../assembly/sysctl";
 import { freshEngine } from "../world";

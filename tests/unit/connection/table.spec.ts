@@ -1,15 +1,16 @@
 // The connection table: what was put in is found, what was taken out is not, and overflow loses nothing.
 
 import {
-  BUCKET_OVERFLOW, BUCKET_PLACES, STATE_USED,
+  BUCKET_OVERFLOW, BUCKET_PASSED, BUCKET_PLACES, FREE_BYTES, STATE_USED,
 } from "../../../assembly/abi/layout";
 import { CONNECTIONS_PER_BUCKET } from "../../../assembly/abi/limits";
 import { ConnectionFlag } from "../../../assembly/abi/enums";
 import { Connection } from "../../../assembly/connection/connection";
+import { foreseeRecords, give, take, topOfFree } from "../../../assembly/connection/free";
 import {
-  bucketOf, FROM_CLIENT, FROM_SERVER, give, hashClient, insert, lookup, matches, remove, tagOf, take,
+  bucketAt, bucketOf, FROM_CLIENT, FROM_SERVER, hashClient, insert, isFurther, lookup, matches, matchesAndEmpty, mayHavePassed, remove, tagOf,
 } from "../../../assembly/connection/table";
-import { state } from "../../../assembly/memory";
+import { freed, state } from "../../../assembly/memory";
 import { mapAddress } from "../../../assembly/wire/field";
 import { BUCKETS, freshEngine, ip4, SCRATCH } from "../world";
 
@@ -138,6 +139,7 @@ describe("the connection table", () => {
     }
     for (let hash: u32 = 0; hash < BUCKETS; hash++) {
       assert(load<u32>(bucketOf(hash), BUCKET_OVERFLOW) == 0, `overflow of bucket ${hash}`);
+      assert(load<u32>(bucketOf(hash), BUCKET_PASSED) == 0, `tags that passed bucket ${hash}`);
       assert(matches(bucketOf(hash), 0) == 0xff, `places of bucket ${hash}`);
     }
   });
@@ -151,6 +153,42 @@ describe("the connection table", () => {
     remove(index);
     give(index);
     expect(take()).toBe(index);
+  });
+
+  it("looks no further for a tag that nobody had who passed", () => {
+    let port: u32 = 0;
+    for (let i: u32 = 0; i < 9; i++) {
+      port = crowding(port + 1);
+      open(ip4(10, 0, 0, 1), port);
+    }
+    let bucket = bucketOf(9);
+    let passed = tagOf(hashClient(ip4(10, 0, 0, 1), port, TCP));
+    expect(mayHavePassed(bucket, passed)).toBe(true);
+    expect(isFurther(bucket, passed)).toBe(true);
+    let others: u32 = 0;
+    for (let tag: u32 = 1; tag < 0x10000; tag += 2) if (mayHavePassed(bucket, tag)) others++;
+    expect(others).toBe(0x8000 / 32, "one bit of 32");
+  });
+
+  it("asks for tags and empty places at once", () => {
+    let index = open(ip4(10, 0, 0, 1), 4000);
+    let bucket = bucketAt(Connection.at(index).home);
+    for (let tag: u32 = 1; tag < 0x10000; tag += 2) {
+      assert(matchesAndEmpty(bucket, tag) == (matches(bucket, tag) | matches(bucket, 0) << 8), `tag ${tag}`);
+    }
+  });
+
+  it("foresees records: those given back, and as many as are missing of those that nobody had", () => {
+    let first = open(ip4(10, 0, 0, 1), 4000);
+    open(ip4(10, 0, 0, 1), 4001);
+    remove(first);
+    give(first);
+    foreseeRecords(4);
+    expect(topOfFree()).toBe(freed + 4 * FREE_BYTES);
+    expect(load<u32>(state, STATE_USED)).toBe(1, "foreseen is not taken");
+    let seen: u32 = 0;
+    for (let i: u32 = 0; i < 4; i++) seen |= 1 << take();
+    expect(seen).toBe(0b111010, "records 1, 3, 4 and 5");
   });
 
   it("has no tag 0, which means an empty place", () => {

@@ -1,7 +1,7 @@
 import { CONTROL_BASE, CONTROL_WORKERS, STATE_USED } from "../../../assembly/abi/layout";
 import { Connection } from "../../../assembly/connection/connection";
 import { hashClient } from "../../../assembly/connection/table";
-import { take } from "../../../assembly/connection/table";
+import { take } from "../../../assembly/connection/free";
 import { ownerOf } from "../../../assembly/connection/owner";
 import { attachWorker, bucketMask, enterCommons, inCommons, leaveCommons, lookAt, table } from "../../../assembly/memory";
 import { freshEngine } from "../world";
