@@ -151,6 +151,8 @@ export interface PortRow {
   /** How frames find their worker; "" when there is one. */
   steering: string;
   up: boolean;
+  /** The device's own; 0 where there is none. */
+  deviceMtu: number;
   addresses: string[];
   /** Frames its device would not take, and the name of the last error ("" when there was none). */
   refusedFrames: number;

@@ -63,6 +63,8 @@ function describeWorker(row: WorkerRow, worker: number): string {
 function describePort(port: PortRow): string[] {
   const line = `  ${port.name.padEnd(8)} ${port.mac}  mtu ${port.mtu}  ${port.driver} ${port.device} ${port.up ? "up" : "down"}  ${port.addresses.join(" ")}`;
   const lines = [line, `           driver ${port.driver}: ${port.driverReason}`];
+  if (!port.up) lines.push(`           ${port.device} is down, and no frame passes: \`ip link set dev ${port.device} up\``);
+  else if (port.deviceMtu < port.mtu) lines.push(`           ${port.device} has an MTU of ${port.deviceMtu}, the port ${port.mtu}: longer frames are lost`);
   if (port.steering !== "") lines.push(`           ${port.steering}`);
   if (port.refusedFrames > 0) lines.push(`           ${port.refusedFrames} frames were refused by the device, the last with ${port.refusedError}`);
   for (const queue of port.queues) lines.push(`           queue ${queue.queue}: ${describeQueue(queue)}`);

@@ -30,14 +30,17 @@ function reasonOf(error: NodeJS.ErrnoException, path: string): string {
   return error.code === "EACCES" ? "you may not write there" : error.message;
 }
 
-/** Serves a director at a path. Throws a SocketError when another director is there. */
-export async function serveControl(path: string, director: Director): Promise<FastifyInstance> {
+/** Makes room for a socket at a path. Throws a SocketError when another director is there, or what is no socket. */
+export async function claimSocket(path: string): Promise<void> {
   const before = lstatSync(path, { throwIfNoEntry: false });
-  if (before) {
-    if (!before.isSocket()) throw new SocketError(`${path} is there and is not a socket: choose another control-socket`);
-    if (await isAlive(path)) throw new SocketError(`another director answers at ${path}: stop it first, or choose another control-socket`);
-    unlinkSync(path); // left behind by a director that was killed
-  }
+  if (!before) return;
+  if (!before.isSocket()) throw new SocketError(`${path} is there and is not a socket: choose another control-socket`);
+  if (await isAlive(path)) throw new SocketError(`another director answers at ${path}: stop it first, or choose another control-socket`);
+  unlinkSync(path); // left behind by a director that was killed
+}
+
+/** Serves a director at a path that was claimed. */
+export async function serveControl(path: string, director: Director): Promise<FastifyInstance> {
   // An administrator's idle connection must not keep a director from stopping.
   const server = fastify({ logger: false, bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true });
   server.post("/control", async (incoming, outgoing) => {

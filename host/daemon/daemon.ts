@@ -17,8 +17,9 @@ import type { PortRow } from "../protocol.js";
 import { applyNetwork, applyRules } from "./apply.js";
 import { readConfig, type Config } from "./config.js";
 import { ConfigError } from "./locator.js";
-import { serveControl } from "./control.js";
+import { claimSocket, serveControl } from "./control.js";
 import { missingGateways } from "./gateways.js";
+import { Links } from "./links.js";
 import { queueEachMost, readyNics } from "./nics.js";
 import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, wantedOf } from "./reload.js";
@@ -51,7 +52,7 @@ export class Daemon {
 
   private constructor(
     private readonly live: Live, private readonly options: DaemonOptions, private readonly module: WebAssembly.Module,
-    private readonly ports: Ports, private readonly pump: Pump, private readonly director: EngineDirector,
+    private readonly ports: Ports, private readonly links: Links, private readonly pump: Pump, private readonly director: EngineDirector,
     private readonly server: FastifyInstance,
   ) {}
 
@@ -60,6 +61,8 @@ export class Daemon {
     const { log, config } = options;
     const module = await loadEngine();
     await wantedOf(module, config, systemNames());
+    // Before any device: who starts a second director shall hear of that, not of a device that is in use.
+    await claimSocket(options.socketPath);
     const nics = readyNics(config);
     const workers = countWorkers(options.workers ?? config.workers, config.tableBits, queueEachMost(nics));
     const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
@@ -68,6 +71,7 @@ export class Daemon {
     const engine = await Engine.create({ module, bucketBits: config.tableBits, workers, arenaBytes: workers * arenaBytes, seed });
     const hugePages = askForHugePages(engine.memory);
     ports.open();
+    const links = new Links(config.ports);
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
       const records = new Records(engine.memory);
@@ -83,7 +87,7 @@ export class Daemon {
       });
       const live: Live = { config };
       const settings: DirectorSettings = {
-        version: packageVersion(), startedMs: Date.now(), ports: () => portRows(live.config, pump, ports),
+        version: packageVersion(), startedMs: Date.now(), ports: () => portRows(live.config, pump, ports, links),
         get defaultForward() { return live.config.defaultForward; },
       };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
@@ -95,10 +99,11 @@ export class Daemon {
         await pump.stop();
         throw error;
       });
-      await announce(pump);
+      links.watch((port) => announce(pump, port));
       log.info({ socket: options.socketPath, ports: config.ports.map((port) => port.name) }, "the director works");
-      return new Daemon(live, options, module, ports, pump, director, server);
+      return new Daemon(live, options, module, ports, links, pump, director, server);
     } catch (error) {
+      links.stop();
       ports.close();
       throw error;
     }
@@ -132,6 +137,7 @@ export class Daemon {
   }
 
   async stop(): Promise<void> {
+    this.links.stop();
     await this.server.close();
     await this.pump.stop();
     this.ports.close();
@@ -144,14 +150,15 @@ async function warn(config: Config, log: Logger): Promise<void> {
   for (const problem of [...await missingGateways(config, systemNames()), ...twinAddresses(config.ports)]) log.warn(problem);
 }
 
-function portRows(config: Config, pump: Pump, ports: Ports): (PortRow | undefined)[] {
+function portRows(config: Config, pump: Pump, ports: Ports, links: Links): (PortRow | undefined)[] {
   return [undefined, ...config.ports.map((port) => {
     const refused = pump.refused(port.index);
     const driver = pump.drivers.find((one) => one.port === port.index);
     return {
       name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver ? `${driver.why}${driver.lacks ? `; just now without AF_XDP: ${driver.lacks}` : ""}` : "not started",
       steering: ports.steeringOf(port.index),
-      up: true, addresses: port.addresses, refusedFrames: refused.frames, refusedError: errorName(refused.errno),
+      up: links.isUp(port.index), deviceMtu: links.mtuOf(port.index), addresses: port.addresses,
+      refusedFrames: refused.frames, refusedError: errorName(refused.errno),
       queues: driver?.sockets.flatMap(({ queue, descriptor }) => {
         const statistics = socketStatistics(descriptor);
         return statistics ? [{ queue, ...statistics }] : [];

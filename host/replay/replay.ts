@@ -56,7 +56,7 @@ export class Replay {
       version: "replay", defaultForward: config.defaultForward, startedMs: Date.now(),
       ports: () => [undefined, ...config.ports.map((port) => ({
         name: port.name, mac: port.mac, mtu: port.mtu, device: "", driver: "replay", driverReason: "recorded inputs", steering: "",
-        up: true, addresses: port.addresses, refusedFrames: 0, refusedError: "", queues: [],
+        up: true, deviceMtu: port.mtu, addresses: port.addresses, refusedFrames: 0, refusedError: "", queues: [],
       }))],
     });
     const replay = new Replay(engines, director, config, chooseWorker, options.files ?? new Map<string, string>());

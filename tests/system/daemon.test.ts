@@ -10,11 +10,12 @@ import { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
 import { inNamespaces } from "./inside.js";
 import { Lvsd, ask, writeConfig } from "./lvsd.js";
-import { makeFolder, runLvsadm } from "./rig.js";
+import { makeFolder, runLvsadm, until } from "./rig.js";
 
 const SERVICE = "-t 10.9.0.100:80";
 const RULES = [`-A ${SERVICE} -s rr`, `-a ${SERVICE} -r 10.9.0.11:80 -m`];
 const FUZZ_RUNS = 300;
+const ANNOUNCED_MS = 5000;
 
 interface Place { namespace: Namespace; folder: string; config: string; socket: string }
 
@@ -122,6 +123,24 @@ function tests(): void {
     assert.equal(lvsd.child.exitCode, 2);
     assert.match(lvsd.log, /^lvsd: .*lvsd\.yaml:3: sysctl\.no_such: [^\n]*\n$/);
     assert.equal(existsSync(place.socket), false);
+  });
+
+  it("a device that is down is told of, and when it comes up the link is told of the port's addresses", async (context) => {
+    const { place } = await ready(context as TestContext);
+    const heard = (): number => (JSON.parse(place.namespace.output("ip", ["-s", "-j", "link", "show", "one"])) as [{ stats64: { rx: { packets: number } } }])[0].stats64.rx.packets;
+    const status = async (): Promise<string> => (await runLvsadm(place.socket, "status")).stdout;
+    assert.match(await status(), /one is down, and no frame passes: `ip link set dev one up`/);
+    assert.doesNotMatch(await status(), /refused/);
+    for (const _ of ["the first time", "and again"]) {
+      const before = heard();
+      place.namespace.ip(["link set dev one up"]);
+      assert.ok(await until(() => heard() >= before + 2, ANNOUNCED_MS), "10.9.0.1 and 10.9.0.100");
+      assert.doesNotMatch(await status(), /down/);
+      place.namespace.ip(["link set dev one down"]);
+      // Longer than what it says a second time.
+      await new Promise((resolve) => setTimeout(resolve, ANNOUNCED_MS / 2));
+      assert.match(await status(), /one is down/);
+    }
   });
 
   it("an address that the kernel has too is told, with what to do", async (context) => {

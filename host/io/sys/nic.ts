@@ -39,6 +39,36 @@ function probe(name: string): Nic {
   }
 }
 
+/** Asks again and again whether an interface is up, by a socket of the interface's own namespace. */
+export class LinkProbe {
+  private readonly fd: number;
+
+  constructor(private readonly name: string, namespacePath: string | undefined) {
+    const open = (): number => checked(socket(AF_INET, SOCK_DGRAM, 0), "open a socket");
+    this.fd = namespacePath === undefined ? open() : inNamespace(namespacePath, open);
+  }
+
+  /** False also of one that has gone. */
+  get isUp(): boolean {
+    return ((this.ask(SIOCGIFFLAGS)?.readUInt16LE(ANSWER_AT) ?? 0) & IFF_UP) !== 0;
+  }
+
+  /** 0 of one that has gone. */
+  get mtu(): number {
+    return this.ask(SIOCGIFMTU)?.readInt32LE(ANSWER_AT) ?? 0;
+  }
+
+  private ask(what: number): Buffer | undefined {
+    const request = Buffer.alloc(REQUEST_BYTES);
+    request.write(this.name);
+    return ioctl(this.fd, what, addressOf(request)) < 0 ? undefined : request;
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}
+
 function ask(fd: number, name: string, what: number): Buffer {
   const request = Buffer.alloc(REQUEST_BYTES);
   request.write(name);
