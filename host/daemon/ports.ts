@@ -3,10 +3,11 @@
 import { PortFlag } from "../../assembly/abi/enums.js";
 import { parseMac } from "../engine/address.js";
 import type { Device } from "../io/driver.js";
-import { kernelAddresses, OpenNic, partOf } from "../io/nic.js";
+import { kernelAddresses, OpenNic, partOf, requireMtu } from "../io/nic.js";
 import { Shortcut } from "../io/shortcut.js";
 import { SteeringTable } from "../io/steering.js";
 import { close } from "../io/sys/libc.js";
+import { probeNic } from "../io/sys/nic.js";
 import { openPacketSocket } from "../io/sys/packetsocket.js";
 import { openTap } from "../io/sys/tun.js";
 import { arenaBytesFor, chunkBytesFor } from "../io/umem.js";
@@ -96,6 +97,7 @@ export class Ports {
     // A worker's queue, or socket, is known by its place among those opened.
     const open = (): number => port.isNic ? openPacketSocket(port.device, { mac, ...place })
       : openTap(port.device, { vnetHeader: true, offloads: true, multiQueue: this.workers > 1, ...place });
+    if (port.isNic) requireMtu(probeNic(port.device, port.namespacePath), port.device, port.mtu);
     const first = { ...device, descriptor: open(), ...(port.isNic ? { mtu: port.mtu, ...this.loadShortcut(port, mac) } : {}) };
     for (const queues of this.queues) queues.push({ ...device, descriptor: open() });
     return first;

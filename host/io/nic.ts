@@ -53,7 +53,7 @@ export function readyNic(options: NicOptions): Nic & { served: number } {
   const nic = probeNic(options.name, options.namespacePath);
   const { name, mtu, queues = nic.queues } = options;
   if (!nic.isUp) throw new Error(`${name} is down: \`ip link set dev ${name} up\` first`);
-  if (mtu > nic.mtu) throw new Error(`${name} has an MTU of ${nic.mtu}, the port ${mtu}`);
+  requireMtu(nic, name, mtu);
   if (queues > nic.queues) throw new Error(`${name} has ${nic.queues} queues, not ${queues}`);
   if (queues > SOCKETS_MAX) throw new Error(`${name} has ${queues} queues, ${SOCKETS_MAX} can be served: \`${setQueues(name, nic, SOCKETS_MAX)}\``);
   return { ...nic, served: queues };
@@ -76,6 +76,11 @@ export function requireQueueEach({ name, queues }: NicOptions, nic: Nic & { serv
 /** What one of several workers serves of a NIC: a socket receives only what comes by its own queue, so queues are dealt out. */
 export function partOf(place: NicPlace, worker: number, workers: number): NicPlace {
   return { ...place, queues: place.queues.filter((queue) => queue % workers === worker) };
+}
+
+/** Throws when a port would send what does not fit the NIC. */
+export function requireMtu(nic: Nic, name: string, mtu: number): void {
+  if (mtu > nic.mtu) throw new Error(`${name} has an MTU of ${nic.mtu}, the port ${mtu}: give the port \`mtu: ${nic.mtu}\`, or \`ip link set dev ${name} mtu ${mtu}\``);
 }
 
 /** A NIC with the program on it. Until sockets are entered, everything goes on to the kernel. */

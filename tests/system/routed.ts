@@ -20,6 +20,7 @@ export const KERNEL_OUT = "10.1.0.2";
 const ENGINE = "169.254.7.7";
 const KERNEL = "169.254.7.1";
 const ENGINE_MAC = "02:00:00:00:07:07";
+const HOST_MAC = "02:00:00:00:03:02";
 
 /** A director whose own kernel routes: a client's network on one side, the servers' on the other. */
 export interface Routed { client: Namespace; director: Namespace; servers: Namespace[]; lvsd: Lvsd; socketPath: string }
@@ -100,8 +101,32 @@ export async function buildShared(context: TestContext, driver: DriverChoice): P
   return { client, director, servers, lvsd, socketPath };
 }
 
-async function startWeb(context: TestContext, namespace: Namespace, name: string): Promise<void> {
-  const program = await Program.start(namespace, name, "server.js", ["--name", name, "--port", "8080"]);
+/** Local node behind a shared NIC: the director's own kernel, which keeps its address among the clients, is the server. */
+export async function buildLocal(context: TestContext): Promise<Omit<Routed, "servers">> {
+  const [client, director] = [await make(context, "client"), await make(context, "local")];
+  director.ip([`link add name eth-out type veth peer name eth0 netns ${client.pid}`, "link set dev eth-out up", `addr add ${KERNEL_OUT}/24 dev eth-out`]);
+  client.ip(["link set dev eth0 up", "addr add 10.1.0.50/24 dev eth0"]);
+  director.set({ "net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2, "net.ipv4.conf.all.rp_filter": 0 });
+  director.ip([`rule add from ${SHARED_VIRTUAL} lookup 100`]);
+  await startWeb(context, director, "own", 80);
+  const { lvsd, socketPath } = await startLvsd(context, director, {
+    ports: [
+      { name: "out", device: "eth-out", attach: "nic", addresses: ["10.1.0.1/24", `${SHARED_VIRTUAL}/32`] },
+      { name: "host", device: "lvs-host", kind: "host", "peer-mac": HOST_MAC, addresses: ["10.0.3.1/30"] },
+    ],
+    rules: [`-A -t ${SHARED_VIRTUAL}:80 -s wrr`, `-a -t ${SHARED_VIRTUAL}:80 -r 10.1.0.1:80`],
+  });
+  director.ip([
+    `link set lvs-host mtu 1500 txqueuelen 2000 address ${HOST_MAC} up`,
+    "addr replace 10.0.3.2/30 dev lvs-host", `addr replace ${SHARED_VIRTUAL}/32 dev lvs-host`,
+    "route replace default via 10.0.3.1 dev lvs-host table 100",
+  ]);
+  director.set({ "net.ipv4.conf.lvs-host.rp_filter": 0 });
+  return { client, director, lvsd, socketPath };
+}
+
+async function startWeb(context: TestContext, namespace: Namespace, name: string, port = 8080): Promise<void> {
+  const program = await Program.start(namespace, name, "server.js", ["--name", name, "--port", String(port)]);
   context.after(() => program.stop());
 }
 

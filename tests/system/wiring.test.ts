@@ -12,7 +12,7 @@ import type { Namespace } from "../../host/lab/namespace.js";
 import { inNamespaces, lacking } from "./inside.js";
 import { ringProblem } from "./ringprobe.js";
 import { Rig, runLvsadm, until } from "./rig.js";
-import { KERNEL_OUT, SHARED_VIRTUAL, VIRTUAL, buildOneArmed, buildRouted, buildShared } from "./routed.js";
+import { KERNEL_OUT, SHARED_VIRTUAL, VIRTUAL, buildLocal, buildOneArmed, buildRouted, buildShared } from "./routed.js";
 
 const REQUESTS = 400;
 const TRANSFER_BYTES = 3 << 20;
@@ -70,6 +70,13 @@ inNamespaces("wirings", import.meta.url, () => {
     // The director's own address is its kernel's as before: no service answers there.
     const direct = await ask({ url: "http://10.1.0.1/", timeoutMs: 2000 });
     assert.deepEqual(direct.failures, { ECONNREFUSED: 1 });
+  });
+
+  it("local node behind a shared NIC: clients reach the engine, not its kernel past it", async (context) => {
+    const { client, socketPath } = await buildLocal(context as TestContext);
+    await proveTraffic(await clientIn(context as TestContext, client), `http://${SHARED_VIRTUAL}`, { own: REQUESTS });
+    const connections = (await runLvsadm(socketPath, "-Lnc")).stdout.split("\n").filter((line) => line.includes("10.1.0.1:80")).length;
+    assert.ok(connections >= REQUESTS, `${connections} connections`);
   });
 
   for (const driver of ["tap", "uring"] as const) {

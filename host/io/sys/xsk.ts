@@ -47,7 +47,7 @@ const HINTS = {
   ENOBUFS: "too little memory may be locked (ulimit -l), or CAP_IPC_LOCK is missing",
   EBUSY: "another program has an AF_XDP socket on this queue",
   ENETDOWN: "the interface is down: `ip link set dev NAME up`",
-  EOPNOTSUPP: "the driver cannot do it",
+  ENOTSUP: "the NIC's driver cannot do it: `mode: auto` takes what it can",
   EINVAL: "there is no such queue, or the driver cannot do it",
 };
 
