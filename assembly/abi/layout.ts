@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 5;
+export const LAYOUT_VERSION: u32 = 6;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB
@@ -514,7 +514,7 @@ export const SWEEP_BLOCK: u32 = 64;
 /** A worker's part, for each of its buckets. */
 export const SHARD_BYTES: u32 = BUCKET_BYTES + CONNECTIONS_PER_BUCKET * (CONNECTION_BYTES + DUE_BYTES + FREE_BYTES);
 
-// ------------------------------------------------------------------- rings between workers, 260 KiB
+// ------------------------------------------------------------------- rings between workers, 1028 KiB
 // After the tables, from the next page: one for each pair, at (to * workers + from). One writes, one reads.
 //
 //    0 | put: bytes ever put, u32            |   the giver's line
@@ -524,7 +524,8 @@ export const RING_PUT: u32 = 0;
 export const RING_TAKEN: u32 = 64;
 export const RING_READ: u32 = 68;
 export const RING_RECORDS: u32 = 4096;
-export const RING_RECORDS_BYTES: u32 = 262144;
+/** 600 long frames: what a NIC brings while the owner waits for its turn of a processor. With a quarter, a tenth of bulk by AF_XDP was lost. */
+export const RING_RECORDS_BYTES: u32 = 1048576;
 export const RING_BYTES: u32 = RING_RECORDS + RING_RECORDS_BYTES;
 // A record: bytes of it in all | Handed | frame's bytes | port and flags as in a list; then a copy of the frame, its
 // virtio header and headroom before it, or of a whole datagram's Packet, or the key of a connection of the owner's
