@@ -148,7 +148,7 @@ function handle(packet: Packet): void {
   switch (parseRest(packet)) {
     case Kind.Arp: return receiveArp(packet);
     case Kind.Ip: return internet(packet);
-    default: return drop(<DropReason>packet.spare0);
+    default: return drop(<DropReason>packet.aside);
   }
 }
 

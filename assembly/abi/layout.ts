@@ -527,12 +527,13 @@ export const RING_RECORDS: u32 = 4096;
 /** 600 long frames: what a NIC brings while the owner waits for its turn of a processor. With a quarter, a tenth of bulk by AF_XDP was lost. */
 export const RING_RECORDS_BYTES: u32 = 1048576;
 export const RING_BYTES: u32 = RING_RECORDS + RING_RECORDS_BYTES;
-// A record: bytes of it in all | Handed | frame's bytes | port and flags as in a list; then a copy of the frame, its
+// A record: bytes of it in all | Handed | frame's bytes | port and flags as in a list | aside; then a copy of the frame, its
 // virtio header and headroom before it, or of a whole datagram's Packet, or the key of a connection of the owner's
 export const HANDED_BYTES: u32 = 0;
 export const HANDED_KIND: u32 = 4;
 export const HANDED_FRAME_BYTES: u32 = 8;
 export const HANDED_PORT: u32 = 12;
+export const HANDED_ASIDE: u32 = 16; //           u32 of a frame: Packet.aside, as clearing behind its options has left nothing to see
 export const HANDED_PACKET: u32 = 64;
 export const HANDED_FRAME: u32 = 64 + SLOT_HEADROOM;
 export const HANDED_CLIENT: u32 = 64; //           16 B

@@ -13,7 +13,7 @@ import { ownFrame, portFlags } from "../packet/slot";
 import { PortFlag, FrameFlag } from "../abi/enums";
 import { drop } from "../stats";
 import { state, worker } from "../memory";
-import { checksum, seal4 } from "../wire/checksum";
+import { amend, checksum, seal4 } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
 import { countError } from "./count";
 
@@ -94,6 +94,8 @@ export function sendIcmpErrorFrom(packet: Packet, type: u32, code: u32, extra: u
   store<u32>(icmp, type | (code << 8));
   set32(icmp + 4, extra);
   memory.copy(icmp + 8, packet.l3, embedded);
+  // What was cleared behind options is quoted with the checksum from before (as the kernel: recording behind_options_quoted).
+  if (packet.has(PacketFlag.Options) && packet.aside != 0) amend(icmp + 8 + 10, packet.aside);
   store<u16>(icmp, <u16>checksum(icmp, 8 + embedded), 2);
   sendOwn(hop, frame, 14 + 28 + embedded);
   return 28 + embedded;

@@ -39,6 +39,7 @@ export function restoreEnd(packet: Packet, end: u32, address: usize, port: u16):
   if (packet.family == 4) {
     store<u32>(<usize>packet.l3 + (<usize>end << 2), load<u32>(address, 12), 12);
     seal4(packet.l3, packet.l4 - packet.l3);
+    packet.aside = 0;
   } else {
     copyAddress(<usize>packet.l3 + 8 + (<usize>end << 4), address);
   }

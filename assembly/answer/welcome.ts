@@ -1,6 +1,7 @@
 // What nobody may send: packets with our own addresses, and headers whose options make no sense or choose the way.
 
 import { DropReason, PortFlag } from "../abi/enums";
+import { handedAside } from "../handover/handover";
 import { isLocal, isTransparent } from "../link/local";
 import { badOption, clearBehindEnd, hasSourceRoute } from "../packet/options";
 import { Packet, PacketFlag } from "../packet/packet";
@@ -21,9 +22,10 @@ export function isWelcome(packet: Packet): bool {
   let headerBytes = packet.l4 - packet.l3;
   let at = badOption(packet.l3, headerBytes);
   if (at == 0 && !hasSourceRoute(packet.l3, headerBytes)) {
-    clearBehindEnd(packet.l3, headerBytes);
+    packet.aside = handedAside(packet) | clearBehindEnd(packet.l3, headerBytes);
     return true;
   }
+  packet.aside = 0;
   if (at != 0) sendIcmpError(packet, PARAMETER_PROBLEM, 0, at << 24);
   drop(DropReason.BadHeader);
   return false;

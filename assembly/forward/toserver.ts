@@ -60,6 +60,8 @@ export function forwardToServer(packet: Packet, connection: Connection): void {
  * is no other, the answer stays the server's (recording refused_nat).
  */
 function answerAsServer(packet: Packet, connection: Connection): void {
+  // NAT seals a header anew.
+  packet.aside = 0;
   let index = lookup(FROM_SERVER, connection.family, connection.protocol, connection.client16, connection.clientPort, connection.server16,
     connection.serverPort);
   if (index == 0) {

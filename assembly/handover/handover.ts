@@ -2,7 +2,7 @@
 // is free at once. The owner sends it from the ring, so what it has read is given back with its next batch.
 
 import {
-  ENTRY_BYTES, ENTRY_FRAME, ENTRY_PORT, HANDED_FRAME, HANDED_FRAME_BYTES, HANDED_KIND, HANDED_PACKET,
+  ENTRY_BYTES, ENTRY_FRAME, ENTRY_PORT, HANDED_ASIDE, HANDED_FRAME, HANDED_FRAME_BYTES, HANDED_KIND, HANDED_PACKET,
   HANDED_PORT, LIST_ENTRY_BYTES, PACKET_BYTES, STATE_CAUSE, STATE_HANDED_IN, STATE_HANDED_OVER,
 } from "../abi/layout";
 import { DropReason, FrameFlag, Handed } from "../abi/enums";
@@ -51,11 +51,17 @@ function putFrame(packet: Packet, owner: u32): void {
   if (record == 0) return drop(DropReason.HandoverFull);
   store<u32>(record, <u32>Handed.Frame, HANDED_KIND);
   store<u32>(record, packet.bytes, HANDED_FRAME_BYTES);
+  store<u32>(record, packet.aside, HANDED_ASIDE);
   let flags: u32 = packet.has(PacketFlag.Vnet) ? <u32>FrameFlag.Vnet : 0;
   store<u32>(record, <u32>packet.port | (flags << 16), HANDED_PORT);
   memory.copy(record + HANDED_FRAME - VIRTIO_BYTES, packet.frame - VIRTIO_BYTES, packet.bytes + VIRTIO_BYTES);
   giveTo(owner, record);
   count(STATE_HANDED_OVER, 1);
+}
+
+/** What clearing behind a handed frame's options has done already, for the one that does it again. */
+export function handedAside(packet: Packet): u32 {
+  return isHandedIn(packet) && !packet.has(PacketFlag.Reassembled) ? load<u32>(packet.frame - HANDED_FRAME, HANDED_ASIDE) : 0;
 }
 
 /** Frames that are taken from each other worker in one batch, so that none waits for another's flood. */

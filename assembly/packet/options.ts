@@ -1,6 +1,6 @@
 // Options of an IPv4 header: a router must find them sound before it passes them on (RFC 1812 section 5.2.4).
 
-import { seal4 } from "../wire/checksum";
+import { difference16, seal4 } from "../wire/checksum";
 
 const END: u32 = 0;
 const NOTHING: u32 = 1;
@@ -10,6 +10,7 @@ const LOOSE_ROUTE: u32 = 131;
 const ROUTER_ALERT: u32 = 148;
 const STRICT_ROUTE: u32 = 137;
 const HEADER_BYTES: u32 = 20;
+const CHECKSUM: usize = 10;
 /** Fullest count of hosts that could not write their time. */
 const MISSED_MAX: u32 = 15;
 const PRESPECIFIED: u32 = 3;
@@ -55,8 +56,11 @@ export function badOption(header: usize, headerBytes: u32): u32 {
   return 0;
 }
 
-/** Zeroes what lies behind the end of sound options, where nothing should be (as the kernel: recording behind_options). */
-export function clearBehindEnd(header: usize, headerBytes: u32): void {
+/**
+ * Zeroes what lies behind the end of sound options, where nothing should be (as the kernel: recording behind_options). Answers what
+ * that did to the header's checksum, as `amend` takes it back; 0 when nothing was there.
+ */
+export function clearBehindEnd(header: usize, headerBytes: u32): u32 {
   let at = HEADER_BYTES;
   while (at < headerBytes && load<u8>(header + at) != <u8>END) at = behind(header, at);
   let found: u32 = 0;
@@ -64,8 +68,10 @@ export function clearBehindEnd(header: usize, headerBytes: u32): void {
     found |= load<u8>(header + at);
     store<u8>(header + at, END);
   }
-  if (found == 0) return;
+  if (found == 0) return 0;
+  let before = load<u16>(header, CHECKSUM);
   seal4(header, headerBytes);
+  return difference16(before, load<u16>(header, CHECKSUM));
 }
 
 /** One bit for each kind of option that a header has once at most. */

@@ -71,7 +71,7 @@ export class Packet {
   fragmentHeader: u32; //104  IPv6: address of the fragment header
   previousNext: u32; //  108  IPv6: address of the byte that names the upper protocol
   fragmentId: u32; //    112
-  spare0: u32; //        116
+  aside: u32; //         116  of a bad frame the reason; of IPv4 with options what clearing behind them did to the header's checksum
   reassembly: u32; //    120  record the datagram was put together in
   replaced: u32; //      124  the connection that this packet begins anew, 0 none
 

@@ -34,7 +34,7 @@ export function isMartian4(source: u32): bool {
   return first - 1 >= 223 || first == 127;
 }
 
-/** Looks closely at a frame that `scan` did not take. Answers its Kind; the reason of a Bad one is in `spare0`. */
+/** Looks closely at a frame that `scan` did not take. Answers its Kind; the reason of a Bad one is in `aside`. */
 export function parseRest(packet: Packet): Kind {
   let port = <usize>PORTS_BASE + <usize>packet.port * PORT_BYTES;
   if ((load<u32>(port, PORT_FLAGS) & <u32>PortFlag.Up) == 0) return bad(packet, DropReason.PortDown);
@@ -51,7 +51,7 @@ export function parseRest(packet: Packet): Kind {
 }
 
 function bad(packet: Packet, reason: DropReason): Kind {
-  packet.spare0 = <u32>reason;
+  packet.aside = <u32>reason;
   return Kind.Bad;
 }
 

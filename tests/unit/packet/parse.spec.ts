@@ -67,7 +67,7 @@ function isOrdinary(bytes: u32): bool {
 /** The reason a frame is refused for, None when it is not. */
 function refused(bytes: u32): u32 {
   let packet = scanned(bytes);
-  return parseRest(packet) == Kind.Bad ? packet.spare0 : <u32>DropReason.None;
+  return parseRest(packet) == Kind.Bad ? packet.aside : <u32>DropReason.None;
 }
 
 describe("the short parser", () => {
