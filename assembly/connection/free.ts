@@ -1,5 +1,5 @@
 // Records that nobody uses: a stack of indices beside the records, so that what has just been given back, and is near, goes
-// first. Whoever takes or gives many at once goes along the stack and says in the end how many they were.
+// first. Under it come those that nobody has had yet. Whoever takes or gives many at once goes along the stack and says in the end how many they were.
 
 import { CONNECTION_BYTES, CONNECTION_CLIENT16, DUE_BYTES, FREE_BYTES, STATE_FREE, STATE_FRESH, STATE_USED } from "../abi/layout";
 import { connections, connectionsMax, dues, freed, table } from "../memory";
@@ -30,18 +30,23 @@ export function taken(count: i32): void {
   store<u32>(table, load<u32>(table, STATE_USED) + count, STATE_USED);
 }
 
-/** Puts records that nobody has had yet on the stack of the free, the first of them uppermost; answers how many lie there then. */
+/**
+ * Puts records that nobody has had yet under the stack of the free, the first of them uppermost: so all go out in the order in
+ * which they would, had nobody looked ahead. Answers how many lie there then.
+ */
 function stackFresh(count: u32): u32 {
   let free = load<u32>(table, STATE_FREE);
   let fresh = max<u32>(load<u32>(table, STATE_FRESH), 1);
   count = min(count, connectionsMax - fresh);
-  for (let index = fresh + count; index-- > fresh; free++) {
-    store<u32>(freed + <usize>free * FREE_BYTES, index);
+  memory.copy(freed + <usize>count * FREE_BYTES, freed, <usize>free * FREE_BYTES);
+  let at = freed;
+  for (let index = fresh + count; index-- > fresh; at += FREE_BYTES) {
+    store<u32>(at, index);
     lookNever(index);
   }
   store<u32>(table, fresh + count, STATE_FRESH);
-  store<u32>(table, free, STATE_FREE);
-  return free;
+  store<u32>(table, free + count, STATE_FREE);
+  return free + count;
 }
 
 /** Zeroes a record but for its details. Four stores are faster than memory.fill, which leaves the module for so few bytes. */

@@ -7,12 +7,18 @@ export interface Contestant {
   name: string;
   /** Does one round; answers nanoseconds for one unit of its work. */
   round(): number;
+  /** Is warm now: forgets the samples that undisturbedNs() is of. */
+  begin?(): void;
+  /** As round(), of those samples since that nobody disturbed (stopwatch.ts); NaN when there were none. */
+  undisturbedNs?(): number;
 }
 
 export interface Measured {
   name: string;
   medianNs: number;
   bestNs: number;
+  /** Of contestants that can tell; NaN when somebody always disturbed. */
+  undisturbedNs?: number | undefined;
   /** Median over the rounds of this contestant's time by the first contestant's. */
   ratio: number;
 }
@@ -38,6 +44,7 @@ export function interleave(contestants: readonly Contestant[], rounds: number): 
       letCompile();
     }
   }
+  for (const contestant of contestants) contestant.begin?.();
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const place = (round + turn) % contestants.length;
@@ -45,10 +52,10 @@ export function interleave(contestants: readonly Contestant[], rounds: number): 
     }
   }
   const reference = times[0] ?? [];
-  return contestants.map(({ name }, place) => {
+  return contestants.map((contestant, place) => {
     const own = times[place] ?? [];
     return {
-      name, medianNs: median(own), bestNs: best(own),
+      name: contestant.name, medianNs: median(own), bestNs: best(own), undisturbedNs: contestant.undisturbedNs?.(),
       ratio: median(own.map((time, round) => time / (reference[round] ?? NaN))),
     };
   });

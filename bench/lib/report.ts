@@ -8,6 +8,8 @@ import { formatTable, nanoseconds } from "./table.js";
 export interface Timing {
   medianNs: number;
   bestNs: number;
+  /** The median of what nobody disturbed, where that was measured; null or NaN when somebody always did. */
+  undisturbedNs?: number | null | undefined;
   ratio?: number;
 }
 
@@ -39,7 +41,7 @@ const ORDER = ["path", "open", "rival", "workers", "micro"];
 
 function formatCell(cell: Cell): string {
   if (typeof cell !== "object") return String(cell);
-  const time = nanoseconds(cell.medianNs, cell.bestNs);
+  const time = nanoseconds(cell.medianNs, cell.undisturbedNs === undefined ? cell.bestNs : cell.undisturbedNs ?? NaN);
   return cell.ratio === undefined ? time : `${time} ${cell.ratio.toFixed(2)}x`;
 }
 

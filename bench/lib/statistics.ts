@@ -1,5 +1,5 @@
 // Averages are useless on a shared machine: a preemption makes one batch a hundred times slower. So medians,
-// and the best round, which is the one that nobody disturbed.
+// and the best round; what nobody disturbed is told apart by stopwatch.ts.
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

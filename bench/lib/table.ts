@@ -10,10 +10,10 @@ export function formatTable(head: Row, rows: readonly Row[]): string {
   return [line(head), rule, ...rows.map(line)].join("\n");
 }
 
-/** Nanoseconds as people read them: median, and the best round in brackets. */
-export function nanoseconds(median: number, best: number): string {
-  const digits = (value: number): string => value.toFixed(value < 100 ? 1 : 0);
-  return `${digits(median)} [${digits(best)}]`;
+/** Nanoseconds as people read them: median, and in brackets what was undisturbed, or the best; a dash where that is not known. */
+export function nanoseconds(median: number, undisturbed: number): string {
+  const digits = (value: number): string => (Number.isNaN(value) ? "-" : value.toFixed(value < 100 ? 1 : 0));
+  return `${digits(median)} [${digits(undisturbed)}]`;
 }
 
 export function count(value: number): string {

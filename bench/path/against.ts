@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { loadEngine } from "../../host/load.js";
 import { interleave, type Contestant, type Measured } from "../lib/interleave.js";
-import type { Report } from "../lib/report.js";
+import type { Report, Timing } from "../lib/report.js";
 import type { Settings } from "../lib/settings.js";
 import { count } from "../lib/table.js";
 import { establish } from "./established.js";
@@ -85,20 +85,20 @@ export async function benchAgainst(folder: string, settings: Settings): Promise<
   const own = sideOf({ suite: { ROADS, hitPath }, worlds: { World }, established: { establish }, openings: { OpenPath, OPENED } }, await loadEngine());
   const sides = [await otherSide(folder), own];
   const flowCounts = settings.flows.filter((flows) => flows <= FLOWS_MAX);
-  const rows: (string | { medianNs: number; bestNs: number; ratio: number })[][] = [];
+  const rows: (string | Timing)[][] = [];
   for (const { name } of own.roads) {
     const row: typeof rows[number] = [name];
     for (const flows of flowCounts) {
       settings.progress(`against ${folder}: ${name}, ${count(flows)} flows`);
       const measured = await compare(sides, name, flows, settings);
-      row.push(measured?.[1] ? { medianNs: measured[1].medianNs, bestNs: measured[1].bestNs, ratio: measured[1].ratio } : "");
+      row.push(measured?.[1] ? { medianNs: measured[1].medianNs, bestNs: measured[1].bestNs, undisturbedNs: measured[1].undisturbedNs, ratio: measured[1].ratio } : "");
     }
     rows.push(row);
   }
   return {
     title: "This engine against another",
     notes: [
-      `Nanoseconds a packet of this engine, batches of ${BATCH_MAX}: median [best round], then the median over the rounds of its time by that of`,
+      `Nanoseconds a packet of this engine, batches of ${BATCH_MAX}: median [undisturbed], then the median over the rounds of its time by that of`,
       `${folder}: less than 1 means that this one is faster. Empty where the other does not know the road.`,
     ],
     tables: [{ head: ["road", ...flowCounts.map((flows) => `${count(flows)} flows`)], rows }],

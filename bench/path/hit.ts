@@ -1,9 +1,9 @@
 // Packets of connections that exist: the road nearly every packet takes.
 
-import { performance } from "node:perf_hooks";
 import type { Contestant } from "../lib/interleave.js";
 import { Random } from "../lib/random.js";
 import { median } from "../lib/statistics.js";
+import { Stopwatch } from "../lib/stopwatch.js";
 import { Batch } from "./batch.js";
 import type { Expected } from "./expected.js";
 import type { Template } from "./template.js";
@@ -35,6 +35,7 @@ export interface HitPlan {
 export class HitPath implements Contestant {
   readonly name: string;
   private readonly batch: Batch;
+  private readonly stopwatch = new Stopwatch();
   private readonly random = new Random(0x1234567);
   private readonly receive: (count: number, nowMs: number) => number;
 
@@ -49,13 +50,20 @@ export class HitPath implements Contestant {
     const times: number[] = [];
     for (let turn = 0; turn < batches; turn++) {
       this.fill();
-      const begin = performance.now();
-      const sent = this.receive(batchFrames, world.nowMs);
-      times.push(performance.now() - begin);
+      let sent = 0;
+      times.push(this.stopwatch.time(() => (sent = this.receive(batchFrames, world.nowMs))));
       // The first and the last batch of a round are looked at byte by byte, the others are counted.
       if (sent !== batchFrames || turn === 0 || turn === batches - 1) this.verify(sent);
     }
     return (median(times) * 1e6) / batchFrames;
+  }
+
+  begin(): void {
+    this.stopwatch.reset();
+  }
+
+  undisturbedNs(): number {
+    return (this.stopwatch.undisturbedMs() * 1e6) / this.plan.batchFrames;
   }
 
   private shapeOf(index: number): Shape | undefined {

@@ -1,11 +1,11 @@
 // Connections that begin and end, and what cannot begin any more because the table is full.
 
-import { performance } from "node:perf_hooks";
 import { DropReason } from "../../assembly/abi/enums.js";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import type { Contestant } from "../lib/interleave.js";
 import { Random } from "../lib/random.js";
 import { median } from "../lib/statistics.js";
+import { Stopwatch } from "../lib/stopwatch.js";
 import { Batch } from "./batch.js";
 import { clientTemplate, replyTemplates } from "./established.js";
 import { natIn } from "./expected.js";
@@ -22,6 +22,7 @@ const DECOYS = 1 << 20;
 
 /** Sends SYNs of one flow after the other, a batch at a time. */
 class Opener {
+  readonly stopwatch = new Stopwatch();
   private readonly batch: Batch;
   private readonly template;
   private readonly refusals;
@@ -37,9 +38,8 @@ class Opener {
     const { batch, batchFrames, world, template } = this;
     for (let index = 0; index < batchFrames; index++) batch.write(index, first + index, template);
     batch.list(batchFrames, template.bytes, OUTSIDE);
-    const begin = performance.now();
-    const sent = world.engine.receive(batchFrames, world.nowMs);
-    const time = performance.now() - begin;
+    let sent = 0;
+    const time = this.stopwatch.time(() => (sent = world.engine.receive(batchFrames, world.nowMs)));
     if (check || sent !== batchFrames) {
       batch.verify(batchFrames, sent, INSIDE, (flow, index) => natIn(world, flow, world.serverOf(world.engine.sent(index).frame), 0, SYN));
     }
@@ -61,6 +61,7 @@ class Opener {
 /** Opens connections beside those that exist, lets them expire; either is what `timed` says. */
 export class OpenPath implements Contestant {
   private readonly opener: Opener;
+  private readonly ends = new Stopwatch();
 
   constructor(readonly name: string, private readonly world: World, private readonly existing: number, private readonly batchFrames: number,
     private readonly timed: "open" | "expire") {
@@ -72,12 +73,22 @@ export class OpenPath implements Contestant {
     const times: number[] = [];
     for (let done = 0; done < OPENED; done += batchFrames) times.push(opener.open(existing + done, done === 0));
     world.nowMs += SYN_MS;
-    const begin = performance.now();
-    // One tick when there is time for all of them, more when the engine spreads the work.
-    for (let tick = 0; tick < SWEEP_MS && (tick === 0 || world.used !== existing); tick++) world.engine.tick((world.nowMs += SWEEP_MS));
-    const expiryMs = performance.now() - begin;
+    const expiryMs = this.ends.time(() => {
+      // One tick when there is time for all of them, more when the engine spreads the work.
+      for (let tick = 0; tick < SWEEP_MS && (tick === 0 || world.used !== existing); tick++) world.engine.tick((world.nowMs += SWEEP_MS));
+    });
     if (world.used !== existing) throw new Error(`${world.used} connections are left instead of ${existing}`);
     return this.timed === "open" ? (median(times) * 1e6) / batchFrames : (expiryMs * 1e6) / OPENED;
+  }
+
+  begin(): void {
+    this.opener.stopwatch.reset();
+    this.ends.reset();
+  }
+
+  undisturbedNs(): number {
+    if (this.timed === "open") return (this.opener.stopwatch.undisturbedMs() * 1e6) / this.batchFrames;
+    return (this.ends.undisturbedMs() * 1e6) / OPENED;
   }
 }
 
@@ -100,6 +111,7 @@ const LIFE_SECONDS = SYN_MS / SWEEP_MS;
 export class TurnoverPath implements Contestant {
   static readonly connections = (LIFE_SECONDS + 2) * CONNECTIONS_A_SECOND;
   private readonly opener: Opener;
+  private readonly ticks = new Stopwatch();
   private readonly random = new Random(0x2345678);
   private next = 0;
 
@@ -114,6 +126,16 @@ export class TurnoverPath implements Contestant {
     return (median(times) * 1e6) / CONNECTIONS_A_SECOND;
   }
 
+  begin(): void {
+    this.opener.stopwatch.reset();
+    this.ticks.reset();
+  }
+
+  undisturbedNs(): number {
+    const tickMs = this.opener.stopwatch.undisturbedMs() * BATCHES_A_TICK + this.ticks.undisturbedMs();
+    return (tickMs * TICKS_A_SECOND * 1e6) / CONNECTIONS_A_SECOND;
+  }
+
   private second(mixing = false): number {
     const { world, opener } = this;
     let time = 0;
@@ -123,9 +145,7 @@ export class TurnoverPath implements Contestant {
         if (mixing) opener.refuse(this.next, () => this.random.below(2) === 0);
       }
       world.nowMs += TICK_MS;
-      const begin = performance.now();
-      world.engine.tick(world.nowMs);
-      time += performance.now() - begin;
+      time += this.ticks.time(() => world.engine.tick(world.nowMs));
     }
     return time;
   }
@@ -134,6 +154,7 @@ export class TurnoverPath implements Contestant {
 /** SYNs of clients nobody knows while every place of the table is taken: each is counted and dropped. */
 export class FloodPath implements Contestant {
   private readonly batch: Batch;
+  private readonly stopwatch = new Stopwatch();
   private readonly template;
   private readonly random = new Random(0x7654321);
 
@@ -150,13 +171,19 @@ export class FloodPath implements Contestant {
     for (let turn = 0; turn < this.batches; turn++) {
       for (let index = 0; index < batchFrames; index++) batch.write(index, world.capacity + this.random.below(DECOYS), this.template);
       batch.list(batchFrames, this.template.bytes, OUTSIDE);
-      const begin = performance.now();
-      sent += world.engine.receive(batchFrames, world.nowMs);
-      times.push(performance.now() - begin);
+      times.push(this.stopwatch.time(() => (sent += world.engine.receive(batchFrames, world.nowMs))));
     }
     const dropped = world.drops(DropReason.ConnectionTableFull) - before;
     if (sent !== 0 || dropped !== this.batches * batchFrames) throw new Error(`a full table sent ${sent} frames and refused ${dropped}`);
     return (median(times) * 1e6) / batchFrames;
+  }
+
+  begin(): void {
+    this.stopwatch.reset();
+  }
+
+  undisturbedNs(): number {
+    return (this.stopwatch.undisturbedMs() * 1e6) / this.batchFrames;
   }
 }
 

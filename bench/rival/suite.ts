@@ -83,7 +83,7 @@ export async function benchRivals(module: WebAssembly.Module, settings: Settings
   return {
     title: "The same roads elsewhere",
     notes: [
-      "Nanoseconds a packet, batches of 256: median [best round], then the median ratio to the engine of the same run.",
+      "Nanoseconds a packet, batches of 256: median [undisturbed], then the median ratio to the engine of the same run.",
       "All work on the same frames in the same lists, and what each sends is compared byte by byte with the same expectation.",
       ...(library ? [] : ["The rival in C is missing: there is no gcc here."]),
     ],
