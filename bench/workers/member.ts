@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { BATCH_MAX } from "../../assembly/abi/limits.js";
 import { Random } from "../lib/random.js";
+import { Stopwatch } from "../lib/stopwatch.js";
 import { Batch } from "../path/batch.js";
 import { clientTemplate, replyTemplates } from "../path/established.js";
 import { ACK, SYN } from "../path/frames.js";
@@ -10,14 +11,18 @@ import type { Template } from "../path/template.js";
 import { INSIDE, OUTSIDE, World, type WorldPlan } from "../path/world.js";
 
 export interface MemberStart { module: WebAssembly.Module; memory: WebAssembly.Memory; plan: WorldPlan; worker: number; flows: number; meeting: SharedArrayBuffer }
-/** Batches to receive together with so many others; the first word of the meeting counts who has come. */
-export interface MemberTask { batches: number; together: number }
+/** Batches to receive when so many have come, oneself among them; the first word of the meeting counts them. */
+export interface MemberTask { batches: number; together: number; isWarm: boolean }
+/** Nanoseconds a packet: of this task, and of all like it what nobody disturbed. */
+export interface MemberTimes { ns: number; undisturbedNs: number }
 
 const NANOSECONDS = 1e6;
 
 class Member {
   private readonly batch: Batch;
   private readonly own: number[] = [];
+  /** By how many were together. */
+  private readonly stopwatches = new Map<number, Stopwatch>();
   private readonly opening: Template;
   private readonly going: Template;
   private readonly answers: Template[];
@@ -47,10 +52,17 @@ class Member {
     return this.world.engine.receive(1, this.world.nowMs);
   }
 
-  /** Nanoseconds a packet, engine only. */
-  run({ batches, together }: MemberTask): number {
+  private stopwatchFor(together: number): Stopwatch {
+    const stopwatch = this.stopwatches.get(together) ?? new Stopwatch();
+    this.stopwatches.set(together, stopwatch);
+    return stopwatch;
+  }
+
+  /** Engine only. */
+  run({ batches, together, isWarm }: MemberTask): MemberTimes {
     const { engine, nowMs } = this.world;
     const random = new Random(5 + this.start.worker);
+    const stopwatch = this.stopwatchFor(together);
     const meeting = new Int32Array(this.start.meeting);
     Atomics.add(meeting, 0, 1);
     while (Atomics.load(meeting, 0) < together);
@@ -58,12 +70,13 @@ class Member {
     for (let count = 0; count < batches; count++) {
       for (let index = 0; index < BATCH_MAX; index++) this.batch.write(index, this.own[random.below(this.own.length)] ?? 0, this.going);
       this.batch.list(BATCH_MAX, this.going.bytes, OUTSIDE);
-      const beganMs = performance.now();
-      const sent = engine.receive(BATCH_MAX, nowMs);
-      spentMs += performance.now() - beganMs;
+      let sent = 0;
+      spentMs += stopwatch.time(() => (sent = engine.receive(BATCH_MAX, nowMs)));
       if (sent < BATCH_MAX) throw new Error(`${sent} of ${BATCH_MAX} frames came out`);
     }
-    return (spentMs * NANOSECONDS) / (batches * BATCH_MAX);
+    const undisturbedNs = (stopwatch.undisturbedMs() * NANOSECONDS) / BATCH_MAX;
+    if (!isWarm) stopwatch.reset();
+    return { ns: (spentMs * NANOSECONDS) / (batches * BATCH_MAX), undisturbedNs };
   }
 }
 
