@@ -262,7 +262,9 @@ export enum DropReason {
   SyncRefused = 39,
   /** A sync message of ours for which the queue had no room. */
   SyncQueueFull = 40,
-  Last = 41,
+  /** Another host says by ARP or neighbour discovery that it has an address of the director's. */
+  AddressConflict = 41,
+  Last = 42,
 }
 
 /** Flags of a port record. */

@@ -7,6 +7,7 @@ import { sendPlain } from "../packet/slot";
 import { drop } from "../stats";
 import { mapAddress } from "../wire/field";
 import { ARP_FRAME_BYTES, ARP_REQUEST, ETHERNET_IPV4 } from "./ask";
+import { noteConflict } from "./conflict";
 import { isLocal4, portAt } from "./local";
 import { findNeighbor } from "./neighbor";
 import { isOnLink } from "./route";
@@ -25,7 +26,8 @@ export function receiveArp(packet: Packet): void {
   let sender = load<u32>(arp, 14);
   let target = load<u32>(arp, 24);
   let forUs = isLocal4(target);
-  if (sender != 0 && !isLocal4(sender)) {
+  if (isLocal4(sender)) noteConflict(packet.port, arp + 8);
+  else if (sender != 0) {
     let address = changetype<usize>(packet) + 64;
     mapAddress(address, sender);
     // Who asks for us is about to speak with us; anybody else is only noted when already known.

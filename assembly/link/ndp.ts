@@ -7,6 +7,7 @@ import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, isZeroAddress } from "../wire/field";
 import { ADVERTISEMENT, allNodes, beginNdp, finishNdp, multicastMac, SOLICITATION, SOURCE_LINK, TARGET_LINK } from "./ask";
+import { noteConflict } from "./conflict";
 import { findLocal } from "./local";
 import { findNeighbor } from "./neighbor";
 import { isOnLink } from "./route";
@@ -33,7 +34,9 @@ export function receiveNdp(packet: Packet): void {
   let target = icmp + 8;
   let mac = findOption(icmp + 24, packet.end, type == SOLICITATION ? SOURCE_LINK : TARGET_LINK);
   if (type == ADVERTISEMENT) {
-    if (mac != 0 && findNeighbor(6, packet.port, target) != 0) learn(6, packet.port, target, mac);
+    if (mac == 0) return;
+    if (findLocal(target) != 0) noteConflict(packet.port, mac);
+    else if (findNeighbor(6, packet.port, target) != 0) learn(6, packet.port, target, mac);
     return;
   }
   if (findLocal(target) == 0) return;
