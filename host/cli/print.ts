@@ -6,7 +6,7 @@ import type { Names } from "./context.js";
 import { formatFlags } from "./flags.js";
 import type { Option } from "./options.js";
 
-const FORWARD_TEXT = { masq: "Masq", local: "Local", tunnel: "Tunnel", route: "Route" };
+export const FORWARD_TEXT = { masq: "Masq", local: "Local", tunnel: "Tunnel", route: "Route" };
 const PROTOCOL_ORDER = { fwmark: 0, tcp: 6, udp: 17, sctp: 132 };
 
 /** Writes addresses and ports as numbers, or by name without -n. */

@@ -2,11 +2,10 @@
 
 import type { ConnectionRow, Counters, HelperRow, Rates, ServiceRow, Table } from "../protocol.js";
 import { parseAddress } from "../engine/address.js";
-import { banner } from "./print.js";
+import { banner, FORWARD_TEXT } from "./print.js";
 
 /** Timers are in jiffies there; ours tick a hundred times a second. */
 const JIFFIES_PER_SECOND = 100;
-const FORWARD_TEXT = { masq: "Masq", local: "Local", tunnel: "Tunnel", route: "Route" };
 
 const hex = (value: number | bigint | string, width: number): string => BigInt(value).toString(16).toUpperCase().padStart(width);
 const port = (value: number): string => value.toString(16).toUpperCase().padStart(4, "0");

@@ -1,14 +1,15 @@
 // A real kernel, booted as a process: frames in and out by sockets, commands by a serial line, time by
 // our own clock. It has no network but these sockets and lives no longer than we do.
 
-import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config, PortConfig } from "../../../host/daemon/config.js";
 import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
 import { GRAIN_SECONDS, secondsToGrain, TICKS_PROGRAM, ticksOf } from "./grain.js";
+import { isAlarmWaiting, onlyChildOf, startKernel } from "./launch.js";
 import { clearPrograms, forgetMarks, needsReload, networkScript, reloadScript, setsMarks, SETTINGS_LISTING } from "./network.js";
 import type { GuestFiles } from "./packages.js";
 import { programsRequest, readAnswerHeader, scriptRequest, type CommandOutput } from "./request.js";
@@ -19,7 +20,6 @@ const COMMAND_MS = 120_000;
 /** What a command needs at most that does not wait for time to pass. */
 const TIMELESS_MS = 2_000;
 const BARRIER_MS = 60_000;
-const MEMORY = "128M";
 /** What the guest says when it takes more of a request: "+". */
 const GO_ON = 0x2b;
 /** How often in each stride: at one time of a thousand the guest looks only when it is told again. */
@@ -64,7 +64,7 @@ export class Guest {
     const clock = new GuestClock(join(folder, "clock"));
     const serial = SocketEnd.create(SOCK_STREAM);
     const ports = config.ports.map((port): Port => ({ config: port, wire: SocketEnd.create(SOCK_SEQPACKET), probe: new Probe(config, port), input: 0 }));
-    const child = start(files, folder, serial, ports);
+    const child = startKernel(files, folder, serial, ports.map(({ config: { mac }, wire }) => ({ mac, wire })));
     const guest = new Guest(child, ports, serial, folder, clock, config);
     try {
       guest.waitFor((bytes) => (bytes.includes("ready\n") ? bytes.indexOf("ready\n") + 6 : undefined), BOOT_MS);
@@ -300,53 +300,4 @@ export class Guest {
     this.clock.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-/** The parent of a process, undefined when there is no such process. */
-function parentOf(pid: string): number | undefined {
-  try {
-    // Behind the name, which may hold anything: state and parent.
-    return Number(/.*\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1]);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The kernel's process, as seen from here: unshare starts it in a namespace of its own. */
-function onlyChildOf(parent: ChildProcess): number {
-  const found = readdirSync("/proc").find((one) => /^\d+$/.test(one) && parentOf(one) === parent.pid);
-  if (found === undefined) throw new Error("the guest has ended");
-  return Number(found);
-}
-
-/** SIGALRM among the signals that a process has been sent and has not taken. */
-const ALARM_BIT = 0x2000;
-
-function isAlarmWaiting(pid: number): boolean {
-  const waiting = /^ShdPnd:\t([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-  if (waiting === undefined) throw new Error("the guest has ended");
-  return (Number.parseInt(waiting.slice(-8), 16) & ALARM_BIT) !== 0;
-}
-
-/** Descriptors as the child sees them: 0 to 2, the serial line, then the ports. */
-const SERIAL_FD = 3;
-const FIRST_PORT_FD = 4;
-
-function start(files: GuestFiles, folder: string, serial: SocketEnd, ports: Port[]): ChildProcess {
-  const console = openSync(join(folder, "console"), "w");
-  const words = [
-    "--net", "--pid", "--fork", "--kill-child", "--mount-proc", files.kernel, `mem=${MEMORY}`,
-    "root=/dev/root", "rootfstype=hostfs", `rootflags=${files.root}`, "ro", "init=/init",
-    "con=null", "con0=null,fd:1", "ssl=null", `ssl0=fd:${SERIAL_FD}`,
-    `uml_dir=${folder}/`, "umid=guest", "random.trust_cpu=on",
-    ...ports.map((port, index) => `vec${index}:transport=fd,fd=${FIRST_PORT_FD + index},mac=${port.config.mac},depth=128`),
-  ];
-  const child = spawn("unshare", words, {
-    stdio: ["ignore", console, console, serial.peer, ...ports.map((port) => port.wire.peer)],
-    env: { PATH: process.env["PATH"], TMPDIR: "/dev/shm", LD_PRELOAD: files.clock, GUEST_CLOCK: join(folder, "clock") },
-  });
-  closeSync(console);
-  serial.closePeer();
-  for (const port of ports) port.wire.closePeer();
-  return child;
 }
