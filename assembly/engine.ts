@@ -8,11 +8,11 @@ import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
 import { isWelcome } from "./answer/welcome";
 import { advance, isNewConnection, mayBegin } from "./state/advance";
-import { closeConnection, endRetired, endSoon, retireConnection } from "./connection/open";
+import { closeConnection, endSoon, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
 import { FROM_CLIENT, FROM_SERVER, lookup, matches, tagOf } from "./connection/table";
-import { mayReuse } from "./begin/reuse";
+import { giveUpReplaced, mayReuse } from "./begin/reuse";
 import { receiveArp } from "./link/arp";
 import { isLocal, isTransparent } from "./link/local";
 import { isNdp, receiveNdp } from "./link/ndp";
@@ -243,8 +243,9 @@ function begin(packet: Packet): void {
   unlock();
   if (index == 0) return refuse(packet, service);
   if (index == REFUSED) return;
-  // What is said of the packet from here on is the new connection's (as the kernel: recording answered_anew).
-  packet.replaced = 0;
+  // What is said of the packet from here on is the new connection's; but as sent, it may still be the old one's behind it (as the
+  // kernel: recordings answered_anew, spent_hops_beginning).
+  giveUpReplaced(packet);
   let connection = Connection.at(index);
   bindHelper(connection);
   serve(packet, connection);
@@ -270,8 +271,7 @@ function beginAnew(packet: Packet, old: u32): void {
   retireConnection(old);
   packet.replaced = old;
   begin(packet);
-  packet.replaced = 0;
-  endRetired(old);
+  giveUpReplaced(packet);
 }
 
 /** A packet that is not for us: a real server's answer behind NAT, or plain traffic to route. */

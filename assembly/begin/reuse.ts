@@ -4,6 +4,8 @@ import { ConnectionFlag, Protocol, SctpState, Sysctl, TcpState } from "../abi/en
 import { Server } from "../service/server";
 import { sysctl } from "../sysctl";
 import { Connection } from "../connection/connection";
+import { endRetired } from "../connection/open";
+import { Packet } from "../packet/packet";
 
 /** As the kernel: conn_reuse_mode bit 1 for closed states, bit 2 also for FIN_WAIT without output. */
 export function mayReuse(connection: Connection): bool {
@@ -18,4 +20,10 @@ export function mayReuse(connection: Connection): bool {
       ((mode & 2) != 0 && state == <u32>TcpState.FinWait && connection.has(ConnectionFlag.NoOutput));
   }
   return connection.protocol == <u8>Protocol.Sctp && state == <u32>SctpState.Closed;
+}
+
+/** What a packet has begun anew, or could not, is over; behind the new connection the old one is still found by its server's end. */
+export function giveUpReplaced(packet: Packet): void {
+  if (packet.replaced != 0) endRetired(packet.replaced);
+  packet.replaced = 0;
 }
