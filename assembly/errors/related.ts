@@ -27,6 +27,8 @@ import { deliver } from "../forward/toserver";
 import { forwardTunnel } from "../forward/tunnel";
 import { tellClient, tunnelledConnection } from "./tunnelled";
 
+const IPV4_BYTES: u32 = 20;
+
 /** Errors that speak of a connection: unreachable, source quench, time exceeded; all of ICMPv6's errors. */
 export function isIcmpError(packet: Packet): bool {
   if (packet.l4 + 8 > packet.end) return false;
@@ -46,8 +48,8 @@ export function related(packet: Packet): bool {
 function handleError(packet: Packet): bool {
   let inner = <usize>packet.l4 + 8;
   let family = <u32>packet.family;
-  if (family == 4 && (inner + 20 > packet.end || headerBytes4(inner) < 20)) return false;
-  if (family == 4 && isToldThroughTunnel(packet, inner)) return true;
+  if (family == 4 && inner + IPV4_BYTES > packet.end) return false;
+  if (family == 4 && headerBytes4(inner) >= IPV4_BYTES && isToldThroughTunnel(packet, inner)) return true;
   let quoted = standIn(packet);
   if (!readQuoted(quoted, inner)) return false;
   let source = state + STATE_EMBEDDED;
@@ -110,7 +112,8 @@ function readQuoted(quoted: Packet, inner: usize): bool {
     copyAddress(source + 16, inner + 24);
     return true;
   }
-  // A quoted piece is taken for the first, whatever its offset says (as the kernel: recording errors_quoted).
+  // A quoted piece is taken for the first, whatever its offset says, and a header may be shorter than any is (as the kernel: recordings
+  // errors_quoted, quoted_no_header).
   quoted.l4 = <u32>inner + headerBytes4(inner);
   quoted.protocol = load<u8>(inner, 9);
   mapAddress(source, load<u32>(inner, 12));
@@ -230,7 +233,9 @@ function sumAnew(packet: Packet, inner: usize): void {
     store<u16>(icmp, <u16>(anew == 0 ? 0xffff : anew), 2);
     return;
   }
-  seal4(inner, headerBytes4(inner));
+  if (headerBytes4(inner) >= IPV4_BYTES) seal4(inner, headerBytes4(inner));
+  // What a kernel's sum comes to over less than a header.
+  else store<u16>(inner, load<u16>(inner), 10);
   store<u16>(icmp, <u16>checksum(icmp, bytes), 2);
   seal4(packet.l3, packet.l4 - packet.l3);
 }

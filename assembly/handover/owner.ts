@@ -24,10 +24,10 @@ export function ownerOfPacket(packet: Packet): u32 {
 export function ownerOfError(packet: Packet, none: u32): u32 {
   let inner = <usize>packet.l4 + 8;
   if (packet.family == 6) return ownerOfQuoted6(packet, inner, none);
-  if (packet.has(PacketFlag.ToLocal) && inner + IPV4_BYTES <= packet.end) {
+  if (packet.has(PacketFlag.ToLocal) && inner + IPV4_BYTES <= packet.end && isWhole4(inner)) {
     // About a tunnel of ours: then it quotes a client's packet within its own.
     let travelling = clientsPacket(inner, packet.end);
-    if (travelling != 0) {
+    if (travelling != 0 && isWhole4(travelling)) {
       // Not `none`, which may be its very owner: two workers would hand it to each other for ever.
       let owner = ownerOfQuoted4(travelling, packet.end, NOBODY);
       if (owner != NOBODY && isLocal(state + STATE_EMBEDDED + 16)) return owner;
@@ -36,11 +36,16 @@ export function ownerOfError(packet: Packet, none: u32): u32 {
   return ownerOfQuoted4(inner, packet.end, none);
 }
 
+/** True for a quoted header that is as long as one must be. */
+function isWhole4(header: usize): bool {
+  return ((<u32>load<u8>(header) & 15) << 2) >= IPV4_BYTES;
+}
+
 function ownerOfQuoted4(at: usize, end: usize, none: u32): u32 {
   if (at + IPV4_BYTES > end) return none;
   let headerBytes = (<u32>load<u8>(at) & 15) << 2;
   let protocol = <u32>load<u8>(at, 9);
-  if (headerBytes < IPV4_BYTES || !isBalanced(protocol) || at + headerBytes + PORTS_BYTES > end) return none;
+  if (!isBalanced(protocol) || at + headerBytes + PORTS_BYTES > end) return none;
   mapAddress(state + STATE_EMBEDDED, load<u32>(at, 12));
   mapAddress(state + STATE_EMBEDDED + 16, load<u32>(at, 16));
   return ownerOfQuoted(protocol, at + headerBytes);
