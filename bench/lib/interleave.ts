@@ -1,6 +1,7 @@
 // Comparisons on a machine that others use too: all contestants take turns in one run, and a ratio is
 // taken within a round, where all of them met the same neighbours.
 
+import { letCompile } from "./compile.js";
 import { best, median } from "./statistics.js";
 
 export interface Contestant {
@@ -25,15 +26,6 @@ export interface Measured {
 
 /** Rounds of each contestant before any counts. */
 const WARM_UP_ROUNDS = 2;
-const COMPILE_MS = 200;
-
-/**
- * Optimised code, of Wasm as of JavaScript, is made by other threads. Where they have no processor but ours
- * (`taskset`, `chrt`) they get nothing done unless we wait for them, and slow code would be measured.
- */
-function letCompile(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COMPILE_MS);
-}
 
 /** Runs `rounds` rounds after some that warm up; each begins with another contestant. */
 export function interleave(contestants: readonly Contestant[], rounds: number): Measured[] {

@@ -4,14 +4,16 @@
 // after each sample: where it was slow, the sample tells of the neighbours.
 
 import { performance } from "node:perf_hooks";
+import { letCompile } from "./compile.js";
 import { median } from "./statistics.js";
 
 /** A probe slower than the fastest by this met a neighbour. Alone its times lie within 3 %, beside one they are 40 to 90 % longer. */
 const SLOWER = 1.12;
 /** A probe takes about six microseconds. */
 const PROBE_TURNS = 6000;
-/** Before the first sample: a second of them, so that the loop is compiled, and a fastest one is met between the neighbours. */
-const FIRST_PROBES = 150_000;
+/** Before the first sample: so many, and a rest in which their code is made; then a second of them, to meet a fastest one between the neighbours. */
+const FIRST_PROBES = 300;
+const FIRST_PROBES_MS = 1000;
 
 let fastestMs = Infinity;
 /** What the loop comes to must be used, else it is left out. */
@@ -35,7 +37,9 @@ export class Stopwatch {
 
   constructor() {
     if (fastestMs !== Infinity) return;
-    for (let count = 0; count < FIRST_PROBES; count++) fastestMs = Math.min(fastestMs, probe());
+    for (let count = 0; count < FIRST_PROBES; count++) probe();
+    letCompile();
+    for (const endMs = performance.now() + FIRST_PROBES_MS; performance.now() < endMs;) fastestMs = Math.min(fastestMs, probe());
   }
 
   /** Does some work; answers how many milliseconds it took. */
