@@ -116,11 +116,16 @@ export function forwardToClient(packet: Packet, connection: Connection): bool {
     refuseSize(packet, mtu);
     return false;
   }
+  // What cannot be rewritten is the connection's all the same: it lives on (as the kernel: recording short_answer).
   if (isShort(packet)) {
+    connection.touch();
     drop(DropReason.Truncated);
     return false;
   }
-  if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) return false;
+  if (connection.has(ConnectionFlag.Helped) && !helpToClient(packet, connection)) {
+    connection.touch();
+    return false;
+  }
   rewriteToClient(packet, connection);
   // A helper may have made the packet longer than fits; the server, who did not, cannot be blamed.
   let leastMtu = leavingMtu(packet.family, connection.client16, mtu);

@@ -168,7 +168,7 @@ export class Generator {
   }
 
   private act(): void {
-    const step = this.cast?.next();
+    const step = this.cast?.next(this.services.map(({ key }) => key));
     if (step) this.waiting.push(step);
   }
 
