@@ -38,7 +38,7 @@ import { nextHanded } from "./handover/between";
 import { countHandedIn, handedShare, handOver, listHanded, takeDatagram } from "./handover/handover";
 import { heed } from "./handover/heed";
 import { ownerOfError, ownerOfPacket } from "./handover/owner";
-import { open, refuse } from "./begin/choose";
+import { open, refuse, unlessBesideFtp } from "./begin/choose";
 import { openBypass, REFUSED } from "./begin/open";
 import { openOutward } from "./begin/outward";
 import { findService, isJoining, isServing, isTracking4 } from "./service/service";
@@ -230,7 +230,7 @@ function wanting(packet: Packet): u32 {
   packet.fillAddresses();
   packet.mark = markOf(packet);
   if (!mayBegin(packet)) return 0;
-  return findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort);
+  return unlessBesideFtp(findService(packet.family, packet.mark, packet.protocol, packet.target, packet.targetPort), packet);
 }
 
 /** Opens a connection when the packet may begin one and a service wants it. */

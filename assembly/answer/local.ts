@@ -1,6 +1,6 @@
 // What the director's own stack does with a packet that no service took.
 
-import { DropReason, Protocol } from "../abi/enums";
+import { DropReason, Forward, Protocol } from "../abi/enums";
 import { Connection } from "../connection/connection";
 import { FROM_CLIENT, lookup } from "../connection/table";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
@@ -68,6 +68,8 @@ function resetLocal(packet: Packet): void {
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
   if (index == 0) return;
   let connection = Connection.at(index);
+  // About a segment as sent the RST names no NAT connection's server (as the kernel: recording forsaken_own).
+  if (connection.forward == <u32>Forward.Nat && !packet.has(PacketFlag.AsServer)) return;
   if (!isServersAnswer(connection)) return;
   countOut(connection.server, Server.at(connection.server).service, resetBytes(packet.family));
   advanceReset(connection);

@@ -46,13 +46,22 @@ export function isFtpData(packet: Packet): bool {
   return packet.sourcePort == <u16>FTP_DATA;
 }
 
+/** True for the FTP service that a packet to another port found: it also finds its data connections, and other ports of the VIP are not its business. */
+function isBesideFtp(service: Service, packet: Packet): bool {
+  return service.port == <u16>FTP_CONTROL && packet.targetPort != <u16>FTP_CONTROL && service.fwmark == 0;
+}
+
+/** The service that a packet found; not the FTP service beside its port, unless clients stay with their servers there (as the kernel: recording forsaken_beside_ftp). */
+export function unlessBesideFtp(index: u32, packet: Packet): u32 {
+  if (index == 0) return 0;
+  let service = Service.at(index);
+  return isBesideFtp(service, packet) && !service.has(ServiceFlag.Persistent) ? 0 : index;
+}
+
 /** Nobody can serve this packet: the client is told port unreachable, for TCP too (as the kernel). */
 export function refuse(packet: Packet, index: u32): void {
   let service = Service.at(index);
-  // The FTP service also finds its data connections; other ports of the VIP are not its business.
-  if (service.port == <u16>FTP_CONTROL && packet.targetPort != <u16>FTP_CONTROL && service.fwmark == 0) {
-    return deliver(packet);
-  }
+  if (isBesideFtp(service, packet)) return deliver(packet);
   if (packet.family == 4) sendIcmpError(packet, 3, 3, 0);
   else sendIcmpv6Error(packet, 1, 4, 0);
   drop(DropReason.NoServer);

@@ -71,6 +71,7 @@ function answerAsServer(packet: Packet, connection: Connection): void {
   }
   let answered = Connection.at(index);
   if (index != connection.index) rewriteToOther(packet, connection, answered);
+  packet.set(PacketFlag.AsServer);
   deliver(packet, packet.family == 4 ? answered.l4DeltaIn : 0);
 }
 

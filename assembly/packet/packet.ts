@@ -38,6 +38,8 @@ export enum PacketFlag {
   Tracked = 4096,
   /** A datagram that had no checksum: NAT has given it one, over all there is. */
   Summed = 8192,
+  /** Taken in by the director as the server of its NAT connection: the answer is the connection's. */
+  AsServer = 16384,
 }
 
 @unmanaged
