@@ -13,7 +13,7 @@ import { Server } from "../service/server";
 import { countOut } from "../stats";
 
 /** True where what the director says is its server's answer: not behind NAT, unless the director is that server itself. */
-export function isServersAnswer(connection: Connection): bool {
+function isServersAnswer(connection: Connection): bool {
   return connection.forward != <u32>Forward.Nat || isOwn(connection.server16);
 }
 

@@ -9,7 +9,6 @@ import { isServing } from "../service/service";
 import { advanceReset } from "../state/advance";
 import { countOut, drop } from "../stats";
 import { isPassive } from "../sync/daemon";
-import { isServersAnswer } from "./count";
 import { answerDatagram } from "./datagram";
 import { answerEcho, isIcmpIntact } from "./echo";
 import { readHeaders6 } from "./headers6";
@@ -68,9 +67,8 @@ function resetLocal(packet: Packet): void {
   let index = lookup(FROM_CLIENT, packet.family, packet.protocol, packet.source, packet.sourcePort, packet.target, packet.targetPort);
   if (index == 0) return;
   let connection = Connection.at(index);
-  // About a segment as sent the RST names no NAT connection's server (as the kernel: recording forsaken_own).
+  // A NAT server's it is only where the director is that server, and has the segment as such: one as sent names none (as the kernel: recording forsaken_own).
   if (connection.forward == <u32>Forward.Nat && !packet.has(PacketFlag.AsServer)) return;
-  if (!isServersAnswer(connection)) return;
   countOut(connection.server, Server.at(connection.server).service, resetBytes(packet.family));
   advanceReset(connection);
 }

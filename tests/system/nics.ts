@@ -67,6 +67,16 @@ export async function proveIpv6(context: TestContext, options: NicOptions = {}):
   await proveTraffic(rig, `http://[${VIRTUAL_ADDRESS6}]`, { server1: 201, server2: 201 });
 }
 
+/** An address that a reload adds answers then, as do those from before. `options` are the rig's. */
+export async function proveReload(rig: NicRig, options: NicOptions): Promise<void> {
+  const added = "10.0.1.101";
+  writeFileSync(rig.configFile, nicConfig(rig.network, { ...options, addresses: [`${added}/32`] }));
+  assert.match(await rig.lvsd.reload(), /address 10\.0\.1\.101\/32 added/);
+  for (const address of [added, VIRTUAL_ADDRESS]) {
+    assert.match(rig.network.client.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
+  }
+}
+
 /** The director's configuration: an operator's wiring C or D. */
 export function nicConfig(network: Network, options: NicOptions): string {
   const { method } = network;

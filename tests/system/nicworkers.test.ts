@@ -3,14 +3,12 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import { it, type TestContext } from "node:test";
-import { VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { lackingXdp } from "../../host/lab/cable.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
 import { inNamespaces } from "./inside.js";
-import { nicConfig, NicRig } from "./nics.js";
+import { NicRig, proveReload } from "./nics.js";
 import { runLvsadm } from "./rig.js";
 
 const TRANSFER_BYTES = 3 << 20;
@@ -46,12 +44,7 @@ async function traffic(context: TestContext, method: "nat" | "dr"): Promise<void
 
 async function reloaded(context: TestContext): Promise<void> {
   const rig = await NicRig.start(context, "nat", OPTIONS);
-  const added = "10.0.1.101";
-  writeFileSync(rig.configFile, nicConfig(rig.network, { ...OPTIONS, addresses: [`${added}/32`] }));
-  assert.match(await rig.lvsd.reload(), /address 10\.0\.1\.101\/32 added/);
-  for (const address of [added, VIRTUAL_ADDRESS]) {
-    assert.match(rig.network.client.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
-  }
+  await proveReload(rig, OPTIONS);
   assert.equal((await shares(rig)).length, 2);
 }
 

@@ -2,16 +2,14 @@
 // frames as it likes, and workers hand over what is another's.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { it, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { SocketDirector } from "../../host/cli/client.js";
-import { VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { lackingXdp } from "../../host/lab/cable.js";
 import { SERVICE_URL } from "../../host/lab/network.js";
 import type { Status, Table } from "../../host/protocol.js";
 import { inNamespaces, lacking } from "./inside.js";
-import { nicConfig, NicRig, proveIpv6, type NicOptions } from "./nics.js";
+import { NicRig, proveIpv6, proveReload, type NicOptions } from "./nics.js";
 import { comesToRest } from "./rest.js";
 import { runLvsadm } from "./rig.js";
 import { TRANSFER } from "./traffic.js";
@@ -79,12 +77,7 @@ async function mixed(context: TestContext): Promise<void> {
 
 async function reloaded(context: TestContext): Promise<void> {
   const rig = await NicRig.start(context, "nat", TWO);
-  const added = "10.0.1.101";
-  writeFileSync(rig.configFile, nicConfig(rig.network, { ...TWO, addresses: [`${added}/32`] }));
-  assert.match(await rig.lvsd.reload(), /address 10\.0\.1\.101\/32 added/);
-  for (const address of [added, VIRTUAL_ADDRESS]) {
-    assert.match(rig.network.client.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
-  }
+  await proveReload(rig, TWO);
   await traffic(rig);
 }
 
