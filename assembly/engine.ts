@@ -25,7 +25,7 @@ import { express } from "./forward/express/road";
 import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
 import { bindHelper } from "./helper/table";
-import { isCut, passOdd, routePacket, wayOn } from "./forward/route";
+import { dropCut, passOdd, routePacket, wayOn } from "./forward/route";
 import { refuseUnasked } from "./forward/unasked";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, isShort, parseRest, readPorts } from "./packet/parse";
@@ -174,7 +174,7 @@ function whole(packet: Packet): void {
   if (packet.protocol == <u8>Protocol.Icmpv6 && packet.family == 6 && isNdp(packet)) return receiveNdp(packet);
   if (!isWelcome(packet)) return;
   if (packet.has(PacketFlag.ToBackup)) return receiveSync(packet);
-  if (isCut(packet)) return drop(DropReason.Truncated);
+  if (dropCut(packet)) return;
   packet.mark = 0;
   if (!isServing(packet.family)) return packet.has(PacketFlag.ToLocal) ? arrive(packet) : routePacket(packet);
   if (isIcmpError(packet) && !(isPassive() && packet.has(PacketFlag.ToLocal))) {

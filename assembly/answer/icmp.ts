@@ -118,7 +118,7 @@ export function header4(ip: usize, service: u32, bytes: u32, protocol: u32, hops
 /** Whatever is no question, nor an answer to one, may be an error: echo, timestamp, information, address mask are (as the kernel: recording silenced). */
 function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmp) return false;
-  if (packet.l4 + 8 > packet.end) return true;
+  if (packet.l4 >= packet.end) return true;
   let type = <u32>load<u8>(packet.l4);
   return type != 0 && type != 8 && (type < 13 || type > 18);
 }

@@ -60,8 +60,11 @@ function finish(ip: usize, bytes: u32): void {
   store<u16>(icmp, <u16>~fold64(sum(icmp, bytes) + pseudo6(ip + 8, ip + 24, <u32>Protocol.Icmpv6, bytes)), 2);
 }
 
-/** A later piece does not say that it is one: its sender is told of it, as of any other (as the kernel: recording later_pieces6). */
+/**
+ * A later piece does not say that it is one: its sender is told of it, as of any other (as the kernel: recording later_pieces6). One byte
+ * says it (recording unsaid_length6).
+ */
 function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmpv6 || isLaterPiece(packet)) return false;
-  return packet.l4 + 8 > packet.end || load<u8>(packet.l4) < 128;
+  return packet.l4 >= packet.end || load<u8>(packet.l4) < 128;
 }

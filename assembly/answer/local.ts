@@ -24,7 +24,7 @@ const ECHO6: u8 = 128;
 /** Answers what is for the director itself, where no port leads to a kernel. `rewritten` is what NAT would do to the packet's checksum on its way to the director as a server. */
 export function answerLocal(packet: Packet, rewritten: u32): void {
   if (packet.family == 6 && packet.has(PacketFlag.Options) && !readHeaders6(packet)) return;
-  if (packet.family == 6 && (isFragment(packet) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
+  if (packet.family == 6 && (isFragment(packet) || packet.has(PacketFlag.Unjoined) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);
   switch (<i32>packet.protocol) {
     case Protocol.Icmp:
       if (packet.family != 4) return refuseProtocol(packet);

@@ -3,7 +3,7 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { holdsHeader, reachesTooFar } from "../packet/fragment";
-import { isFragment, Packet } from "../packet/packet";
+import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { isServing } from "../service/service";
 import { drop } from "../stats";
 import { get16 } from "../wire/field";
@@ -18,8 +18,10 @@ const OFFSET: u32 = 2;
 
 /** Tells of a piece for us. While there is a service, IPVS drops those whose headers are not all there. */
 export function refuseOddPiece(packet: Packet): void {
-  if (!isFragment(packet)) {
-    // Not even the fragment header is there; or the packet, which does not say its length, may have none.
+  if (packet.has(PacketFlag.Unjoined)) {
+    sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, packet.fragmentHeader - packet.l3);
+  } else if (!isFragment(packet)) {
+    // Not even the fragment header is there.
     if ((!isServing(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) && !mayBeError(packet)) sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, packet.l4 - packet.l3);
   } else if (packet.fragmentOffset == 0 && !holdsHeader(packet)) {
     // What came whole, though with a fragment header (RFC 6946), is only short.

@@ -4,7 +4,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
-import { isFragment, Packet } from "../packet/packet";
+import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { isJoining, isServing } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpError } from "../answer/icmp";
@@ -58,20 +58,35 @@ export function wayOn(packet: Packet): u32 {
 }
 
 const ICMP_BYTES: u32 = 8;
+/** What ICMPv6 has no errors from. */
+const ICMPV6_QUESTIONS: u8 = 128;
 /** Where an IPv6 header has the payload's length, and how much of a fragment header has the offset. */
 const PAYLOAD_LENGTH: u32 = 4;
 const OFFSET_BYTES: u32 = 4;
 
+/** Drops what ends where IPVS, or who puts pieces together for it, wants to read on; false when it does not. */
+export function dropCut(packet: Packet): bool {
+  let isIcmp = isCutIcmp(packet);
+  if (!isIcmp && !isCutPiece(packet)) return false;
+  // IPVS sees what passes once it is known that it may go on (as the kernel: recording short_icmp).
+  if (!isIcmp || packet.has(PacketFlag.ToLocal) || wayOn(packet) != 0) drop(DropReason.Truncated);
+  return true;
+}
+
 /**
- * True for what ends where IPVS, or who puts pieces together for it, wants to read on: within an ICMP header, or within a fragment
- * header of IPv6 that cannot be the first piece's, or is before an ICMP header (as the kernel: recording cut_headers).
+ * True for what ends within a fragment header of IPv6 that cannot be the first piece's, or is before an ICMP header (as the kernel:
+ * recording cut_headers).
  */
-export function isCut(packet: Packet): bool {
-  if (packet.protocol == <u8>Protocol.Fragment) {
-    if (packet.family != 6 || isFragment(packet) || !isJoining(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) return false;
-    return packet.l4 + OFFSET_BYTES > packet.end || (get16(packet.l4 + 2) & 0xfff8) != 0 || load<u8>(packet.l4) == <u8>Protocol.Icmpv6;
-  }
-  return packet.protocol == <u8>(packet.family == 4 ? Protocol.Icmp : Protocol.Icmpv6) && packet.l4 + ICMP_BYTES > packet.end && isServing(packet.family);
+function isCutPiece(packet: Packet): bool {
+  if (packet.protocol != <u8>Protocol.Fragment) return false;
+  if (packet.family != 6 || isFragment(packet) || !isJoining(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) return false;
+  return packet.l4 + OFFSET_BYTES > packet.end || (get16(packet.l4 + 2) & 0xfff8) != 0 || load<u8>(packet.l4) == <u8>Protocol.Icmpv6;
+}
+
+/** True within an ICMP header; and for an error behind a fragment header that makes no piece of it (as the kernel: recording unsaid_length6). */
+function isCutIcmp(packet: Packet): bool {
+  if (packet.protocol != <u8>(packet.family == 4 ? Protocol.Icmp : Protocol.Icmpv6) || !isServing(packet.family)) return false;
+  return packet.l4 + ICMP_BYTES > packet.end || (packet.has(PacketFlag.Unjoined) && load<u8>(packet.l4) < ICMPV6_QUESTIONS);
 }
 
 /** An IPv6 piece that is none: it is the target's to say what is wrong with it (as the kernel: recording odd_pieces6). */

@@ -16,7 +16,7 @@ import { learn } from "./transmit";
 /** ICMPv6 of the link, to us or a group: router and neighbour discovery, multicast listener reports. To others it only passes. */
 export function isNdp(packet: Packet): bool {
   if (load<u8>(packet.l3, 24) == 0xff) return true;
-  if (!packet.has(PacketFlag.ToLocal) || packet.l4 + 8 > packet.end) return false;
+  if (!packet.has(PacketFlag.ToLocal) || packet.has(PacketFlag.Unjoined) || packet.l4 + 8 > packet.end) return false;
   let type = <u32>load<u8>(packet.l4);
   return (type >= 130 && type <= 137) || type == 143;
 }

@@ -40,6 +40,8 @@ export enum PacketFlag {
   Summed = 8192,
   /** Taken in by the director as the server of its NAT connection: the answer is the connection's. */
   AsServer = 16384,
+  /** An IPv6 packet with a fragment header that makes no piece of it: IPVS alone looks behind it. */
+  Unjoined = 32768,
 }
 
 @unmanaged

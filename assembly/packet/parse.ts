@@ -110,12 +110,23 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
   return Kind.Ip;
 }
 
-/** Nobody reads the fragment header of a packet that does not say its length: it is no piece (as the kernel: recording cut_headers). */
+/**
+ * A packet that does not say its length is no piece, whatever its fragment header says (as the kernel: recording cut_headers). IPVS
+ * looks behind one, and behind more of them, as long as it could be a first piece's (recording unsaid_length6).
+ */
 function leaveFragment(packet: Packet): void {
-  packet.flags &= ~<u32>PacketFlag.Fragment;
+  let header = packet.fragmentHeader;
+  packet.set(PacketFlag.Unjoined);
+  let isRead = true;
+  for (let count: u32 = 0; isRead && packet.has(PacketFlag.Fragment); count++) {
+    packet.flags &= ~<u32>PacketFlag.Fragment;
+    isRead = packet.fragmentOffset == 0 && count < EXTENSIONS_MAX && walk6(packet, packet.fragmentHeader, packet.l4, packet.protocol);
+  }
+  packet.fragmentHeader = header;
   packet.fragmentOffset = 0;
+  if (isRead) return;
   packet.protocol = <u8>Protocol.Fragment;
-  packet.l4 = packet.fragmentHeader;
+  packet.l4 = header;
 }
 
 /** More extension headers than anyone sends in earnest. */
@@ -145,10 +156,14 @@ function extensionBytes(next: u32, at: usize): u32 {
 
 /** Walks the extension headers to the upper protocol (RFC 8200 section 4). False when they do not fit. */
 export function findUpper6(packet: Packet): bool {
-  let at = <usize>packet.l3 + 40;
+  return walk6(packet, packet.l3 + 6, packet.l3 + 40, load<u8>(packet.l3, 6));
+}
+
+/** Walks on from the header at `from`, of kind `next`, which the byte at `named` names. */
+function walk6(packet: Packet, named: u32, from: u32, next: u32): bool {
+  let at = <usize>from;
   let end = <usize>packet.end;
-  let next = <u32>load<u8>(packet.l3, 6);
-  packet.previousNext = packet.l3 + 6;
+  packet.previousNext = named;
   for (let count: u32 = 0; count <= EXTENSIONS_MAX; count++) {
     if (next == <u32>Protocol.Fragment) {
       if (at + 8 > end) {
