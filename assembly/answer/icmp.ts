@@ -16,6 +16,7 @@ import { state, worker } from "../memory";
 import { amend, checksum, seal4 } from "../wire/checksum";
 import { set16, set32 } from "../wire/field";
 import { countError } from "./count";
+import { isWithheld } from "./quoted";
 
 /** An error message is 576 bytes at most, so that it needs no fragments anywhere (RFC 1812 section 4.3.2.3). */
 const ERROR_BYTES_MAX: u32 = 576;
@@ -80,11 +81,16 @@ function tellSender(packet: Packet, type: u32, code: u32, extra: u32, asTarget: 
 /** The same from a given address (16 bytes), with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */
 export function sendIcmpErrorFrom(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
   let hop = nextHop(4, packet.source);
-  let frame = hop == 0 ? 0 : ownFrame();
-  if (frame == 0) return 0;
+  if (hop == 0) return 0;
   // It needs no fragments on the way that is known (as the kernel: recording path_mtu4).
   let room = min<u32>(ERROR_BYTES_MAX, pathMtu(packet.source, hopMtu(hop)));
   let embedded = min<u32>(packet.end - packet.l3, room - 28);
+  if (isWithheld(4, packet.l3, packet.l3 + embedded)) {
+    drop(DropReason.ErrorSilenced);
+    return 0;
+  }
+  let frame = ownFrame();
+  if (frame == 0) return 0;
   let ip = <usize>frame + 14;
   store<u16>(frame, 0x0008, 12);
   // The precedence of internetwork control, the rest as the packet's (RFC 1812 section 4.3.2.5).

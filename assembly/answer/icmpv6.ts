@@ -10,6 +10,7 @@ import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, set16, set32 } from "../wire/field";
 import { countError } from "./count";
 import { HOPS, sendOwn } from "./icmp";
+import { isWithheld } from "./quoted";
 
 /** An error message fits the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
 const ERROR_BYTES_MAX: u32 = 1280;
@@ -28,10 +29,14 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
 
 /** The same from a given address, with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */
 export function sendIcmpv6ErrorFrom(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
+  let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
+  if (isWithheld(6, packet.l3, packet.l3 + embedded)) {
+    drop(DropReason.ErrorSilenced);
+    return 0;
+  }
   let hop = nextHop(6, packet.source);
   let frame = hop == 0 ? 0 : ownFrame();
   if (frame == 0) return 0;
-  let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
   let ip = <usize>frame + 14;
   header6(frame, 8 + embedded, <u32>Protocol.Icmpv6, hops, source, packet.source);
   let icmp = ip + 40;

@@ -143,13 +143,13 @@ function passUnread(packet: Packet, header: u32): bool {
 }
 
 /** True for headers that IPVS looks behind; hop-by-hop options wherever they stand, and those that authenticate. */
-function isExtension(next: u32): bool {
+export function isExtension(next: u32): bool {
   return next == <u32>Protocol.HopByHop || next == <u32>Protocol.Routing || next == <u32>Protocol.DestinationOptions ||
     next == <u32>Protocol.Authentication;
 }
 
 /** Bytes of an extension header; one that authenticates counts in words, all others in eights (RFC 4302 section 2.2). */
-function extensionBytes(next: u32, at: usize): u32 {
+export function extensionBytes(next: u32, at: usize): u32 {
   let count = <u32>load<u8>(at, 1);
   return next == <u32>Protocol.Authentication ? (count + 2) << 2 : (count + 1) << 3;
 }
