@@ -2,17 +2,23 @@
 // means to tell the one it seems to come from, which is the virtual address, so itself; and as a client's error about the
 // connection that goes on to the server (as the kernel: recordings pieces_uncut_nat, path_mtu6, unreachable4, unreachable6).
 
+import { Forward } from "../abi/enums";
 import { Connection } from "../connection/connection";
-import { Packet } from "../packet/packet";
+import { ownerByClient } from "../connection/owner";
+import { FROM_SERVER, lookup } from "../connection/table";
+import { lookAt } from "../memory";
+import { isLaterPiece, Packet, PacketFlag } from "../packet/packet";
+import { isBalanced } from "../packet/parse";
 import { Server } from "../service/server";
 import { countIn, countOut } from "../stats";
 import { seal4 } from "../wire/checksum";
 import { copyAddress } from "../wire/field";
-import { HOPS, sendIcmpErrorFrom } from "./icmp";
+import { HOPS, sendIcmpError, sendIcmpErrorFrom } from "./icmp";
 import { sendIcmpv6ErrorFrom } from "./icmpv6";
 
 /** To a server it has come to the director and gone on from there. */
 const HOPS_TO_SERVER: u32 = 63;
+const PORTS_BYTES: u32 = 4;
 
 /** Tells the server that its packet, rewritten to `packet`, is larger than `mtu`. The transport's checksum stays rewritten. */
 export function refuseRewritten(packet: Packet, connection: Connection, mtu: u32): void {
@@ -28,10 +34,27 @@ export function tellServer(packet: Packet, connection: Connection, type: u32, co
 }
 
 /** Tells the client of its packet to the server, rewritten to `packet`. */
-export function tellClientRewritten(packet: Packet, connection: Connection, type: u32, code: u32): void {
+export function tellClientRewritten(packet: Packet, connection: Connection, type: u32, code: u32, extra: u32): void {
   restoreEnd(packet, 1, connection.virtual16, connection.virtualPort);
-  let bytes = send(packet, type, code, 0, connection.virtual16, HOPS);
+  let bytes = send(packet, type, code, extra, connection.virtual16, HOPS);
   if (bytes != 0) countOut(connection.server, Server.at(connection.server).service, bytes);
+}
+
+/**
+ * Tells the sender of an IPv4 packet that cannot go on. One that it sent to a NAT server's own address, from where it speaks with that
+ * server through the service, is taken for a packet of that connection (as the kernel: recording own_errors_nat).
+ */
+export function tellOnWay4(packet: Packet, type: u32, code: u32, extra: u32): void {
+  if (packet.has(PacketFlag.ToLocal) || !isBalanced(packet.protocol) || isLaterPiece(packet) || packet.l4 + PORTS_BYTES > packet.end) {
+    return sendIcmpError(packet, type, code, extra);
+  }
+  let port = <u32>load<u16>(packet.l4);
+  let before = lookAt(ownerByClient(packet.source, port, packet.protocol));
+  let index = lookup(FROM_SERVER, 4, packet.protocol, packet.source, port, packet.target, load<u16>(packet.l4, 2));
+  let isNat = index != 0 && Connection.at(index).forward == <u32>Forward.Nat;
+  if (isNat) tellClientRewritten(packet, Connection.at(index), type, code, extra);
+  lookAt(before);
+  if (!isNat) sendIcmpError(packet, type, code, extra);
 }
 
 /** Puts the address and port of one end in place: 0 the source, 1 the target. */

@@ -2,8 +2,8 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { REASSEMBLIES_MAX } from "../abi/limits";
-import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
+import { tellOnWay4 } from "../answer/rewritten";
 import { goesOffAfterMs } from "../connection/wheel";
 import { takeHop } from "../forward/hop";
 import { isLocal } from "../link/local";
@@ -75,7 +75,7 @@ function tellOverdue(datagram: Datagram): void {
     // What is only passing has taken its hop before the kernel looks for the other pieces: it is quoted so.
     takeHop(packet);
   }
-  sendIcmpError(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
+  tellOnWay4(packet, TIME_EXCEEDED4, REASSEMBLY, 0);
 }
 
 /** Puts the fragment header back, which the record's copy of the headers does without. */

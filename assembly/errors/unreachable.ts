@@ -88,7 +88,7 @@ function tellThroughNat(packet: Packet): bool {
 
   before = lookAt(ownerByClient(packet.source, from, protocol));
   let asked = translated(lookup(FROM_SERVER, packet.family, protocol, packet.source, from, packet.target, to));
-  if (asked != 0) tellClientRewritten(packet, Connection.at(asked), type, code);
+  if (asked != 0) tellClientRewritten(packet, Connection.at(asked), type, code, 0);
   lookAt(before);
   return asked != 0;
 }

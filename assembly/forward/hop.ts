@@ -2,8 +2,8 @@
 
 import { CONTROL_BASE, CONTROL_ROUTE_GENERATION } from "../abi/layout";
 import { DropReason, Forward, Protocol, ServerFlag } from "../abi/enums";
-import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
+import { tellOnWay4 } from "../answer/rewritten";
 import { Connection } from "../connection/connection";
 import { isOwn } from "../link/local";
 import { hopMtu, neighborAt } from "../link/neighbor";
@@ -87,14 +87,14 @@ export function mayNotFragment(packet: Packet): bool {
 
 /** Tells the sender that a hop's MTU is too small for what it may not have cut. */
 export function refuseSize(packet: Packet, mtu: u32): void {
-  if (packet.family == 4) sendIcmpError(packet, 3, 4, mtu);
+  if (packet.family == 4) tellOnWay4(packet, 3, 4, mtu);
   else sendIcmpv6Error(packet, 2, 0, mtu);
   drop(DropReason.TooBig);
 }
 
 /** Answers time exceeded; the packet goes no further. */
 export function refuseHops(packet: Packet): void {
-  if (packet.family == 4) sendIcmpError(packet, 11, 0, 0);
+  if (packet.family == 4) tellOnWay4(packet, 11, 0, 0);
   else sendIcmpv6Error(packet, 3, 0, 0);
   drop(DropReason.TimeToLive);
 }

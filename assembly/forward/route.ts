@@ -7,8 +7,8 @@ import { reachesTooFar } from "../packet/fragment";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { isJoining, isServing } from "../service/service";
 import { drop } from "../stats";
-import { sendIcmpError } from "../answer/icmp";
 import { sendIcmpv6Error } from "../answer/icmpv6";
+import { tellOnWay4 } from "../answer/rewritten";
 import { hopMtu } from "../link/neighbor";
 import { arrivingMtu, leavingMtu } from "../link/path";
 import { get16 } from "../wire/field";
@@ -42,7 +42,7 @@ export function wayOn(packet: Packet): u32 {
   }
   let hop = nextHop(packet.family, packet.target);
   if (hop == 0) {
-    if (packet.family == 4) sendIcmpError(packet, 3, 0, 0);
+    if (packet.family == 4) tellOnWay4(packet, 3, 0, 0);
     else sendIcmpv6Error(packet, 1, 0, 0);
     drop(DropReason.NoRoute);
     return 0;
