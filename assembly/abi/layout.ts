@@ -9,7 +9,7 @@ import {
 } from "./limits";
 
 export const ABI_VERSION: u32 = 1;
-export const LAYOUT_VERSION: u32 = 6;
+export const LAYOUT_VERSION: u32 = 7;
 export const MAGIC: u32 = 0x5753564c; // "LVSW"
 
 // ---------------------------------------------------------------------------- control page, 4 KiB
@@ -52,6 +52,7 @@ export const CONTROL_CHANGES: u32 = 212; //        u32 rises with every request 
 export const CONTROL_TRACKING4: u32 = 216; //      u32 services of IPv4 whose packets the kernel would track: all fragments are put together
 export const CONTROL_PATHS: u32 = 220; //          u32 paths known to be narrower than their first hop
 export const CONTROL_NEIGHBORS_HEARD: u32 = 224; // u32 neighbours in state Heard
+export const CONTROL_SERVERS_FREE: u32 = 228; //    u32 no free server record lies below it
 export const CONTROL_LONG_ROAD: u32 = 232; //      u32 1: nothing takes the express road (tests and benches compare)
 // a kernel's timers, where the director is compared with one: see connection/wheel.ts
 export const CONTROL_TICK_MS: u32 = 240; //        u32 from one of its ticks to the next; 0: timers go off when their time is over
@@ -273,12 +274,15 @@ export const SERVER_ORDER: u32 = 100; //           u32 rises with every server a
 export const SERVER_PLACE: u32 = 104; //           u32 mh, while its table is filled: the place looked at,
 export const SERVER_STEP: u32 = 108; //            u32 the way to the next,
 export const SERVER_TURNS: u32 = 112; //           u32 places taken in a row
+export const SERVER_NEXT_NAMED: u32 = 116; //      u32 hash chain of names (service/named.ts)
 export const SERVER_LAST_WEIGHT: u32 = 124; //     u32 last weight that was not 0 (mh)
 export const SERVERS_HASH: u32 = SERVERS_BASE + SERVERS_MAX * SERVER_BYTES; // u32 heads
 export const SERVERS_HASH_PLACES: u32 = 4096;
+export const SERVERS_NAMED: u32 = SERVERS_HASH + SERVERS_HASH_PLACES * 4; // u32 heads
+export const SERVERS_NAMED_PLACES: u32 = 4096;
 
 // ------------------------------------------------------- scheduler tables: slabs and lblc's cache
-export const SLABS_BASE: u32 = SERVERS_HASH + SERVERS_HASH_PLACES * 4;
+export const SLABS_BASE: u32 = SERVERS_NAMED + SERVERS_NAMED_PLACES * 4;
 export const SLAB_BYTES: u32 = 16384; //           server index per place: mh u16 x 4093, sh and dh u32 x 256
 // lblc and lblcr: 1024 heads of chains of destinations, then these words
 export const SLAB_HEADS: u32 = 1024;

@@ -1,7 +1,7 @@
 // Real servers of a service: added, edited, deleted; a removed one comes back to its connections.
 
 import {
-  CONTROL_BASE, CONTROL_SERVERS_USED, REQUEST_BASE, REQUEST_FORWARD, REQUEST_LOWER, REQUEST_SERVER_ADDRESS,
+  REQUEST_BASE, REQUEST_FORWARD, REQUEST_LOWER, REQUEST_SERVER_ADDRESS,
   REQUEST_SERVER_FAMILY, REQUEST_SERVER_PORT, REQUEST_TUNNEL_FLAGS, REQUEST_TUNNEL_PORT, REQUEST_TUNNEL_TYPE,
   REQUEST_UPPER, REQUEST_WEIGHT,
 } from "../abi/layout";
@@ -12,12 +12,13 @@ import { family, isFamily, isUnicast, requested } from "./request";
 import { routesChanged } from "../link/generation";
 import { scheduleChanged } from "../schedule/table";
 import { nextOrder } from "../service/order";
-import { countRemoved, detach, isAnyRemoved } from "../service/removed";
 import { linkEnd, unlinkEnd } from "../service/ends";
+import { findListed, findServer, linkName } from "../service/named";
+import { countRemoved, detach } from "../service/removed";
 import { Server, takeServer } from "../service/server";
 import { beginTracking, FTP_CONTROL, Service } from "../service/service";
 import { isBackup, isMaster } from "../sync/daemon";
-import { copyAddress, sameAddress } from "../wire/field";
+import { copyAddress } from "../wire/field";
 
 const R: usize = REQUEST_BASE;
 
@@ -33,15 +34,8 @@ function checkServer(service: Service): i32 {
   return 0;
 }
 
-function isRequested(server: Server): bool {
-  return server.port == load<u16>(R, REQUEST_SERVER_PORT) && server.family == load<u8>(R, REQUEST_SERVER_FAMILY) &&
-    sameAddress(server.address, R + REQUEST_SERVER_ADDRESS);
-}
-
 function listed(service: Service): u32 {
-  let at = service.servers;
-  while (at != 0 && !isRequested(Server.at(at))) at = Server.at(at).next;
-  return at;
+  return findListed(service, load<u8>(R, REQUEST_SERVER_FAMILY), R + REQUEST_SERVER_ADDRESS, load<u16>(R, REQUEST_SERVER_PORT));
 }
 
 export function serverAdd(): i32 {
@@ -50,21 +44,11 @@ export function serverAdd(): i32 {
   let service = Service.at(index);
   let error = checkServer(service);
   if (error < 0) return error;
-  if (listed(service) != 0) return <i32>ControlError.ServerExists;
-  let at = removed(service);
+  let at = findServer(service, load<u8>(R, REQUEST_SERVER_FAMILY), R + REQUEST_SERVER_ADDRESS, load<u16>(R, REQUEST_SERVER_PORT));
+  if (at != 0 && Server.at(at).service != 0) return <i32>ControlError.ServerExists;
   if (at == 0) {
-    at = takeServer();
+    at = enter(service);
     if (at == 0) return <i32>ControlError.Full;
-    clearCounters(SERVICES_MAX + at);
-    let fresh = Server.at(at);
-    copyAddress(fresh.address, R + REQUEST_SERVER_ADDRESS);
-    fresh.port = load<u16>(R, REQUEST_SERVER_PORT);
-    fresh.family = load<u8>(R, REQUEST_SERVER_FAMILY);
-    copyAddress(fresh.virtualAddress, service.address);
-    fresh.virtualPort = service.port;
-    fresh.protocol = service.protocol;
-    fresh.virtualFamily = service.family;
-    fresh.fwmark = service.fwmark;
   } else {
     countRemoved(-1);
     // It was another service's, an earlier one with this name (as the kernel: recording figures_readded).
@@ -85,17 +69,22 @@ export function serverAdd(): i32 {
   return <i32>at;
 }
 
-/** A record of the same server, removed earlier and kept for its connections. */
-function removed(service: Service): u32 {
-  if (!isAnyRemoved()) return 0;
-  let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
-  for (let at: u32 = 1; at < used; at++) {
-    let server = Server.at(at);
-    if (server.family == 0 || server.service != 0 || !isRequested(server)) continue;
-    if (server.protocol != service.protocol || server.fwmark != service.fwmark || server.virtualFamily != service.family) continue;
-    if (service.fwmark != 0 || (server.virtualPort == service.port && sameAddress(server.virtualAddress, service.address))) return at;
-  }
-  return 0;
+/** A record that has the requested name; 0 when all are in use. */
+function enter(service: Service): u32 {
+  let at = takeServer();
+  if (at == 0) return 0;
+  clearCounters(SERVICES_MAX + at);
+  let server = Server.at(at);
+  copyAddress(server.address, R + REQUEST_SERVER_ADDRESS);
+  server.port = load<u16>(R, REQUEST_SERVER_PORT);
+  server.family = load<u8>(R, REQUEST_SERVER_FAMILY);
+  copyAddress(server.virtualAddress, service.address);
+  server.virtualPort = service.port;
+  server.protocol = service.protocol;
+  server.virtualFamily = service.family;
+  server.fwmark = service.fwmark;
+  linkName(at);
+  return at;
 }
 
 /** What is prepared for a tunnel is out of date when the tunnel changes, its way when anything of it is written, and where the server is reached with its method or tunnel. */

@@ -7,7 +7,8 @@ import { goesOffAfterMs } from "../connection/wheel";
 import { now, since } from "../memory";
 import { scheduleChanged, scheduleRemoved } from "../schedule/table";
 import { unlinkEnd } from "./ends";
-import { Server } from "./server";
+import { unlinkName } from "./named";
+import { giveServer, Server } from "./server";
 import { Service } from "./service";
 
 /** Removed servers are looked at in rounds: one finds a server without connections, and one that comes so much later forgets it, as in the kernel. */
@@ -39,7 +40,7 @@ export function detach(index: u32, at: u32): void {
 }
 
 /** True while a removed server's record is kept. Looking at all records instead would make a flush of thousands quadratic. */
-export function isAnyRemoved(): bool {
+function isAnyRemoved(): bool {
   return load<u32>(CONTROL_BASE, CONTROL_REMOVED) != 0;
 }
 
@@ -69,8 +70,8 @@ export function releaseServers(): void {
     if (server.references != 0) server.idleMs = 0;
     else if (server.idleMs == 0) server.idleMs = max<u32>(now, 1);
     else if (since(server.idleMs) >= REMOVED_MS) {
-      // takeServer() clears the rest.
-      server.family = 0;
+      unlinkName(at);
+      giveServer(at);
       countRemoved(-1);
     }
   }

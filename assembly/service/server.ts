@@ -2,8 +2,8 @@
 // so that adding the same server again takes them back (as the kernel: recording limits).
 
 import {
-  CONTROL_BASE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE, SERVER_ORDER,
-  SERVER_PLACE, SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
+  CONTROL_BASE, CONTROL_SERVERS_FREE, CONTROL_SERVERS_USED, SERVERS_BASE, SERVER_ACTIVE, SERVER_BYTES, SERVER_CHAIN, SERVER_FLAGS, SERVER_LOAD_PLACE,
+  SERVER_NEXT_NAMED, SERVER_ORDER, SERVER_PLACE, SERVER_REFERENCES, SERVER_TUNNEL_PORT, SERVER_VIRTUAL, SERVER_WEIGHT,
 } from "../abi/layout";
 import { ServerFlag } from "../abi/enums";
 import { SERVERS_MAX } from "../abi/limits";
@@ -41,8 +41,8 @@ export class Server {
   place: u32; //          104  mh: only while its table is filled
   step: u32; //           108
   turns: u32; //          112
-  spare0: u32; //         116
-  spare1: u32; //         120
+  nextNamed: u32; //      116
+  spare: u32; //          120
   lastWeight: u32; //     124  last weight that was not 0
 
   static at(index: u32): Server {
@@ -80,14 +80,22 @@ if (offsetof<Server>("chain") != SERVER_CHAIN) ERROR("chain moved: update SERVER
 if (offsetof<Server>("order") != SERVER_ORDER) ERROR("order moved: update SERVER_ORDER");
 if (offsetof<Server>("loadPlace") != SERVER_LOAD_PLACE) ERROR("loadPlace moved: update SERVER_LOAD_PLACE");
 if (offsetof<Server>("place") != SERVER_PLACE) ERROR("place moved: update SERVER_PLACE");
+if (offsetof<Server>("nextNamed") != SERVER_NEXT_NAMED) ERROR("nextNamed moved: update SERVER_NEXT_NAMED");
 
-/** A free record, 0 when all are in use. */
+/** The first free record, 0 when all are in use. */
 export function takeServer(): u32 {
   let used = max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED), 1);
-  let index: u32 = 1;
+  let index = max<u32>(load<u32>(CONTROL_BASE, CONTROL_SERVERS_FREE), 1);
   while (index < used && Server.at(index).family != 0) index++;
+  store<u32>(CONTROL_BASE, index, CONTROL_SERVERS_FREE);
   if (index == SERVERS_MAX) return 0;
   if (index == used) store<u32>(CONTROL_BASE, used + 1, CONTROL_SERVERS_USED);
   memory.fill(changetype<usize>(Server.at(index)), 0, SERVER_BYTES);
   return index;
+}
+
+/** Gives a record back. takeServer() clears the rest of it. */
+export function giveServer(index: u32): void {
+  Server.at(index).family = 0;
+  if (index < load<u32>(CONTROL_BASE, CONTROL_SERVERS_FREE)) store<u32>(CONTROL_BASE, index, CONTROL_SERVERS_FREE);
 }

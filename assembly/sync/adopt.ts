@@ -13,11 +13,11 @@ import { ownerByClient } from "../connection/owner";
 import { bindHelper } from "../helper/table";
 import { enterCommons, leaveCommons, lock, shared, unlock, worker } from "../memory";
 import { Sequence } from "../helper/sequence";
-import { Server } from "../service/server";
+import { findListed } from "../service/named";
 import { findService, Service } from "../service/service";
 import { drop } from "../stats";
 import { sysctl } from "../sysctl";
-import { get32, sameAddress } from "../wire/field";
+import { get32 } from "../wire/field";
 import { WireFlag } from "./message";
 import { noteTold } from "./needed";
 import { ENGINE_IS_SIP, Told } from "./told";
@@ -105,22 +105,13 @@ function isElsewhere(told: Told, connection: Connection): bool {
 
 /** The server it is told to be at, when that is one of ours; 0 else: it is served, but counted nowhere. */
 function serverOf(told: Told): u32 {
-  let service = findService(told.family, told.fwmark, told.protocol, told.virtual, told.virtualPort);
-  if (service == 0) return 0;
+  let index = findService(told.family, told.fwmark, told.protocol, told.virtual, told.virtualPort);
+  if (index == 0) return 0;
+  let service = Service.at(index);
   // A mark's servers keep the port, but for NAT.
-  let isAny = Service.at(service).fwmark != 0 && (told.flags & <u32>WireFlag.Method) != <u32>Forward.Nat;
-  let server = isAny ? 0 : findServerOf(service, told.family, told.server, told.serverPort);
-  return server != 0 ? server : findServerOf(service, told.family, told.server, 0);
-}
-
-function findServerOf(service: u32, family: u32, address: usize, port: u32): u32 {
-  let index = Service.at(service).servers;
-  while (index != 0) {
-    let server = Server.at(index);
-    if (<u32>server.family == family && <u32>server.port == port && sameAddress(server.address, address)) return index;
-    index = server.next;
-  }
-  return 0;
+  let isAny = service.fwmark != 0 && (told.flags & <u32>WireFlag.Method) != <u32>Forward.Nat;
+  let server = isAny ? 0 : findListed(service, told.family, told.server, told.serverPort);
+  return server != 0 ? server : findListed(service, told.family, told.server, 0);
 }
 
 function update(told: Told, connection: Connection): void {
