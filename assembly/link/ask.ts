@@ -5,21 +5,17 @@ import {
 } from "../abi/layout";
 import { PortFlag, Protocol } from "../abi/enums";
 import { ownFrame, sendPlain } from "../packet/slot";
+import { ARP_BYTES, ARP_KIND, ARP_REQUEST, ARP_SENDER, ARP_SENDER_MAC, ARP_TARGET, ARP_TARGET_MAC } from "../wire/arp";
 import { fold64, pseudo6, sum } from "../wire/checksum";
 import { copyAddress, set16 } from "../wire/field";
+import {
+  ADVERTISEMENT, HOPS_ON_LINK, IP_BYTES, IP_HOPS, IP_SOURCE, IP_TARGET, NDP_BYTES, NDP_CHECKSUM, NDP_FLAGS, NDP_OPTIONS, NDP_TARGET,
+  OPTION_LENGTH, OPTION_MAC, OPTION_SOURCE_LINK, OPTION_TARGET_LINK, OVERRIDE, SOLICITATION,
+} from "../wire/ndp";
 import { portAt, sourceFor } from "./local";
 
-const ARP_BYTES: u32 = 28;
-export const ARP_FRAME_BYTES: u32 = 14 + ARP_BYTES;
-export const ARP_REQUEST: u32 = 0x0100; // network order
-/** Hardware type 1, protocol 0x0800, lengths 6 and 4. */
-export const ETHERNET_IPV4: u64 = 0x0406000801 << 8;
-
-export const SOLICITATION: u32 = 135;
-export const ADVERTISEMENT: u32 = 136;
-export const SOURCE_LINK: u32 = 1;
-export const TARGET_LINK: u32 = 2;
-const NDP_BYTES: u32 = 32; // with one link-layer address option
+const ETHERNET_BYTES: u32 = 14;
+export const ARP_FRAME_BYTES: u32 = ETHERNET_BYTES + ARP_BYTES;
 
 function build(port: u32, sender: u32, target: u32): void {
   let frame = ownFrame();
@@ -29,13 +25,12 @@ function build(port: u32, sender: u32, target: u32): void {
   store<u16>(frame, 0xffff, 4);
   memory.copy(frame + 6, mac, 6);
   store<u16>(frame, 0x0608, 12);
-  let arp = <usize>frame + 14;
-  store<u64>(arp, ETHERNET_IPV4 | (<u64>ARP_REQUEST << 48));
-  memory.copy(arp + 8, mac, 6);
-  store<u32>(arp, sender, 14);
-  store<u32>(arp, 0, 18);
-  store<u16>(arp, 0, 22);
-  store<u32>(arp, target, 24);
+  let arp = <usize>frame + ETHERNET_BYTES;
+  store<u64>(arp, ARP_KIND | (<u64>ARP_REQUEST << 48));
+  memory.copy(arp + ARP_SENDER_MAC, mac, 6);
+  store<u32>(arp, sender, ARP_SENDER);
+  memory.fill(arp + ARP_TARGET_MAC, 0, 6);
+  store<u32>(arp, target, ARP_TARGET);
   sendPlain(port, frame, ARP_FRAME_BYTES);
 }
 
@@ -49,24 +44,24 @@ export function askArp(port: u32, address: usize): void {
 export function beginNdp(frame: usize, port: u32): usize {
   memory.copy(frame + 6, portAt(port) + PORT_MAC, 6);
   store<u16>(frame, 0xdd86, 12);
-  let ip = frame + 14;
+  let ip = frame + ETHERNET_BYTES;
   store<u32>(ip, 0x60);
   set16(ip + 4, NDP_BYTES);
   store<u8>(ip, <u8>Protocol.Icmpv6, 6);
-  store<u8>(ip, 255, 7);
+  store<u8>(ip, <u8>HOPS_ON_LINK, IP_HOPS);
   return ip;
 }
 
 /** Adds our hardware address as an option, the checksum, and sends. */
 export function finishNdp(port: u32, frame: u32, option: u32): void {
-  let ip = <usize>frame + 14;
-  let icmp = ip + 40;
-  store<u8>(icmp, <u8>option, 24);
-  store<u8>(icmp, 1, 25);
-  memory.copy(icmp + 26, portAt(port) + PORT_MAC, 6);
-  store<u16>(icmp, 0, 2);
-  store<u16>(icmp, <u16>~fold64(sum(icmp, NDP_BYTES) + pseudo6(ip + 8, ip + 24, <u32>Protocol.Icmpv6, NDP_BYTES)), 2);
-  sendPlain(port, frame, 14 + 40 + NDP_BYTES);
+  let ip = <usize>frame + ETHERNET_BYTES;
+  let icmp = ip + IP_BYTES;
+  store<u8>(icmp, <u8>option, NDP_OPTIONS);
+  store<u8>(icmp, 1, NDP_OPTIONS + OPTION_LENGTH);
+  memory.copy(icmp + NDP_OPTIONS + OPTION_MAC, portAt(port) + PORT_MAC, 6);
+  store<u16>(icmp, 0, NDP_CHECKSUM);
+  store<u16>(icmp, <u16>~fold64(sum(icmp, NDP_BYTES) + pseudo6(ip + IP_SOURCE, ip + IP_TARGET, <u32>Protocol.Icmpv6, NDP_BYTES)), NDP_CHECKSUM);
+  sendPlain(port, frame, ETHERNET_BYTES + IP_BYTES + NDP_BYTES);
 }
 
 export function allNodes(at: usize): void {
@@ -85,16 +80,16 @@ export function askNdp(port: u32, address: usize): void {
   let frame = source == 0 ? 0 : ownFrame();
   if (frame == 0) return;
   let ip = beginNdp(frame, port);
-  copyAddress(ip + 8, source);
-  store<u64>(ip + 24, 0x02ff);
-  store<u32>(ip + 24, 0x01000000, 8);
-  store<u32>(ip + 24, (load<u32>(address, 12) & 0xffffff00) | 0xff, 12);
-  multicastMac(frame, ip + 24);
-  let icmp = ip + 40;
+  copyAddress(ip + IP_SOURCE, source);
+  store<u64>(ip + IP_TARGET, 0x02ff);
+  store<u32>(ip + IP_TARGET, 0x01000000, 8);
+  store<u32>(ip + IP_TARGET, (load<u32>(address, 12) & 0xffffff00) | 0xff, 12);
+  multicastMac(frame, ip + IP_TARGET);
+  let icmp = ip + IP_BYTES;
   store<u32>(icmp, SOLICITATION);
-  store<u32>(icmp, 0, 4);
-  copyAddress(icmp + 8, address);
-  finishNdp(port, frame, SOURCE_LINK);
+  store<u32>(icmp, 0, NDP_FLAGS);
+  copyAddress(icmp + NDP_TARGET, address);
+  finishNdp(port, frame, OPTION_SOURCE_LINK);
 }
 
 /** Tells the link where the addresses of a port are now: gratuitous ARP, unsolicited advertisements. */
@@ -114,12 +109,12 @@ function advertiseAll(port: u32, address: usize): void {
   let frame = ownFrame();
   if (frame == 0) return;
   let ip = beginNdp(frame, port);
-  copyAddress(ip + 8, address);
-  allNodes(ip + 24);
-  multicastMac(frame, ip + 24);
-  let icmp = ip + 40;
+  copyAddress(ip + IP_SOURCE, address);
+  allNodes(ip + IP_TARGET);
+  multicastMac(frame, ip + IP_TARGET);
+  let icmp = ip + IP_BYTES;
   store<u32>(icmp, ADVERTISEMENT);
-  store<u32>(icmp, 0x20, 4);
-  copyAddress(icmp + 8, address);
-  finishNdp(port, frame, TARGET_LINK);
+  store<u32>(icmp, OVERRIDE, NDP_FLAGS);
+  copyAddress(icmp + NDP_TARGET, address);
+  finishNdp(port, frame, OPTION_TARGET_LINK);
 }
