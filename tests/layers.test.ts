@@ -93,6 +93,19 @@ test("the command knows the control protocol and how addresses are written, not 
   assert.deepEqual(foreign, []);
 });
 
+test("folders of the host know those below them only", () => {
+  const below: Record<string, readonly string[]> = {
+    engine: [], io: ["engine"], cli: ["engine"], config: ["cli", "engine", "io"], pump: ["engine", "io"], lab: ["cli", "engine", "io"],
+    replay: ["cli", "config", "engine", "io"], daemon: ["cli", "config", "engine", "io", "pump", "replay"],
+  };
+  const folderOf = (path: string): string | undefined => /^host\/(\w+)\//.exec(path)?.[1];
+  const upwards = host.flatMap((path) => imports(path).filter((name) => {
+    const [from, to] = [folderOf(path), folderOf(name)];
+    return from !== undefined && to !== undefined && from !== to && !below[from]?.includes(to);
+  }).map((name) => `${path} -> ${name}`));
+  assert.deepEqual(upwards, []);
+});
+
 test("no file is forgotten: each is reached from a program, a test or a benchmark", () => {
   const entries = ["assembly/index.ts", "host/daemon/main.ts", "host/cli/main.ts", "host/lab/main.ts", "host/pump/thread.ts",
     ...host.filter((path) => path.startsWith("host/lab/") && /process\.argv|endWithParent\(\)|workerData/.test(text(path)))];

@@ -1,30 +1,28 @@
 // A running director: devices open, pump turning, control socket served, until it is told to stop.
 
-import { readFileSync } from "node:fs";
-import { getSystemErrorMap } from "node:util";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { systemNames } from "../cli/system.js";
+import { applyNetwork, applyRules } from "../config/apply.js";
+import { readConfig, type Config } from "../config/config.js";
+import { ConfigError } from "../config/locator.js";
+import type { WorkersChoice } from "../config/schema.js";
 import { EngineDirector, type DirectorSettings } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
 import { announce } from "../engine/requests.js";
 import { askForHugePages } from "../io/sys/hugepages.js";
-import { socketStatistics } from "../io/sys/xsk.js";
 import { loadEngine } from "../load.js";
-import { Pump } from "../pump/pump.js";
-import type { PortRow } from "../protocol.js";
-import { applyNetwork, applyRules } from "./apply.js";
-import { readConfig, type Config } from "./config.js";
-import { ConfigError } from "./locator.js";
+import { Pump, type PumpOptions } from "../pump/pump.js";
 import { claimSocket, serveControl } from "./control.js";
 import { missingGateways } from "./gateways.js";
 import { Links } from "./links.js";
 import { queueEachMost, readyNics } from "./nics.js";
 import { modeOf, Ports } from "./ports.js";
 import { needsRestart, reload, wantedOf } from "./reload.js";
+import { packageVersion, portRows } from "./status.js";
 import { twinAddresses } from "./twins.js";
-import { countWorkers, type WorkersChoice } from "./workers.js";
+import { countWorkers } from "./workers.js";
 
 export interface DaemonOptions {
   config: Config;
@@ -36,12 +34,6 @@ export interface DaemonOptions {
   isVerbose: boolean;
   /** The data plane cannot go on. */
   onFailure(reason: string): void;
-}
-
-/** The package's version, as `status` shows it. */
-export function packageVersion(): string {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** What the director goes by now: the last configuration that was taken over. */
@@ -75,16 +67,7 @@ export class Daemon {
     try {
       await applyNetwork(engine, config, (port) => modeOf(port));
       const records = new Records(engine.memory);
-      const pump = new Pump({
-        module, memory: engine.memory, driver: config.driver, imagePath: `${options.socketPath}.trap`, onFailure: options.onFailure,
-        ports: ports.devices, queues: ports.queues, arenaBytes,
-        onTrap: ({ stack, image, worker }) => log.error({ stack, image, worker }, "the engine trapped; its thread starts again over the same memory"),
-        onLack: (index, problem) => {
-          const port = config.ports.find((one) => one.index === index)?.name;
-          if (problem === "") log.warn({ port }, "AF_XDP is back");
-          else log.warn({ port, problem }, "the port does without AF_XDP; every second it is tried again");
-        },
-      });
+      const pump = new Pump({ module, memory: engine.memory, ports: ports.devices, queues: ports.queues, arenaBytes, ...pumpOptions(options) });
       const live: Live = { config };
       const settings: DirectorSettings = {
         version: packageVersion(), startedMs: Date.now(), ports: () => portRows(live.config, pump, ports, links),
@@ -92,8 +75,8 @@ export class Daemon {
       };
       await applyRules(new EngineDirector(engine, records, settings), config.rules, systemNames());
       const director = new EngineDirector(pump, records, settings);
-      await pump.start();
       await warn(config, log);
+      await pump.start();
       log.info({ drivers: pump.drivers, workers, hugePages }, "the drivers are chosen");
       const server = await serveControl(options.socketPath, director).catch(async (error: unknown) => {
         await pump.stop();
@@ -145,28 +128,20 @@ export class Daemon {
   }
 }
 
+/** What a pump goes by, and whom it tells what happens to it. */
+function pumpOptions({ config, socketPath, log, onFailure }: DaemonOptions): Pick<PumpOptions, "driver" | "imagePath" | "onFailure" | "onTrap" | "onLack"> {
+  return {
+    driver: config.driver, imagePath: `${socketPath}.trap`, onFailure,
+    onTrap: ({ stack, image, worker }) => log.error({ stack, image, worker }, "the engine trapped; its thread starts again over the same memory"),
+    onLack: (index, problem) => {
+      const port = config.ports.find((one) => one.index === index)?.name;
+      if (problem === "") log.warn({ port }, "AF_XDP is back");
+      else log.warn({ port, problem }, "the port does without AF_XDP; every second it is tried again");
+    },
+  };
+}
+
 /** What can be meant, and seldom is. */
 async function warn(config: Config, log: Logger): Promise<void> {
   for (const problem of [...await missingGateways(config, systemNames()), ...twinAddresses(config.ports)]) log.warn(problem);
-}
-
-function portRows(config: Config, pump: Pump, ports: Ports, links: Links): (PortRow | undefined)[] {
-  return [undefined, ...config.ports.map((port) => {
-    const refused = pump.refused(port.index);
-    const driver = pump.drivers.find((one) => one.port === port.index);
-    return {
-      name: port.name, mac: port.mac, mtu: port.mtu, device: port.device, driver: driver?.name ?? "none", driverReason: driver ? `${driver.why}${driver.lacks ? `; just now without AF_XDP: ${driver.lacks}` : ""}` : "not started",
-      steering: ports.steeringOf(port.index),
-      up: links.isUp(port.index), deviceMtu: links.mtuOf(port.index), addresses: port.addresses,
-      refusedFrames: refused.frames, refusedError: errorName(refused.errno),
-      queues: driver?.sockets.flatMap(({ queue, descriptor }) => {
-        const statistics = socketStatistics(descriptor);
-        return statistics ? [{ queue, ...statistics }] : [];
-      }) ?? [],
-    };
-  })];
-}
-
-function errorName(errno: number): string {
-  return errno === 0 ? "" : getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
 }

@@ -3,8 +3,8 @@
 import type { Names } from "../cli/context.js";
 import { parseCommand } from "../cli/grammar.js";
 import { parseAddress } from "../engine/address.js";
-import { wordsOf } from "./apply.js";
-import type { Config, PortConfig } from "./config.js";
+import { wordsOf } from "../config/apply.js";
+import type { Config, PortConfig } from "../config/config.js";
 
 /** A line for each server whose answers would be lost. The rules have been applied: every one of them can be read. */
 export async function missingGateways(config: Config, names: Names): Promise<string[]> {

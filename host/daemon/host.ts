@@ -2,7 +2,7 @@
 
 import { networkInterfaces } from "node:os";
 import { readFileSync } from "node:fs";
-import type { PortConfig } from "./config.js";
+import type { PortConfig } from "../config/config.js";
 
 /** The address the kernel gave the device. It exists as soon as the device is open. */
 export function hostPeerMac(port: PortConfig): string {

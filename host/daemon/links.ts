@@ -2,7 +2,7 @@
 // given before somebody brings it up is lost, and so neighbours would go on sending to whoever had the addresses before.
 
 import { LinkProbe } from "../io/sys/nic.js";
-import type { PortConfig } from "./config.js";
+import type { PortConfig } from "../config/config.js";
 
 const LOOK_MS = 500;
 /** Told again so long after: a device may be plugged into its bridge a moment after it came up. */

@@ -7,13 +7,13 @@ import { defaultSocketPath, systemNames } from "../cli/system.js";
 import { loadEngine } from "../load.js";
 import { replayCommand } from "../replay/command.js";
 import { ScenarioError } from "../replay/scenario.js";
-import { readConfig, type Config } from "./config.js";
-import { ConfigError } from "./locator.js";
+import { readConfig, type Config } from "../config/config.js";
+import { ConfigError } from "../config/locator.js";
 import { Daemon } from "./daemon.js";
 import { wantedOf } from "./reload.js";
-import { NO_WORKERS, workers } from "./schema.js";
-import { UsageError } from "./usage.js";
-import { countWorkers, type WorkersChoice } from "./workers.js";
+import { NO_WORKERS, workers, type WorkersChoice } from "../config/schema.js";
+import { UsageError } from "../config/usage.js";
+import { countWorkers } from "./workers.js";
 
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;

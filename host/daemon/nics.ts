@@ -3,7 +3,7 @@
 import { WORKERS_MAX } from "../../assembly/abi/limits.js";
 import { readyNic, requireQueueEach, type NicOptions } from "../io/nic.js";
 import { NIC_MTU_MAX, SOCKETS_MAX } from "../io/umem.js";
-import type { Config, PortConfig } from "./config.js";
+import type { Config, PortConfig } from "../config/config.js";
 
 export type ReadyNic = ReturnType<typeof readyNic>;
 /** NICs by the number of their port. */

@@ -1,8 +1,8 @@
 // SIGHUP: the configuration file is read again, and the difference to the running director applied.
 
-import type { Config, PortConfig } from "./config.js";
-import { ConfigError } from "./locator.js";
-import { applyMarks, applyNetwork, applyRules } from "./apply.js";
+import type { Config, PortConfig } from "../config/config.js";
+import { ConfigError } from "../config/locator.js";
+import { applyMarks, applyNetwork, applyRules } from "../config/apply.js";
 import { NO_NAMES, type Names } from "../cli/context.js";
 import { readSetting } from "../cli/sysctls.js";
 import { planTable } from "./plan.js";

@@ -1,6 +1,6 @@
 // Addresses that the director has and its machine's kernel, too: both answer for them, and clients reach now the one, now the other.
 
-import type { PortConfig } from "./config.js";
+import type { PortConfig } from "../config/config.js";
 import { parseAddress } from "../engine/address.js";
 import { kernelAddresses } from "../io/nic.js";
 

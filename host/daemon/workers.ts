@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { SHARD_BYTES } from "../../assembly/abi/layout.js";
 import { WORKERS_MAX } from "../../assembly/abi/limits.js";
+import type { WorkersChoice } from "../config/schema.js";
 import { memoryPages } from "../engine/engine.js";
 import { loadProgram, PROGRAM_SOCKET_FILTER } from "../io/sys/bpf.js";
 import { close } from "../io/sys/libc.js";
@@ -12,8 +13,6 @@ import { STEERED_ADDRESSES_MAX, steeringProgram } from "../io/queues.js";
 
 /** What tables may take of the 4 GiB that a memory has at most. */
 const TABLES_BYTES_MAX = 3.5 * 2 ** 30;
-
-export type WorkersChoice = number | "auto";
 
 /**
  * As many as asked for; `auto`: one for each processor, as long as their tables fit and there are no more than `most`.

@@ -2,8 +2,8 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
-import { readConfig } from "../daemon/config.js";
-import { UsageError, whyNot } from "../daemon/usage.js";
+import { readConfig } from "../config/config.js";
+import { UsageError, whyNot } from "../config/usage.js";
 import { loadEngine } from "../load.js";
 import { readCapture, writeCapture, type CapturedFrame } from "../io/pcap.js";
 import { Replay } from "./replay.js";

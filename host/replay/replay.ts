@@ -2,8 +2,8 @@
 
 import { PortFlag } from "../../assembly/abi/enums.js";
 import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
-import type { Config, PortConfig } from "../daemon/config.js";
-import { applyNetwork, applyRules } from "../daemon/apply.js";
+import type { Config, PortConfig } from "../config/config.js";
+import { applyNetwork, applyRules } from "../config/apply.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine } from "../engine/engine.js";
 import { Records } from "../engine/records.js";

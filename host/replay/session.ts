@@ -1,6 +1,6 @@
 // A scenario from its beginning to its end: recordings that load the kernel's module anew begin again, in the same network.
 
-import type { Config } from "../daemon/config.js";
+import type { Config } from "../config/config.js";
 import { Replay, type ReplayOptions } from "./replay.js";
 import type { Input, Line } from "./scenario.js";
 import type { Script } from "./shell.js";

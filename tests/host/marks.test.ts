@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { MarkError, readMarkLine } from "../../host/cli/marks.js";
-import { readConfig } from "../../host/daemon/config.js";
-import { ConfigError } from "../../host/daemon/locator.js";
+import { readConfig } from "../../host/config/config.js";
+import { ConfigError } from "../../host/config/locator.js";
 
 const ANY = { family: 4, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 1 };
 

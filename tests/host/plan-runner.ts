@@ -1,7 +1,7 @@
 // A director with one table, taken to another by a plan.
 
-import { applyNetwork, applyRules } from "../../host/daemon/apply.js";
-import type { Config } from "../../host/daemon/config.js";
+import { applyNetwork, applyRules } from "../../host/config/apply.js";
+import type { Config } from "../../host/config/config.js";
 import { planTable } from "../../host/daemon/plan.js";
 import { EngineDirector } from "../../host/engine/director.js";
 import { Engine } from "../../host/engine/engine.js";

@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { applyNetwork } from "../../host/daemon/apply.js";
-import { readConfig, type Config } from "../../host/daemon/config.js";
+import { applyNetwork } from "../../host/config/apply.js";
+import { readConfig, type Config } from "../../host/config/config.js";
 import type { Engine } from "../../host/engine/engine.js";
 import { loadEngine } from "../../host/load.js";
 import { Replay, type ReplayOptions } from "../../host/replay/replay.js";

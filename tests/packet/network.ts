@@ -1,7 +1,7 @@
 // Between the cases' packets and the director's frames: hardware addresses, fragments, names of neighbours.
 
 import { formatMac, parseMac } from "../../host/engine/address.js";
-import type { Config } from "../../host/daemon/config.js";
+import type { Config } from "../../host/config/config.js";
 import type { EmittedFrame } from "../../host/replay/replay.js";
 import { buildIp } from "./build.js";
 import type { FrameText } from "./language.js";

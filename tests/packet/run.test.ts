@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { readConfig, type Config } from "../../host/daemon/config.js";
+import { readConfig, type Config } from "../../host/config/config.js";
 import { loadEngine } from "../../host/load.js";
 import { Replay, type EmittedFrame } from "../../host/replay/replay.js";
 import { differences } from "./compare.js";

@@ -6,7 +6,7 @@ import { it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { LabDirector } from "../../host/lab/director.js";
-import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { runClient, startServer } from "./foreign.js";
 import { inNamespaces, lacking } from "./inside.js";

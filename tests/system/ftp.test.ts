@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { it, type TestContext } from "node:test";
 import { VIRTUAL_ADDRESS, serverAddress } from "../../host/lab/addresses.js";
 import { LabDirector } from "../../host/lab/director.js";
-import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
 import { runClient } from "./foreign.js";

@@ -10,7 +10,7 @@ import { DIRECTOR_ADDRESS, DIRECTOR_INNER_ADDRESS, VIRTUAL_ADDRESS, type Method 
 import { layCable, NIC_IN, NIC_OUT } from "../../host/lab/cable.js";
 import { Client } from "../../host/lab/client.js";
 import { labRules } from "../../host/lab/director.js";
-import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { CLIENTS, SERVERS, Network } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
 import { Lvsd } from "./lvsd.js";

@@ -2,7 +2,7 @@
 
 import { it } from "node:test";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
-import { serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { GUE_PORT } from "../../host/lab/unwrap.js";
 import { inNamespaces } from "./inside.js";
 import { Farm } from "./web.js";

@@ -6,7 +6,7 @@ import type { TestContext } from "node:test";
 import { serverAddress, serverPort, type Method } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector } from "../../host/lab/director.js";
-import { addIpv6, EXTRA6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6 } from "./ipv6.js";
 import { Network } from "../../host/lab/network.js";
 import { patternBytes } from "../../host/lab/pattern.js";
 import { makeFolder, runLvsadm } from "./rig.js";

@@ -1,6 +1,6 @@
 // Frames between harness and guest that belong to no scenario.
 
-import type { Config, PortConfig } from "../../../host/daemon/config.js";
+import type { Config, PortConfig } from "../../../host/config/config.js";
 import { parseAddress } from "../../../host/engine/address.js";
 
 const ASKER = Buffer.from("02000000", "hex");

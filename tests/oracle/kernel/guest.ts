@@ -5,7 +5,7 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Config, PortConfig } from "../../../host/daemon/config.js";
+import type { Config, PortConfig } from "../../../host/config/config.js";
 import { isChatter, Probe, probeNumber } from "./barrier.js";
 import { GuestClock } from "./clock.js";
 import { GRAIN_SECONDS, secondsToGrain, TICKS_PROGRAM, ticksOf } from "./grain.js";

@@ -1,6 +1,6 @@
 // The script that gives a guest the network of a configuration file: the one the engine reads as well.
 
-import type { Config, PortConfig } from "../../../host/daemon/config.js";
+import type { Config, PortConfig } from "../../../host/config/config.js";
 
 const family = (address: string): string => (address.includes(":") ? "-6" : "-4");
 

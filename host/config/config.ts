@@ -11,9 +11,8 @@ import type { NicMode } from "../io/nic.js";
 import { SOCKETS_MAX } from "../io/umem.js";
 import { ConfigError, linesOf, Locator, readText, type Path, type RuleLine } from "./locator.js";
 import { readMarks, type PortMark } from "./marks.js";
+import { configSchema, type ConfigText, type PortText, type RouteText, type WorkersChoice } from "./schema.js";
 import { wordsFor } from "./words.js";
-import type { WorkersChoice } from "./workers.js";
-import { configSchema, type ConfigText, type PortText, type RouteText } from "./schema.js";
 
 export interface PortConfig {
   name: string;

@@ -1,10 +1,10 @@
 // The second family of a laboratory: IPv6 addresses beside the IPv4 ones, on the same wires.
 
-import type { LabExtra } from "./director.js";
-import type { Namespace } from "./namespace.js";
-import type { Network } from "./network.js";
+import type { LabExtra } from "../../host/lab/director.js";
+import type { Namespace } from "../../host/lab/namespace.js";
+import type { Network } from "../../host/lab/network.js";
 
-export const CLIENT_ADDRESS6 = "fd00:1::50";
+const CLIENT_ADDRESS6 = "fd00:1::50";
 export const VIRTUAL_ADDRESS6 = "fd00:1::100";
 const DIRECTOR_ADDRESS6 = "fd00:1::1";
 const DIRECTOR_INNER_ADDRESS6 = "fd00:2::1";

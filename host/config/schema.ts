@@ -107,6 +107,7 @@ const daemon = z.strictObject({
 export const NO_WORKERS = `is neither auto nor a number from 1 to ${WORKERS_MAX}`;
 /** Also what --workers takes, as a text. */
 export const workers = z.union([z.literal("auto"), z.coerce.number().int().min(1).max(WORKERS_MAX)], NO_WORKERS);
+export type WorkersChoice = z.infer<typeof workers>;
 
 const LINES = "is neither a list of lines nor the name of a file of them";
 
