@@ -31,12 +31,13 @@ const cli = meow(`
     --save         keep the figures in bench/results, and write bench/RESULTS.md from all that are kept
 `, {
   importMeta: import.meta,
+  allowUnknownFlags: false,
   flags: { quick: { type: "boolean", default: false }, only: { type: "string" }, against: { type: "string" }, save: { type: "boolean", default: false } },
 });
 
 const { quick, only, against, save } = cli.flags;
 if (only !== undefined && !(only in PARTS)) {
-  process.stderr.write(`there is no part "${only}"\n`);
+  process.stderr.write(`--only ${only}: choose one of ${Object.keys(PARTS).join(", ")}\n`);
   process.exit(2);
 }
 if (against !== undefined && (save || only !== undefined)) {

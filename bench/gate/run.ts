@@ -29,7 +29,7 @@ const cli = meow(`
 
   Options
     --measure   take the bounds anew from ${MEASURED_RUNS} runs, and write bench/gate/bounds.json
-`, { importMeta: import.meta, flags: { measure: { type: "boolean", default: false } } });
+`, { importMeta: import.meta, allowUnknownFlags: false, flags: { measure: { type: "boolean", default: false } } });
 
 const module = await loadEngine();
 

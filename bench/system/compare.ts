@@ -32,6 +32,7 @@ const cli = meow(`
   Measures:  ${MEASURES.map(({ name }) => name).join(", ")}
 `, {
   importMeta: import.meta,
+  allowUnknownFlags: false,
   flags: {
     only: { type: "string" }, quick: { type: "boolean", default: false }, seconds: { type: "number" },
     repetitions: { type: "number" }, save: { type: "boolean", default: false },

@@ -33,6 +33,7 @@ const cli = meow(`
     $ npm run bench:drivers -- [--repetitions 9] [--ms 500]
 `, {
   importMeta: import.meta,
+  allowUnknownFlags: false,
   flags: { repetitions: { type: "number", default: 9 }, ms: { type: "number", default: 500 } },
 });
 

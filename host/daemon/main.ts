@@ -18,6 +18,16 @@ import { countWorkers } from "./workers.js";
 const EXIT_USAGE = 2;
 const EXIT_FAILED = 1;
 
+const FLAGS = {
+  help: { type: "boolean", shortFlag: "h" },
+  config: { type: "string", shortFlag: "c" },
+  socket: { type: "string" },
+  workers: { type: "string" },
+  verbose: { type: "boolean", shortFlag: "v", default: false },
+  pcap: { type: "string", isMultiple: true },
+  write: { type: "string", isMultiple: true },
+} as const;
+
 const cli = meow(`
   Usage
     lvsd --config FILE                                  run the director
@@ -37,24 +47,20 @@ const cli = meow(`
 
   Signals
     TERM, INT  stop      HUP  read the configuration again and apply the difference
-`, {
-  importMeta: import.meta,
-  allowUnknownFlags: false,
-  flags: {
-    help: { type: "boolean", shortFlag: "h" },
-    config: { type: "string", shortFlag: "c" },
-    socket: { type: "string" },
-    workers: { type: "string" },
-    verbose: { type: "boolean", shortFlag: "v", default: false },
-    pcap: { type: "string", isMultiple: true },
-    write: { type: "string", isMultiple: true },
-  },
-});
+`, { importMeta: import.meta, flags: FLAGS });
 
 // `lvsd replay ... | head`: nobody reads on, so there is nothing left to do.
 process.stdout.on("error", () => process.exit(0));
 
+/** In our own words, as every other mistake; what is known is told by its long name. */
+function refuseUnknown(): void {
+  const known = new Set<string>([...Object.keys(FLAGS), ...Object.values(FLAGS).flatMap((flag) => ("shortFlag" in flag ? [flag.shortFlag] : []))]);
+  const unknown = Object.keys(cli.unnormalizedFlags).find((name) => !known.has(name));
+  if (unknown !== undefined) throw new UsageError(`there is no option ${unknown.length === 1 ? "-" : "--"}${unknown}; see lvsd --help`);
+}
+
 async function run(): Promise<void> {
+  refuseUnknown();
   const [verb, ...rest] = cli.input;
   switch (verb) {
     case undefined: return serve();
@@ -120,7 +126,7 @@ async function serve(): Promise<void> {
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    void daemon.stop().then(() => process.exit(0));
+    daemon.stop().then(() => process.exit(0), fail);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -129,9 +135,12 @@ async function serve(): Promise<void> {
   if (isReloadWanted) void daemon.reload();
 }
 
-run().catch((error: unknown) => {
+/** Says in words what went wrong, each line by the program's name, and ends it. */
+function fail(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${message.split("\n").map((line) => `lvsd: ${line}`).join("\n")}\n`);
-  const usage = error instanceof ConfigError || error instanceof UsageError || error instanceof ScenarioError;
-  process.exit(usage ? EXIT_USAGE : EXIT_FAILED);
-});
+  const isMisuse = error instanceof ConfigError || error instanceof UsageError || error instanceof ScenarioError;
+  process.exit(isMisuse ? EXIT_USAGE : EXIT_FAILED);
+}
+
+run().catch(fail);
