@@ -1,6 +1,6 @@
 // The control socket: HTTP with JSON on a Unix socket that only its owner may open.
 
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import fastify, { type FastifyInstance } from "fastify";
@@ -12,15 +12,18 @@ const BODY_BYTES_MAX = 65536;
 /** The socket cannot be used, in words for an operator. */
 export class SocketError extends Error {}
 
-/** True when somebody answers at a socket. */
+/** True when somebody answers at a socket, false when who made it has ended. Throws a SocketError when that cannot be told. */
 function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const probe = connect(path);
     probe.once("connect", () => {
       probe.destroy();
       resolve(true);
     });
-    probe.once("error", () => resolve(false));
+    probe.once("error", ({ code = "" }: NodeJS.ErrnoException) => {
+      if (code === "ECONNREFUSED" || code === "ENOENT") resolve(false);
+      else reject(new SocketError(`${path} is there, and whether a director answers cannot be told (${code}): choose another control-socket`));
+    });
   });
 }
 
@@ -36,7 +39,7 @@ export async function claimSocket(path: string): Promise<void> {
   if (!before) return;
   if (!before.isSocket()) throw new SocketError(`${path} is there and is not a socket: choose another control-socket`);
   if (await isAlive(path)) throw new SocketError(`another director answers at ${path}: stop it first, or choose another control-socket`);
-  unlinkSync(path); // left behind by a director that was killed
+  rmSync(path, { force: true }); // left behind by a director that was killed
 }
 
 /** Serves a director at a path that was claimed. */

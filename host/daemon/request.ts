@@ -15,14 +15,16 @@ const key = {
   protocol: z.enum(["tcp", "udp", "sctp", "fwmark"]), family, address: z.union([z.literal(""), address]), port, fwmark: word,
 };
 
-const serviceKey = z.object(key).refine((one) => (one.protocol === "fwmark" ? one.fwmark > 0 : one.address !== ""),
-  "a service has an address, or a firewall mark above 0");
+const isNamed = (one: { protocol: string; fwmark: number; address: string }): boolean => (one.protocol === "fwmark" ? one.fwmark > 0 : one.address !== "");
+const NAMELESS = "a service has an address, or a firewall mark above 0";
+
+const serviceKey = z.object(key).refine(isNamed, NAMELESS);
 
 const service = z.object({
   ...key, scheduler: z.string().max(16), schedulerFlags: z.number().int().min(0).max(56), persistent: z.boolean(),
   timeoutSeconds: z.number().int().min(0).max(86400 * 31), netmask: z.string().max(16), persistenceEngine: z.string().max(16),
   onePacket: z.boolean(),
-}).refine((one) => (one.protocol === "fwmark" ? one.fwmark > 0 : one.address !== ""), "a service has an address, or a firewall mark above 0")
+}).refine(isNamed, NAMELESS)
   .refine((one) => (one.family === 4 ? parseAddress(one.netmask)?.family === 4 : /^\d{1,3}$/.test(one.netmask) && Number(one.netmask) <= 128),
     "the netmask does not fit the family");
 

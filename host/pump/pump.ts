@@ -1,7 +1,7 @@
 // Keeps the data plane running: starts a thread for each worker, gives requests to the first, and after a trap
 // keeps the memory's image and starts that worker again over the same memory, while the others go on.
 
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { CONTROL_BASE, CONTROL_LOCK } from "../../assembly/abi/layout.js";
 import type { EngineRequest, Performer } from "../engine/engine.js";
@@ -171,12 +171,13 @@ export class Pump implements Performer<Promise<number>> {
     Atomics.store(this.words, WORD_PENDING, 0);
   }
 
-  /** Writes the whole memory to a file only its owner may read; only the last few are kept. */
+  /** Writes the whole memory to a file only its owner may read, which nobody else has laid there; only the last few are kept. */
   private keepImage(): string {
     const path = `${this.options.imagePath}.${(this.traps++ % TRAPS_MAX) + 1}`;
     const bytes = new Uint8Array(this.options.memory.buffer);
     try {
-      const file = openSync(path, "w", 0o600);
+      rmSync(path, { force: true });
+      const file = openSync(path, "wx", 0o600);
       try {
         for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, Math.min(bytes.length - at, 1 << 26));
       } finally {
