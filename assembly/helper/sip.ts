@@ -28,7 +28,7 @@ export function callId(packet: Packet): usize {
 }
 
 /** The first Call-ID among the lines of a text, without the request or status line before them. */
-export function findCallId(at: usize, end: usize): usize {
+function findCallId(at: usize, end: usize): usize {
   for (; at < end; at++) {
     if (!isLineEnd(load<u8>(at))) continue;
     // A line ends with CR, LF or both; the last of them has the next line behind it.

@@ -29,7 +29,7 @@ function ofPort(packet: Packet): bool {
 }
 
 /** Source addresses nobody may have: 0/8, 127/8, multicast and above (RFC 1812 section 5.3.7). */
-export function isMartian4(source: u32): bool {
+function isMartian4(source: u32): bool {
   let first = source & 0xff;
   return first - 1 >= 223 || first == 127;
 }

@@ -79,7 +79,7 @@ async function serviceName(service: ServiceKey, writer: Writer): Promise<string>
 }
 
 /** What follows a service's scheduler: flags, persistence, one-packet. */
-export function serviceDetail(service: ServiceRow): string {
+function serviceDetail(service: ServiceRow): string {
   const flags = formatFlags(service.scheduler, service.schedulerFlags);
   const mask = service.netmask === (service.family === 4 ? "255.255.255.255" : "128") ? "" : ` mask ${service.netmask}`;
   const engine = service.persistenceEngine === "" ? "" : ` pe ${service.persistenceEngine}`;

@@ -15,7 +15,7 @@ export const SLOT_ROOM_BYTES = SLOT_BYTES - SLOT_HEADROOM + VNET_HEADER_BYTES;
 
 const PAGE_BYTES = 4096;
 /** Where the rings' count lies, from the arena's beginning; their pages follow. */
-export const RINGS_AT = Math.ceil((SLOTS * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+const RINGS_AT = Math.ceil((SLOTS * SLOT_BYTES) / PAGE_BYTES) * PAGE_BYTES;
 /** A closed ring's pages rest for so many lives: the kernel writes its last words there some time after. */
 const RINGS = 4;
 /** What a pump needs of the engine's memory. */

@@ -17,7 +17,7 @@ function openNamespace(path: string): number {
 }
 
 /** Moves the calling thread into a namespace, such as /proc/PID/ns/net, for good. */
-export function enterNamespace(path: string): void {
+function enterNamespace(path: string): void {
   const fd = openNamespace(path);
   try {
     checked(setns(fd, CLONE_NEWNET), `setns ${path}`, { ...HINTS, EINVAL: "this is the file of no network namespace" });

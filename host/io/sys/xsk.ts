@@ -36,7 +36,7 @@ const MAP_SHARED_FIXED_POPULATE = 0x1 | 0x10 | 0x8000;
 const MAP_PRIVATE_FIXED_ANONYMOUS = 0x2 | 0x10 | 0x20;
 
 /** Entries of each ring; a fill ring below 4096 runs empty under a flood. */
-export const RING_ENTRIES = 4096;
+const RING_ENTRIES = 4096;
 const RING_BYTES = 0x20000;
 /** The socket's four rings, from the beginning of a page. */
 export const SOCKET_PAGES_BYTES = 4 * RING_BYTES;
