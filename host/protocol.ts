@@ -162,7 +162,15 @@ export interface PortRow {
 }
 
 /** Frames lost or refused at one queue of a NIC. */
-export interface QueueRow { queue: number; dropped: number; invalid: number; invalidSent: number; receiveFull: number; fillEmpty: number; transmitEmpty: number }
+export interface QueueRow {
+  queue: number;
+  dropped: number;
+  invalid: number;
+  invalidSent: number;
+  receiveFull: number;
+  fillEmpty: number;
+  transmitEmpty: number;
+}
 
 export interface NeighborRow {
   port: string;

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const LINES_MAX = 310;
+const COLUMNS_MAX = 160;
 /** The one description of memory and its names are read as a whole. */
 const LONG = new Set(["assembly/abi/layout.ts", "assembly/abi/enums.ts"]);
 
@@ -117,5 +118,6 @@ test("no file is forgotten: each is reached from a program, a test or a benchmar
 test("files are short enough to read, and nothing is of any type", () => {
   const files = [...engine, ...host].filter((path) => !LONG.has(path));
   assert.deepEqual(files.filter((path) => text(path).split("\n").length > LINES_MAX), []);
+  assert.deepEqual([...engine, ...host].filter((path) => text(path).split("\n").some((line) => line.length > COLUMNS_MAX)), []);
   assert.deepEqual(host.filter((path) => /: any[;,)=\]]|<any>|\bas any[;,)\]]/.test(text(path))), []);
 });

@@ -99,7 +99,8 @@ export const REQUEST_ADDRESS: u32 = 16; //         16 B virtual address; local, 
 export const REQUEST_FLAGS: u32 = 32; //           u32 ServiceFlag; PortFlag
 export const REQUEST_SCHEDULER: u32 = 36; //       u32
 export const REQUEST_TIMEOUT_S: u32 = 40; //       u32 persistence timeout, seconds
-export const REQUEST_PREFIX: u32 = 44; //          u32 persistence granularity: IPv4 netmask in network order, IPv6 prefix bits; prefix length of locals and routes
+// persistence granularity: IPv4 netmask in network order, IPv6 prefix bits; prefix length of locals and routes
+export const REQUEST_PREFIX: u32 = 44; //          u32
 export const REQUEST_ENGINE: u32 = 48; //          u32 persistence engine: 0 none, 1 sip
 export const REQUEST_SERVER_FAMILY: u32 = 52; //   u8
 export const REQUEST_FORWARD: u32 = 53; //         u8

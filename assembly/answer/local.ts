@@ -21,7 +21,10 @@ import { heedTooBig } from "./toobig";
 const ECHO: u8 = 8;
 const ECHO6: u8 = 128;
 
-/** Answers what is for the director itself, where no port leads to a kernel. `rewritten` is what NAT would do to the packet's checksum on its way to the director as a server. */
+/**
+ * Answers what is for the director itself, where no port leads to a kernel. `rewritten` is what NAT would do to the packet's checksum on
+ * its way to the director as a server.
+ */
 export function answerLocal(packet: Packet, rewritten: u32): void {
   if (packet.family == 6 && packet.has(PacketFlag.Options) && !readHeaders6(packet)) return;
   if (packet.family == 6 && (isFragment(packet) || packet.has(PacketFlag.Unjoined) || packet.protocol == <u8>Protocol.Fragment)) return refuseOddPiece(packet);

@@ -22,7 +22,9 @@ export function refuseOddPiece(packet: Packet): void {
     sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, packet.fragmentHeader - packet.l3);
   } else if (!isFragment(packet)) {
     // Not even the fragment header is there.
-    if ((!isServing(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) && !mayBeError(packet)) sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, packet.l4 - packet.l3);
+    if ((!isServing(6) || load<u16>(packet.l3, PAYLOAD_LENGTH) == 0) && !mayBeError(packet)) {
+      sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, packet.l4 - packet.l3);
+    }
   } else if (packet.fragmentOffset == 0 && !holdsHeader(packet)) {
     // What came whole, though with a fragment header (RFC 6946), is only short.
     if (!isServing(6) && packet.moreFragments != 0) sendIcmpv6Error(packet, PARAMETER_PROBLEM, INCOMPLETE_HEADERS, 0);

@@ -51,7 +51,10 @@ function isBesideFtp(service: Service, packet: Packet): bool {
   return service.port == <u16>FTP_CONTROL && packet.targetPort != <u16>FTP_CONTROL && service.fwmark == 0;
 }
 
-/** The service that a packet found; not the FTP service beside its port, unless clients stay with their servers there (as the kernel: recording forsaken_beside_ftp). */
+/**
+ * The service that a packet found; not the FTP service beside its port, unless clients stay with their servers there (as the kernel:
+ * recording forsaken_beside_ftp).
+ */
 export function unlessBesideFtp(index: u32, packet: Packet): u32 {
   if (index == 0) return 0;
   let service = Service.at(index);

@@ -87,7 +87,10 @@ function enter(service: Service): u32 {
   return at;
 }
 
-/** What is prepared for a tunnel is out of date when the tunnel changes, its way when anything of it is written, and where the server is reached with its method or tunnel. */
+/**
+ * What is prepared for a tunnel is out of date when the tunnel changes, its way when anything of it is written, and where the server is
+ * reached with its method or tunnel.
+ */
 function writeServer(service: Service, at: u32): void {
   let server = Server.at(at);
   let stays = server.available && server.forward == load<u8>(R, REQUEST_FORWARD) && server.tunnelType == load<u8>(R, REQUEST_TUNNEL_TYPE) &&

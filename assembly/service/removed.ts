@@ -54,7 +54,10 @@ export function roundSetMs(): u32 {
   return load<u32>(CONTROL_BASE, CONTROL_REMOVED_MS);
 }
 
-/** True when it is time for a round of the removed servers, the first a minute after the first of them was removed (as the kernel: recording removed_rounds). */
+/**
+ * True when it is time for a round of the removed servers, the first a minute after the first of them was removed (as the kernel:
+ * recording removed_rounds).
+ */
 export function isRoundDue(): bool {
   return since(roundSetMs()) >= goesOffAfterMs(roundSetMs(), ROUND_MS);
 }

@@ -81,7 +81,8 @@ export async function parseCommand(words: readonly string[], program: string, na
 }
 
 function readRole(draft: Draft, text: string): void {
-  if (text !== "master" && text !== "backup") fail(draft.command === "start-daemon" ? "illegal start-daemon parameter specified" : "illegal start_daemon specified");
+  const starts = draft.command === "start-daemon";
+  if (text !== "master" && text !== "backup") fail(starts ? "illegal start-daemon parameter specified" : "illegal start_daemon specified");
   draft.daemon.role = text as DaemonRole;
 }
 

@@ -23,7 +23,15 @@ const OPTIONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "--destination-ports": "--dports", "--set-mark": "--set-mark", "--set-xmark": "--set-mark", "--comment": "--comment",
 }));
 
-interface Meaning { family: 4 | 6; interface: string; sources: string[]; destinations: string[]; protocol: MarkRule["protocol"]; ranges: [number, number][]; mark: number }
+interface Meaning {
+  family: 4 | 6;
+  interface: string;
+  sources: string[];
+  destinations: string[];
+  protocol: MarkRule["protocol"];
+  ranges: [number, number][];
+  mark: number;
+}
 
 /** The rules one line stands for: one for each of its sources, destinations and port ranges. Throws a MarkError. */
 export function readMarkLine(line: string): MarkRule[] {

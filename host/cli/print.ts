@@ -115,6 +115,8 @@ const NAME_COLUMNS = 28;
 const fitting = (name: string, writer: Writer): string => (writer.numeric ? name : name.slice(0, NAME_COLUMNS));
 const named = (name: string): string => `  -> ${name.padEnd(NAME_COLUMNS)}`;
 const left = (value: string | number, width: number): string => String(value).padEnd(width);
+/** The last two columns of most listings. */
+const connections = (row: ServerRow): string => `${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`;
 const plainService = (row: ServiceRow, name: string): string => `${name} ${serviceDetail(row)}`;
 
 function view(options: ReadonlySet<Option>): View {
@@ -133,21 +135,24 @@ function view(options: ReadonlySet<Option>): View {
     return {
       header: "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  -> RemoteAddress:Port\n",
       service: plainService,
-      server: (row, name) => `${named(name)} ${left(row.upperThreshold, 10)} ${left(row.lowerThreshold, 10)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+      server: (row, name) => `${named(name)} ${left(row.upperThreshold, 10)} ${left(row.lowerThreshold, 10)} ${connections(row)}`,
     };
   }
   if (options.has("persistent-conn")) {
     return {
       header: "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  -> RemoteAddress:Port\n",
       service: plainService,
-      server: (row, name) => `${named(name)} ${left(row.weight, 9)} ${left(row.persistentConnections, 11)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+      server: (row, name) => `${named(name)} ${left(row.weight, 9)} ${left(row.persistentConnections, 11)} ${connections(row)}`,
     };
   }
   const tunnels = options.has("tun-info");
   return {
     header: `Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward ${tunnels ? "TunnelInfo    " : ""}Weight ActiveConn InActConn\n`,
     service: plainService,
-    server: (row, name) => `${named(name)} ${left(FORWARD_TEXT[row.forward], 7)} ${tunnels ? `${left(tunnelText(row), 13)} ` : ""}${left(row.weight, 6)} ${left(row.activeConnections, 10)} ${left(row.inactiveConnections, 10)}`,
+    server: (row, name) => {
+      const tunnel = tunnels ? `${left(tunnelText(row), 13)} ` : "";
+      return `${named(name)} ${left(FORWARD_TEXT[row.forward], 7)} ${tunnel}${left(row.weight, 6)} ${connections(row)}`;
+    },
   };
 }
 

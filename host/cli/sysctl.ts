@@ -44,7 +44,8 @@ class Sysctl {
   }
 
   private async values(): Promise<Map<string, string | number>> {
-    return new Map(Object.entries(await asked(this.context, { do: "sysctls" })).filter(([name]) => !Object.hasOwn(ABSENT, name)).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const settings = Object.entries(await asked(this.context, { do: "sysctls" }));
+    return new Map(settings.filter(([name]) => !Object.hasOwn(ABSENT, name)).sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   private missing(name: string): Said {
@@ -81,7 +82,8 @@ class Sysctl {
     const failure = refused(`sysctl: setting key "${PREFIX}${name}": Invalid argument`);
     if (value === undefined) return failure;
     const reply = await this.context.director.request({ do: "sysctl-set", name, value, ...(period === undefined ? {} : { period }) });
-    if (!reply.ok) return reply.error === "invalid" && reply.detail === undefined ? failure : refused(`sysctl: ${PREFIX}${name}: ${reply.detail ?? reply.error}`);
+    if (!reply.ok && reply.error === "invalid" && reply.detail === undefined) return failure;
+    if (!reply.ok) return refused(`sysctl: ${PREFIX}${name}: ${reply.detail ?? reply.error}`);
     return { stdout: this.has("quiet") ? "" : this.shown(name, text), exitCode: 0 };
   }
 }

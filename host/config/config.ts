@@ -153,7 +153,8 @@ function tooFewQueues({ workers, ports }: ConfigText, locator: Locator): string[
   const wanted = ports.filter(({ attach }) => attach === "xdp").length * workers;
   const problems = ports.flatMap(({ queues = workers }, index) =>
     (queues < workers ? [locator.problem(["ports", index, "queues"], `is less than the ${workers} workers, each of which needs a queue of its own`)] : []));
-  if (wanted > SOCKETS_MAX) problems.push(locator.problem(["workers"], `${workers} workers need ${wanted} queues of the ports by AF_XDP, and ${SOCKETS_MAX} can be served`));
+  const tooMany = `${workers} workers need ${wanted} queues of the ports by AF_XDP, and ${SOCKETS_MAX} can be served`;
+  if (wanted > SOCKETS_MAX) problems.push(locator.problem(["workers"], tooMany));
   return problems;
 }
 

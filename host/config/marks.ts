@@ -34,7 +34,10 @@ export function readMarks(marks: Marks, locator: Locator, places: ReadonlyMap<st
       return [];
     }
   };
-  if (typeof marks === "string") return linesOf("marks", marks, locator).filter(({ text }) => !AROUND.test(text.trim())).flatMap(({ text, where }) => line(text, where));
+  if (typeof marks === "string") {
+    const rules = linesOf("marks", marks, locator).filter(({ text }) => !AROUND.test(text.trim()));
+    return rules.flatMap(({ text, where }) => line(text, where));
+  }
   return marks.flatMap((mark, index) => (
     typeof mark === "string" ? line(mark, locator.where(["marks", index])) : placed(fieldsRule(mark), locator.where(["marks", index, "port"]))
   ));

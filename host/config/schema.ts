@@ -73,13 +73,14 @@ const route = z.strictObject({
 
 const neighbor = z.strictObject({ "address": address, "mac": mac, "port": portName });
 
+const NO_PORTS = "is neither a port nor a range as 80-443";
 const mark = z.strictObject({
   "mark": z.number().int().min(1).max(2147483647),
   "port": portName.optional(),
   "source": prefix.optional(),
   "destination": prefix.optional(),
   "protocol": z.enum(["tcp", "udp", "sctp", "icmp"]).optional(),
-  "ports": z.union([z.number(), z.string()], "is neither a port nor a range as 80-443").refine(isPortRange, "is neither a port nor a range as 80-443").optional(),
+  "ports": z.union([z.number(), z.string()], NO_PORTS).refine(isPortRange, NO_PORTS).optional(),
 }).refine(({ source, destination }) => source === undefined || destination === undefined || familyOf(source) === familyOf(destination),
   "has a source and a destination of different families");
 
@@ -87,8 +88,9 @@ const sysctl = z.record(z.string(), z.union([z.number(), z.string()], "is neithe
   const read: Record<string, number[]> = {};
   for (const [name, value] of Object.entries(settings)) {
     const numbers = readSetting(name, String(value));
-    if (!SYSCTLS.has(name)) context.addIssue({ code: "custom", path: [name], message: "is not a setting of net.ipv4.vs" });
-    else if (numbers === undefined) context.addIssue({ code: "custom", path: [name], message: "is not a number that this setting takes (sync_threshold: two of them, as \"3 50\")" });
+    const complain = (message: string): void => context.addIssue({ code: "custom", path: [name], message });
+    if (!SYSCTLS.has(name)) complain("is not a setting of net.ipv4.vs");
+    else if (numbers === undefined) complain("is not a number that this setting takes (sync_threshold: two of them, as \"3 50\")");
     else read[name] = numbers;
   }
   return read;

@@ -3,8 +3,8 @@
 import type { z } from "zod";
 
 const KINDS: ReadonlyMap<string, string> = new Map([
-  ["array", "a list"], ["object", "a group of fields"], ["record", "a group of fields"], ["string", "a text"], ["number", "a number"], ["int", "a whole number"],
-  ["boolean", "true or false"],
+  ["array", "a list"], ["object", "a group of fields"], ["record", "a group of fields"], ["string", "a text"],
+  ["number", "a number"], ["int", "a whole number"], ["boolean", "true or false"],
 ]);
 
 /** A mistake that the schema has no words of its own for; undefined where zod's must do. */

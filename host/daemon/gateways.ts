@@ -14,7 +14,8 @@ export async function missingGateways(config: Config, names: Names): Promise<str
     const { command, server } = await parseCommand(wordsOf(rule), "ipvsadm", names);
     if (command !== "add-server" || server.forward !== "masq") return [];
     const port = ports.find((one) => isBehind(one, server.address));
-    return port ? [`${rule.where}: ${server.address} sends its answers to port ${port.name}, which leaves them to the kernel: give the port \`gateway: true\``] : [];
+    if (port === undefined) return [];
+    return [`${rule.where}: ${server.address} sends its answers to port ${port.name}, which leaves them to the kernel: give the port \`gateway: true\``];
   }));
   return lines.flat();
 }

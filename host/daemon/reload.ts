@@ -9,7 +9,9 @@ import { planTable } from "./plan.js";
 import { EngineDirector } from "../engine/director.js";
 import { Engine, type Performer } from "../engine/engine.js";
 import { Records } from "../engine/records.js";
-import { addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl, startDaemon, stopDaemon } from "../engine/requests.js";
+import {
+  addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl, startDaemon, stopDaemon,
+} from "../engine/requests.js";
 import { SYSCTLS } from "../engine/names.js";
 import type { Director, Table } from "../protocol.js";
 
@@ -109,6 +111,8 @@ async function reloadNetwork(engine: Performer, before: Config, after: Config, s
   const added = missing(addresses(after), addresses(before));
   for (const one of added) await step(`address ${one.address} added`, addLocal(engine, one.port, one.address));
   for (const port of new Set(added.map((one) => one.port))) await announce(engine, port);
-  for (const one of missing(after.neighbors, before.neighbors)) await step(`neighbour ${one.address} added`, addNeighbor(engine, one.port, one.address, one.mac));
+  for (const { port, address, mac } of missing(after.neighbors, before.neighbors)) {
+    await step(`neighbour ${address} added`, addNeighbor(engine, port, address, mac));
+  }
   for (const one of missing(after.routes, before.routes)) await step(`route ${one.to} added`, addRoute(engine, one.port, one.to, one.via));
 }

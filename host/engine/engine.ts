@@ -3,7 +3,8 @@
 import {
   CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE, CONTROL_TICK_MS, CONTROL_TICKS_AT_MS,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
-  LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, SHARD_BYTES, STATE_HANDED_TO, STATE_TRANSMIT_COUNT, WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
+  LIST_ENTRY_BYTES, REQUEST_BASE, RING_BYTES, RING_PUT, RING_READ, SHARD_BYTES, STATE_HANDED_TO, STATE_TRANSMIT_COUNT,
+  WORKER_BYTES, WORKER_RECEIVE, WORKER_STATE,
   WORKER_TRANSMIT, WORKERS_BASE,
 } from "../../assembly/abi/layout.js";
 import { DropReason, type Operation } from "../../assembly/abi/enums.js";
@@ -70,7 +71,8 @@ export function memoryPages(sizes: Sizes): number {
   const shards = workers > 1 ? workers + 1 : 1;
   const ringsBytes = workers > 1 ? RINGS_ALIGNMENT + workers * workers * RING_BYTES : 0;
   const pages = Math.ceil((tableBaseOf(sizes) + shardBytes(bits) * shards + ringsBytes) / PAGE_BYTES);
-  if (pages > PAGES_MAX) throw new RangeError(`a table of 2^${bits} buckets for ${workers} worker${workers === 1 ? "" : "s"} does not fit in 4 GiB: take fewer of either`);
+  const whose = `${workers} worker${workers === 1 ? "" : "s"}`;
+  if (pages > PAGES_MAX) throw new RangeError(`a table of 2^${bits} buckets for ${whose} does not fit in 4 GiB: take fewer of either`);
   return pages;
 }
 

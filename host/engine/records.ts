@@ -79,7 +79,8 @@ export class Records {
       services.push({ place: listedPlace(row), order: this.word(at + SERVICE_ORDER), row });
     }
     services.sort((a, b) => a.place - b.place || b.order - a.order);
-    return { size: this.buckets, services: services.map((one) => one.row), total: { counters: this.counters(0), rates: this.rates(0) }, workers: this.perWorker() };
+    const total = { counters: this.counters(0), rates: this.rates(0) };
+    return { size: this.buckets, services: services.map((one) => one.row), total, workers: this.perWorker() };
   }
 
   private service(index: number): ServiceRow {
@@ -238,8 +239,10 @@ export class Records {
 
   /** Settings by name: signed, but for how many messages may wait. */
   sysctls(): Record<string, number | string> {
-    const value = (sysctl: Sysctl): number | string =>
-      sysctl === Sysctl.SyncThreshold ? `${this.sysctl(sysctl)}\t${this.syncPeriod}` : sysctl === Sysctl.SyncQlenMax ? this.sysctl(sysctl) : this.sysctl(sysctl) | 0;
+    const value = (sysctl: Sysctl): number | string => {
+      if (sysctl === Sysctl.SyncThreshold) return `${this.sysctl(sysctl)}\t${this.syncPeriod}`;
+      return sysctl === Sysctl.SyncQlenMax ? this.sysctl(sysctl) : this.sysctl(sysctl) | 0;
+    };
     return Object.fromEntries([...SYSCTLS].map(([name, sysctl]) => [name, value(sysctl)]));
   }
 

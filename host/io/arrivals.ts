@@ -27,7 +27,16 @@ const PAUSE_TURNS = 20;
  * A port, its place among them, and what the kernel does for it. It has `given` slots to read into, of `most` that it shall
  * have. `frames` and `bytes` have come since the last wait.
  */
-interface Port extends Device { place: number; given: number; most: number; isReading: boolean; pauseTurns: number; errno: number; frames: number; bytes: number }
+interface Port extends Device {
+  place: number;
+  given: number;
+  most: number;
+  isReading: boolean;
+  pauseTurns: number;
+  errno: number;
+  frames: number;
+  bytes: number;
+}
 
 export class Arrivals {
   private readonly ports: Port[];
@@ -42,7 +51,10 @@ export class Arrivals {
   collected = 0;
 
   /** `tag` is of the completions of reads; above it, by so many bits, they name their port. */
-  constructor(private readonly place: Place, private readonly ring: Ring, private readonly slots: SlotPool, private readonly tag: number, private readonly tagBits: number) {
+  constructor(
+    private readonly place: Place, private readonly ring: Ring, private readonly slots: SlotPool,
+    private readonly tag: number, private readonly tagBits: number,
+  ) {
     this.ports = place.devices.map((device, index) => ({
       ...device, place: index, given: 0, most: slots.share, isReading: false, pauseTurns: 0, errno: 0, frames: 0, bytes: 0,
     }));

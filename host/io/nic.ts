@@ -80,7 +80,8 @@ export function partOf(place: NicPlace, worker: number, workers: number): NicPla
 
 /** Throws when a port would send what does not fit the NIC. */
 export function requireMtu(nic: Nic, name: string, mtu: number): void {
-  if (mtu > nic.mtu) throw new Error(`${name} has an MTU of ${nic.mtu}, the port ${mtu}: give the port \`mtu: ${nic.mtu}\`, or \`ip link set dev ${name} mtu ${mtu}\``);
+  const ways = `give the port \`mtu: ${nic.mtu}\`, or \`ip link set dev ${name} mtu ${mtu}\``;
+  if (mtu > nic.mtu) throw new Error(`${name} has an MTU of ${nic.mtu}, the port ${mtu}: ${ways}`);
 }
 
 /** A NIC with the program on it. Until sockets are entered, everything goes on to the kernel. */

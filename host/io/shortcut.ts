@@ -121,7 +121,8 @@ export class Shortcut {
       const hasNoWire = WITHOUT_WIRE.has(nic.driver);
       const { program, emptied } = loadProgram(mac, sockets, roomOf(chunkBytes));
       return new Shortcut({
-        interfaceIndex: nic.index, namespacePath, queues: numbersBelow(nic.served), chunkBytes, sockets, isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
+        interfaceIndex: nic.index, namespacePath, queues: numbersBelow(nic.served), chunkBytes, sockets,
+        isDriverMode: !hasNoWire, mode: hasNoWire ? "generic" : "auto",
         why: "long segments by the socket", isUnfinished: hasNoWire, shortcut: { name, program, emptied },
       });
     } catch (error) {

@@ -59,8 +59,11 @@ export function readRewriting(frames: readonly SniffedFrame[], method: Method): 
   return steps;
 }
 
+const WIDTHS = [22, 20, 20, 18];
+
 /** The table as text. */
 export function formatRewriting(steps: readonly Seen[]): string {
-  const line = (cells: string[]): string => `  ${(cells[0] ?? "").padEnd(22)} ${(cells[1] ?? "").padEnd(20)} ${(cells[2] ?? "").padEnd(20)} ${(cells[3] ?? "").padEnd(18)} ${cells[4] ?? ""}`.trimEnd();
-  return [line(["packet", "source", "destination", "to hardware address"]), ...steps.map((one) => line([one.step, one.source, one.target, one.macTo, one.note]))].join("\n");
+  const line = (cells: readonly string[]): string => `  ${cells.map((cell, column) => cell.padEnd(WIDTHS[column] ?? 0)).join(" ")}`.trimEnd();
+  const rows = steps.map((one) => [one.step, one.source, one.target, one.macTo, one.note]);
+  return [["packet", "source", "destination", "to hardware address"], ...rows].map(line).join("\n");
 }

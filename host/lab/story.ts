@@ -19,6 +19,8 @@ const FIRST_REQUESTS = 12;
 const STEADY_PAUSE_MS = 100;
 const TABLE_PAUSE_MS = 1000;
 const SETTLE_MS = 100;
+/** Far more than one request's, which is all that is shown. */
+const FRAMES_MAX = 200;
 /** Back to the first line of what was drawn last, and everything below wiped. */
 const redraw = (lines: number): string => (lines === 0 ? "" : `\x1b[${lines}A\x1b[J`);
 
@@ -80,7 +82,10 @@ async function watch(network: Network): Promise<SniffedFrame[]> {
   for (const [namespace, names] of [[network.wire, inWire], [network.director, inDirector]] as const) {
     if (names.length === 0) continue;
     const program = await network.start(namespace, "sniffer", "sniffer.js", names);
-    if (program.child.stdout) createInterface({ input: program.child.stdout }).on("line", (line) => frames.length < 200 && frames.push(JSON.parse(line) as SniffedFrame));
+    if (!program.child.stdout) continue;
+    createInterface({ input: program.child.stdout }).on("line", (line) => {
+      if (frames.length < FRAMES_MAX) frames.push(JSON.parse(line) as SniffedFrame);
+    });
   }
   return frames;
 }
@@ -92,7 +97,8 @@ async function openDoor(client: Client, options: StoryOptions): Promise<Door | u
     options.say(`In another terminal: npx lvsadm -Ln${options.seconds === undefined ? "     Control-C ends everything." : ""}\n`);
     return door;
   } catch (error) {
-    options.say(`No front door: port ${options.doorPort} of 127.0.0.1 is ${(error as NodeJS.ErrnoException).code === "EADDRINUSE" ? "taken" : (error as Error).message}. Choose another with --port.\n`);
+    const why = (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? "taken" : (error as Error).message;
+    options.say(`No front door: port ${options.doorPort} of 127.0.0.1 is ${why}. Choose another with --port.\n`);
     return undefined;
   }
 }

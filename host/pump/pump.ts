@@ -86,7 +86,8 @@ export class Pump implements Performer<Promise<number>> {
   private startThread(worker: number): Promise<void> {
     const { module, memory, driver, arenaBytes = ARENA_BYTES } = this.options;
     const workerData: PumpStart = {
-      module, memory, driver, worker, arenaOffset: worker * arenaBytes, ports: this.queues[worker] ?? [], wakes: this.wakes, words: this.words.buffer as SharedArrayBuffer,
+      module, memory, driver, worker, arenaOffset: worker * arenaBytes, ports: this.queues[worker] ?? [], wakes: this.wakes,
+      words: this.words.buffer as SharedArrayBuffer,
     };
     const thread = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: `pump ${worker}` });
     this.threads[worker] = { thread, exited: new Promise((resolve) => thread.once("exit", () => resolve())) };

@@ -84,7 +84,9 @@ function replayCaptures(replay: Replay, options: ReplayOptions, ports: ReadonlyS
     .sort((a, b) => a.frame.seconds - b.frame.seconds);
   const startSeconds = inputs[0]?.frame.seconds ?? 0;
   const spanSeconds = (inputs.at(-1)?.frame.seconds ?? 0) - startSeconds;
-  if (spanSeconds > SECONDS_MAX) throw new UsageError(`the captures' first and last frame are ${Math.floor(spanSeconds)} seconds apart: at most ${SECONDS_MAX} can be replayed`);
+  if (spanSeconds > SECONDS_MAX) {
+    throw new UsageError(`the captures' first and last frame are ${Math.floor(spanSeconds)} seconds apart: at most ${SECONDS_MAX} can be replayed`);
+  }
   const outputs = new Map<string, CapturedFrame[]>([...ports].map((port) => [port, []]));
   for (const { port, frame } of inputs) {
     const elapsedMs = Math.floor((frame.seconds - startSeconds) * 1000);

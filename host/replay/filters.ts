@@ -45,7 +45,10 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map(Object.entries<Filte
   grep,
   cat: (words) => (words.every((word) => word === "-") ? kept((lines) => lines) : undefined),
   wc: (words) => (words.join(" ") === "-l" ? (text) => ({ exitCode: 0, stdout: `${linesOf(text).length}\n` }) : undefined),
-  sort: (words) => (words.length === 0 ? kept((lines) => lines.sort(byBytes)) : words.join(" ") === "-u" ? kept((lines) => [...new Set(lines)].sort(byBytes)) : undefined),
+  sort: (words) => {
+    if (words.length === 0) return kept((lines) => lines.sort(byBytes));
+    return words.join(" ") === "-u" ? kept((lines) => [...new Set(lines)].sort(byBytes)) : undefined;
+  },
   uniq: (words) => (words.length === 0 ? kept((lines) => lines.filter((line, at) => line !== lines[at - 1])) : undefined),
   head: (words) => {
     const count = countOf(words);
@@ -54,6 +57,7 @@ export const FILTERS: ReadonlyMap<string, Filter> = new Map(Object.entries<Filte
   tail: (words) => {
     const count = countOf(words);
     if (count === undefined) return undefined;
-    return kept((lines) => (count.startsWith("+") ? lines.slice(Math.max(0, Number(count) - 1)) : lines.slice(Math.max(0, lines.length - Number(count)))));
+    const isFrom = count.startsWith("+");
+    return kept((lines) => lines.slice(Math.max(0, isFrom ? Number(count) - 1 : lines.length - Number(count))));
   },
 }));

@@ -21,7 +21,8 @@ const FORMS: readonly Form[] = [
     change: ({ port = "", prefix = "" }, network) => network.addAddress(port, prefix),
   },
   {
-    words: /^(?:-6 )?neigh(?:bour)? (?:add|replace) (?<address>[\w.:]+) lladdr (?<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) dev (?<port>[\w.-]+)(?: nud permanent)?$/i,
+    words:
+      /^(?:-6 )?neigh(?:bour)? (?:add|replace) (?<address>[\w.:]+) lladdr (?<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) dev (?<port>[\w.-]+)(?: nud permanent)?$/i,
     change: ({ port = "", address = "", mac = "" }, network) => network.addNeighbor(port, address, mac),
   },
   // The same in a table of its own is what only marked packets look into.

@@ -78,7 +78,7 @@ export const PROGRAMS: ReadonlyMap<string, Known> = new Map(Object.entries<Known
   ipvsadm, diff, ip: { takes: isIp, run: (words, context) => runIp(words, context.network) },
   "ipvsadm-save": { takes: (words) => words.every((word) => word === "-n"), run: (words, context, input) => ipvsadm.run(["-S", ...words], context, input) },
   "ipvsadm-restore": { takes: nothing, run: (_, context, input) => ipvsadm.run(["-R"], context, input) },
-  iptables: iptables("iptables"), "iptables-legacy": iptables("iptables-legacy"), ip6tables: iptables("ip6tables"), "ip6tables-legacy": iptables("ip6tables-legacy"),
+  ...Object.fromEntries(["iptables", "iptables-legacy", "ip6tables", "ip6tables-legacy"].map((name) => [name, iptables(name)])),
   sysctl: { takes: isSysctl, run: (words, context) => runSysctl(words, context.director) },
   // Helpers and schedulers are kernel modules there; here they are always in. Time is the scenario's.
   modprobe: modules, rmmod: modules, sleep: silent(0, (words) => words.length === 1 && /^[\d.]+$/.test(words[0] ?? "")),

@@ -32,7 +32,8 @@ export class Session {
 
   private async reload({ fields, atSeconds }: Line): Promise<object[]> {
     const { files } = this.replay;
-    this.replay = await Replay.create(this.module, this.config, { ...this.options, files, ...(atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) }) });
+    const start = atSeconds === undefined ? {} : { startMs: Math.floor(atSeconds * 1000) };
+    this.replay = await Replay.create(this.module, this.config, { ...this.options, files, ...start });
     if (this.start) await this.replay.play(this.start);
     for (const script of this.network) await this.replay.command(script);
     return [{ ev: "cmd", ...fields, rc: 0, stdout: "", stderr: "" }];

@@ -26,14 +26,17 @@ function requireKnown(program: Program, isPiped: boolean): void {
   const { words, reads, writes } = program;
   const known = isKnown(words, isPiped || reads !== undefined) && (reads === undefined || isReadable(reads)) && (!writes || isWritable(writes.file));
   if (known) return;
+  const said = [...words, ...(reads === undefined ? [] : ["<", reads]), ...(writes ? [">", writes.file] : [])].join(" ");
   throw new RangeError("only ipvsadm, /proc/net/ip_vs*, sysctl, iptables MARK rules, ip (link mtu, addr, neigh, route), " +
-    `what picks lines of texts, and files in /tmp can be replayed, not "${[...words, ...(reads === undefined ? [] : ["<", reads]), ...(writes ? [">", writes.file] : [])].join(" ")}"`);
+    `what picks lines of texts, and files in /tmp can be replayed, not "${said}"`);
 }
 
 function isKnown([name = "", ...words]: readonly string[], hasInput: boolean): boolean {
   if (PROGRAMS.get(name)?.takes(words) === true) return true;
   const { options, files } = operands(words);
-  return FILTERS.get(name)?.(filterWords(name, options, files)) !== undefined && (hasInput || fileOperands(name, files).length > 0) && fileOperands(name, files).every(isReadable);
+  const named = fileOperands(name, files);
+  if (FILTERS.get(name)?.(filterWords(name, options, files)) === undefined) return false;
+  return (hasInput || named.length > 0) && named.every(isReadable);
 }
 
 /** Words that are no options; "-" is standard input, a number after -n belongs to it. */
@@ -48,8 +51,13 @@ function operands(words: readonly string[]): { options: string[]; files: string[
 }
 
 /** Of grep the first operand is what it looks for. */
-const filterWords = (name: string, options: readonly string[], files: readonly string[]): string[] => (name === "grep" ? [...options, ...files.slice(0, 1)] : [...options]);
-const fileOperands = (name: string, files: readonly string[]): string[] => (name === "grep" ? files.slice(1) : [...files]).filter((one) => one !== "-");
+function filterWords(name: string, options: readonly string[], files: readonly string[]): string[] {
+  return name === "grep" ? [...options, ...files.slice(0, 1)] : [...options];
+}
+
+function fileOperands(name: string, files: readonly string[]): string[] {
+  return (name === "grep" ? files.slice(1) : [...files]).filter((one) => one !== "-");
+}
 
 /** Runs a script; with `set -e` it stops at the first failure that nothing waits for. */
 export async function runScript(script: Script, context: ShellContext): Promise<CommandResult> {

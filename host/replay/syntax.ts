@@ -69,7 +69,8 @@ export function readPipelines(text: string): Pipeline[] {
   let pipeline: Pipeline = { programs: [], when: "always" };
   let program: Program = { words: [], errors: "shown" };
   const endProgram = (): void => {
-    if (program.words.length === 0 && (pipeline.programs.length > 0 || program.reads !== undefined || program.writes)) throw new RangeError("a program is missing");
+    const isMeant = pipeline.programs.length > 0 || program.reads !== undefined || program.writes !== undefined;
+    if (program.words.length === 0 && isMeant) throw new RangeError("a program is missing");
     if (program.words.length > 0) pipeline.programs.push(program);
     program = { words: [], errors: "shown" };
   };

@@ -100,7 +100,8 @@ export class XdpSocket {
     this.descriptor = checked(place.namespacePath === undefined ? make() : inNamespace(place.namespacePath, make), "open an AF_XDP socket", HINTS);
     try {
       if (!first) this.register();
-      [XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING, XDP_TX_RING].forEach((ring) => this.option(ring, Uint32Array.of(RING_ENTRIES), "size a ring"));
+      const rings = [XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING, XDP_TX_RING];
+      rings.forEach((ring) => this.option(ring, Uint32Array.of(RING_ENTRIES), "size a ring"));
       const offsets = this.ask(XDP_MMAP_OFFSETS, 128);
       const ring = (index: number, entryBytes: number, file: number): Ring => {
         const at = [0, 8, 16, 24].map((part) => Number(offsets.readBigUInt64LE(index * 32 + part)));
