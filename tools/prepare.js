@@ -1,7 +1,7 @@
 // Makes a checkout ready to run: installs packages and builds, each only when something changed.
 // `npm start`, `npm test` and `npm run bench` call it first, so that a fresh clone needs nothing else.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -56,9 +56,19 @@ function buildHost() {
   const changed = Math.max(...sources, statSync(at("tsconfig.json")).mtimeMs);
   if (stamp(".host") >= changed) return;
   run("Building the host", process.execPath, [binary("tsc"), "-p", "tsconfig.json"]);
+  for (const folder of ["host", "bench", "tests", "assembly"]) forgetMoved(folder);
   nameExtensions();
   allowPrograms();
   mark(".host");
+}
+
+/** What was built from a file that is there no more: a test of it would still be run. */
+function forgetMoved(folder) {
+  for (const entry of readdirSync(at("build", folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) forgetMoved(path);
+    else if (!existsSync(at(path.replace(/\.(js|js\.map|d\.ts)$/, ".ts")))) rmSync(at("build", path));
+  }
 }
 
 /** Programs can be called by a symbolic link of any name, also without npm having linked them. */

@@ -4,6 +4,7 @@
 import meow from "meow";
 import { lackingXdp } from "../../host/lab/cable.js";
 import { canBuild, followOutside, runInside } from "../../host/lab/capability.js";
+import { median } from "../lib/statistics.js";
 import type { Order } from "./peer.js";
 import { Site, type Figure, type Way } from "./site.js";
 
@@ -36,12 +37,6 @@ const cli = meow(`
   allowUnknownFlags: false,
   flags: { repetitions: { type: "number", default: 9 }, ms: { type: "number", default: 500 } },
 });
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] ?? 0 : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-}
 
 /** Each repetition measures every site once, each time beginning with another one. */
 async function compare(sites: readonly Site[], one: Case, repetitions: number, forMs: number): Promise<Figure[][]> {
