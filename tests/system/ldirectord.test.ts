@@ -11,7 +11,7 @@ import { SocketDirector } from "../../host/cli/client.js";
 import { serverAddress, VIRTUAL_ADDRESS } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector } from "../../host/lab/director.js";
-import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "../../host/lab/ipv6.js";
+import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { Network, SERVERS } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
 import type { Program } from "../../host/lab/program.js";
