@@ -23,9 +23,12 @@ export const NEIGHBORS_HEARD_MAX: u32 = 1024;
 /** Targets whose way is known to be narrower than its first hop; a multiple of four, the oldest of which makes room. */
 export const PATHS_MAX: u32 = 1024;
 /** Frames that wait for a neighbour's answer, in all. */
-export const PENDING_MAX: u32 = 256;
-/** Frames that wait for one neighbour's answer; the oldest goes, as a router's queue does. */
-export const PENDING_PER_NEIGHBOR: u32 = 16;
+export const PENDING_MAX: u32 = 512;
+/**
+ * Frames that wait for one neighbour's answer; for more the oldest goes. A kernel lets 212,992 bytes wait (unres_qlen_bytes), and counts
+ * 2,304 for each packet of a card whose buffers have 2 KB, however long it is (recording unanswered4).
+ */
+export const PENDING_PER_NEIGHBOR: u32 = 92;
 /** Rules that mark packets (`iptables -t mangle ... MARK`). */
 export const MARKS_MAX: u32 = 256;
 

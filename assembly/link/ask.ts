@@ -12,7 +12,7 @@ import {
   ADVERTISEMENT, HOPS_ON_LINK, IP_BYTES, IP_HOPS, IP_SOURCE, IP_TARGET, NDP_BYTES, NDP_CHECKSUM, NDP_FLAGS, NDP_OPTIONS, NDP_TARGET,
   OPTION_LENGTH, OPTION_MAC, OPTION_SOURCE_LINK, OPTION_TARGET_LINK, OVERRIDE, SOLICITATION,
 } from "../wire/ndp";
-import { portAt, sourceFor } from "./local";
+import { isLocal4, portAt, sourceFor } from "./local";
 
 const ETHERNET_BYTES: u32 = 14;
 export const ARP_FRAME_BYTES: u32 = ETHERNET_BYTES + ARP_BYTES;
@@ -34,10 +34,16 @@ function build(port: u32, sender: u32, target: u32): void {
   sendPlain(port, frame, ARP_FRAME_BYTES);
 }
 
-/** Asks who has an address (16 bytes). */
-export function askArp(port: u32, address: usize): void {
-  let source = sourceFor(4, port, address);
-  build(port, source == 0 ? 0 : load<u32>(source, 12), load<u32>(address, 12));
+/**
+ * Asks who has an address (16 bytes), in the name of whom the packet that waits is from, where that is the director (as the kernel:
+ * recording unanswered4).
+ */
+export function askArp(port: u32, address: usize, from: u32): void {
+  if (!isLocal4(from)) {
+    let source = sourceFor(4, port, address);
+    from = source == 0 ? 0 : load<u32>(source, 12);
+  }
+  build(port, from, load<u32>(address, 12));
 }
 
 /** The beginning of a message of neighbour discovery, up to its addresses; answers where IP begins. */

@@ -2,7 +2,7 @@
 
 import {
   CONTROL_BASE, CONTROL_NEIGHBORS_USED, NEIGHBOR_ASKED_MS, NEIGHBOR_CONFIRMED_MS, NEIGHBOR_FAMILY, NEIGHBOR_MACS, NEIGHBOR_PENDING, NEIGHBOR_PORT,
-  NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_FLAGS, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, SLOT_HEADROOM,
+  NEIGHBOR_STATE, NEIGHBOR_TRIES, NEIGHBOR_USED_MS, OWN_SLOT_BYTES, PENDING_FLAGS, PENDING_FRAME, PENDING_FRAME_BYTES, PENDING_NEIGHBOR, SLOT_HEADROOM,
 } from "../abi/layout";
 import { ControlError, DropReason, NeighborState } from "../abi/enums";
 import { PENDING_PER_NEIGHBOR } from "../abi/limits";
@@ -19,6 +19,8 @@ const RETRY_MS: u32 = 1000;
 const TRIES_MAX: u32 = 3;
 /** Who was only heard of, and is sent nothing, is forgotten after this long. */
 const HEARD_MS: u32 = 60000;
+/** Where a frame of IPv4 has its source. */
+const SOURCE4: usize = 14 + 12;
 /** Frames longer than this do not wait: they are super-frames, and TCP sends them again. */
 const WAITING_BYTES_MAX: u32 = OWN_SLOT_BYTES - SLOT_HEADROOM;
 
@@ -31,8 +33,8 @@ export function transmit(index: u32, frame: u32, bytes: u32, flags: u32): void {
     if (load<u8>(neighborAt(index), NEIGHBOR_STATE) == <u8>NeighborState.Free) {
       drop(DropReason.NeighborUnreachable);
     } else {
-      ask(index);
       wait(index, frame, bytes, flags);
+      ask(index);
     }
   }
   unlock();
@@ -56,24 +58,35 @@ function ask(index: u32): void {
   let neighbor = neighborAt(index);
   if (load<u16>(neighbor, NEIGHBOR_TRIES) != 0 && since(load<u32>(neighbor, NEIGHBOR_ASKED_MS)) < RETRY_MS) return;
   lock();
-  askNow(neighbor);
+  askNow(index);
   unlock();
 }
 
-function askNow(neighbor: usize): void {
+function askNow(index: u32): void {
+  let neighbor = neighborAt(index);
   store<u16>(neighbor, load<u16>(neighbor, NEIGHBOR_TRIES) + 1, NEIGHBOR_TRIES);
   store<u32>(neighbor, now, NEIGHBOR_ASKED_MS);
   let port = <u32>load<u16>(neighbor, NEIGHBOR_PORT);
-  if (load<u8>(neighbor, NEIGHBOR_FAMILY) == 4) askArp(port, neighbor);
+  if (load<u8>(neighbor, NEIGHBOR_FAMILY) == 4) askArp(port, neighbor, sourceWaiting4(firstWaiting(index)));
   else askNdp(port, neighbor);
+}
+
+/** Who the packet that waits is from, 0 when none does. */
+function sourceWaiting4(waiting: usize): u32 {
+  return waiting == 0 ? 0 : load<u32>(waiting + PENDING_FRAME + SOURCE4);
 }
 
 function wait(index: u32, frame: u32, bytes: u32, flags: u32): void {
   let neighbor = neighborAt(index);
   let waiting = <u32>load<u16>(neighbor, NEIGHBOR_PENDING);
-  if (bytes > WAITING_BYTES_MAX || waiting >= PENDING_PER_NEIGHBOR || !keepWaiting(index, frame, bytes, flags)) {
-    return drop(DropReason.NeighborUnreachable);
+  if (bytes > WAITING_BYTES_MAX) return drop(DropReason.NeighborUnreachable);
+  let oldest = waiting < PENDING_PER_NEIGHBOR ? 0 : firstWaiting(index);
+  if (oldest != 0) {
+    store<u32>(oldest, 0, PENDING_NEIGHBOR);
+    waiting--;
+    drop(DropReason.NeighborUnreachable);
   }
+  if (!keepWaiting(index, frame, bytes, flags)) return drop(DropReason.NeighborUnreachable);
   store<u16>(neighbor, <u16>(waiting + 1), NEIGHBOR_PENDING);
 }
 

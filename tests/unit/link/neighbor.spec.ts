@@ -75,10 +75,12 @@ describe("neighbours", () => {
     expect(load<u16>(neighborAt(index), NEIGHBOR_PENDING)).toBe(0);
   });
 
-  it("too many waiting frames are dropped and counted", () => {
+  it("of too many waiting frames the oldest are dropped and counted", () => {
     let index = touchNeighbor(4, PORT, ADDRESS);
-    for (let i: u32 = 0; i < PENDING_PER_NEIGHBOR + 2; i++) transmit(index, FRAME, 60, 0);
+    for (let i: u32 = 0; i < PENDING_PER_NEIGHBOR + 2; i++) transmit(index, FRAME, 60 + i, 0);
     expect(dropped(DropReason.NeighborUnreachable)).toBe(2);
+    expect(<u32>load<u16>(neighborAt(index), NEIGHBOR_PENDING)).toBe(PENDING_PER_NEIGHBOR);
+    expect(load<u32>(firstWaiting(index), PENDING_FRAME_BYTES)).toBe(62);
   });
 
   it("that never answer are given up with what waits", () => {
