@@ -7,7 +7,7 @@ import {
 import { BATCH_MAX, GROUP_MAX } from "./abi/limits";
 import { ConnectionFlag, DropReason, Forward, Handed, Protocol, Sysctl } from "./abi/enums";
 import { isWelcome } from "./answer/welcome";
-import { advance, isNewConnection, mayBegin } from "./state/advance";
+import { advance, isNewConnection, lacksChunk, mayBegin } from "./state/advance";
 import { closeConnection, endSoon, retireConnection } from "./connection/open";
 import { Connection } from "./connection/connection";
 import { lookupAwaited } from "./connection/awaited";
@@ -235,6 +235,7 @@ function wanting(packet: Packet): u32 {
 
 /** Opens a connection when the packet may begin one and a service wants it. */
 function begin(packet: Packet): void {
+  if (lacksChunk(packet)) return drop(DropReason.Truncated);
   let service = wanting(packet);
   if (service == 0) return arrive(packet);
   lock();

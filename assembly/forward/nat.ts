@@ -38,7 +38,7 @@ export function rewriteToServer(packet: Packet, connection: Connection): void {
     store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
   }
   store<u16>(packet.l4, connection.serverPort, 2);
-  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection.l4DeltaIn);
+  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection, connection.l4DeltaIn);
 }
 
 /** Rewrites the source to the virtual address. */
@@ -57,7 +57,7 @@ function rewriteToClient(packet: Packet, connection: Connection): void {
     store<u8>(packet.l3, load<u8>(packet.l3, 7) - 1, 7);
   }
   store<u16>(packet.l4, connection.virtualPort);
-  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection.l4DeltaOut);
+  if (!packet.has(PacketFlag.Partial)) amendTransport(packet, connection, connection.l4DeltaOut);
 }
 
 /** Makes of a client's packet what it would be, had it gone to the same server by another connection. */
@@ -80,10 +80,16 @@ function oneHopLess(packet: Packet, difference: u32): void {
   amend(<usize>packet.l3 + 10, difference);
 }
 
-/** Ports are already rewritten. A wrong checksum stays wrong by as much; UDP's "none" becomes a real one. */
-function amendTransport(packet: Packet, difference: u32): void {
+/**
+ * Ports are already rewritten. A wrong checksum stays wrong by as much; UDP's "none" becomes a real one; SCTP's, which knows of no
+ * addresses, is made anew where a port changed (as the kernel: recording sctp_chunks).
+ */
+function amendTransport(packet: Packet, connection: Connection, difference: u32): void {
   if (packet.protocol == <u8>Protocol.Tcp) return amend(<usize>packet.l4 + TCP_CHECKSUM, difference);
-  if (packet.protocol == <u8>Protocol.Sctp) return refreshCrc(packet.l4, packet.end - packet.l4);
+  if (packet.protocol == <u8>Protocol.Sctp) {
+    if (connection.virtualPort != connection.serverPort) refreshCrc(packet.l4, packet.end - packet.l4);
+    return;
+  }
   let field = <usize>packet.l4 + UDP_CHECKSUM;
   if (load<u16>(field) == 0) {
     let bytes = packet.end - packet.l4;

@@ -92,8 +92,13 @@ export function isNewConnection(packet: Packet, schedule: bool): bool {
 /** True for the packet by which a host says that it has no such connection. */
 export function isReset(packet: Packet): bool {
   if (packet.protocol == <u8>Protocol.Tcp) return (load<u8>(packet.l4, 13) & FLAG_RST) != 0;
-  if (packet.protocol == <u8>Protocol.Sctp) return packet.l4 + 13 <= packet.end && load<u8>(packet.l4, 12) == SCTP_ABORT;
+  if (packet.protocol == <u8>Protocol.Sctp) return firstChunk(packet.l4, packet.end) == SCTP_ABORT;
   return false;
+}
+
+/** True for SCTP that is only a header: nobody can say whether it begins anything. */
+export function lacksChunk(packet: Packet): bool {
+  return packet.protocol == <u8>Protocol.Sctp && firstChunk(packet.l4, packet.end) < 0;
 }
 
 /** A TCP connection begins with SYN, an SCTP one with INIT, unless the operator says "sloppy". */
