@@ -34,7 +34,7 @@ export function isIcmpError(packet: Packet): bool {
   if (packet.l4 + 8 > packet.end) return false;
   let type = <u32>load<u8>(packet.l4);
   if (packet.family == 4) return packet.protocol == <u8>Protocol.Icmp && (type == 3 || type == 4 || type == 11);
-  return packet.protocol == <u8>Protocol.Icmpv6 && type != 0 && type < 128;
+  return packet.protocol == <u8>Protocol.Icmpv6 && type < 128;
 }
 
 /** Handles an error about a connection's packet; false when it belongs to none. */
