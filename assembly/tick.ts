@@ -53,6 +53,7 @@ function lookAtRemoved(): void {
   if (hasTicks()) {
     holdBack(roundSetMs());
     sweepConnections();
+    if (shared) sweepCommons();
     letGo();
   }
   releaseServers();

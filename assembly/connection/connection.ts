@@ -10,7 +10,7 @@ import { ConnectionFlag } from "../abi/enums";
 import { BUCKET_BITS_MAX, CONNECTIONS_PER_BUCKET, CONTROL_RETRY_MS, SERVERS_MAX } from "../abi/limits";
 import { foldAddress } from "../base/hash";
 import { connections, now, recordsOf, shard, since, state } from "../memory";
-import { goesOffAfterMs } from "./wheel";
+import { goesOffAfterMs, timeoutAnewMs } from "./wheel";
 import { copyAddress, isMapped, mapAddress, sameAddress } from "../wire/field";
 
 /** A connection's number: its shard, and its index there. */
@@ -201,7 +201,7 @@ export class Connection {
    */
   outlive(): void {
     this.lastMs = now - this.overdueMs % CONTROL_RETRY_MS;
-    this.timeoutMs = CONTROL_RETRY_MS;
+    this.timeoutMs = timeoutAnewMs(CONTROL_RETRY_MS);
   }
 }
 if (offsetof<Connection>() != CONNECTION_CLIENT16) ERROR("Connection no longer fills its first line");

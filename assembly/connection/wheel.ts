@@ -23,6 +23,14 @@ export function letGo(): void {
   isHolding = false;
 }
 
+/**
+ * The timeout of a timer that is set as it goes off. Who goes off before what others are held back for is set before it too, so next time
+ * it is the other way round; a millisecond that no tick shows says who was set behind it (as the kernel: recording rounds_by_turns).
+ */
+export function timeoutAnewMs(timeoutMs: u32): u32 {
+  return isHolding || !hasTicks() ? timeoutMs : timeoutMs + 1;
+}
+
 /** True where timers go off by ticks: then the sweep is as punctual as they are. */
 export function hasTicks(): bool {
   return load<u32>(CONTROL_BASE, CONTROL_TICK_MS) != 0;
@@ -32,10 +40,15 @@ export function hasTicks(): bool {
 export function goesOffAfterMs(startMs: u32, timeoutMs: u32): u32 {
   let tickMs = load<u32>(CONTROL_BASE, CONTROL_TICK_MS);
   if (tickMs == 0) return timeoutMs;
-  if (isHolding && <i32>(startMs - holdingMs) <= 0) return u32.MAX_VALUE;
   let setMs = startMs - load<u32>(CONTROL_BASE, CONTROL_TICKS_AT_MS);
+  if (isHolding && isHeld(startMs, setMs % tickMs == 0 && timeoutMs % tickMs != 0)) return u32.MAX_VALUE;
   let ticks = timeoutMs / tickMs;
   let grainBits: u32 = 0;
   for (let reach = REACH_TICKS; ticks >= reach && grainBits < COARSEST_BITS; reach <<= LEVEL_BITS) grainBits += LEVEL_BITS;
   return ((setMs / tickMs + ticks >> grainBits) + 1 << grainBits) * tickMs - setMs;
+}
+
+/** Of what was set in the very moment only that is not held which was set behind, as a tick went off. */
+function isHeld(startMs: u32, isBehind: bool): bool {
+  return startMs == holdingMs ? !isBehind : <i32>(startMs - holdingMs) < 0;
 }

@@ -62,17 +62,18 @@ export function isRoundDue(): bool {
   return since(roundSetMs()) >= goesOffAfterMs(roundSetMs(), ROUND_MS);
 }
 
-/** A round of the removed servers. */
+/** A round of the removed servers. Its time is when it was due, not when that was noticed. */
 export function releaseServers(): void {
-  store<u32>(CONTROL_BASE, now, CONTROL_REMOVED_MS);
+  let dueMs = roundSetMs() + goesOffAfterMs(roundSetMs(), ROUND_MS);
+  store<u32>(CONTROL_BASE, dueMs, CONTROL_REMOVED_MS);
   if (!isAnyRemoved()) return;
   let used = load<u32>(CONTROL_BASE, CONTROL_SERVERS_USED);
   for (let at: u32 = 1; at < used; at++) {
     let server = Server.at(at);
     if (server.family == 0 || server.service != 0) continue;
     if (server.references != 0) server.idleMs = 0;
-    else if (server.idleMs == 0) server.idleMs = max<u32>(now, 1);
-    else if (since(server.idleMs) >= REMOVED_MS) {
+    else if (server.idleMs == 0) server.idleMs = max<u32>(dueMs, 1);
+    else if (dueMs - server.idleMs >= REMOVED_MS) {
       unlinkName(at);
       giveServer(at);
       countRemoved(-1);
