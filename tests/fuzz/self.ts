@@ -6,6 +6,7 @@ import type { Replay } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { compareEvents, describeDifference, shortened } from "../oracle/compare.js";
 import type { Step } from "../oracle/kernel/recorder.js";
+import { byConnection } from "../oracle/mask.js";
 import { createRecordedDirector, PORTS, type RecordedEvent } from "../oracle/recording.js";
 import { Generator } from "./generator.js";
 import { Cast } from "./plays/cast.js";
@@ -65,9 +66,13 @@ function receiveAtOnce(replay: Replay, port: string, frames: readonly Buffer[]):
   });
 }
 
+/**
+ * Connections are listed by their records, and which record one gets is not seen otherwise: beginnings of a group take theirs
+ * together, before what ends in the same group gives its own back.
+ */
 const told = (outcome: RecordedEvent[]): string[] => {
   const [echo, ...sent] = outcome;
-  return [`${echo?.rc ?? ""} ${echo?.stdout ?? ""}${echo?.stderr ?? ""}`, ...sent.map((one) => `${one.if} ${one.hex}`)];
+  return [`${echo?.rc ?? ""} ${byConnection(echo?.stdout ?? "")}${echo?.stderr ?? ""}`, ...sent.map((one) => `${one.if} ${one.hex}`)];
 };
 
 /** The first run that comes out otherwise when its frames are one batch, in words; undefined when none does. */

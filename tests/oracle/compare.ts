@@ -18,7 +18,7 @@ const UNSORTED = /nosort|\/proc\/net\/ip_vs\b/;
 export interface Difference { index: number; event: RecordedEvent; kernel: string[]; engine: string[] }
 
 /** The masked frames that came out because of an event, in an order of their own. */
-function outputsAfter(events: readonly RecordedEvent[], index: number): string[] {
+export function outputsAfter(events: readonly RecordedEvent[], index: number): string[] {
   const outputs: string[] = [];
   for (let at = index + 1; at < events.length && !["in", "cmd", "advance", "end"].includes(events[at]?.ev ?? ""); at++) {
     const event = events[at];

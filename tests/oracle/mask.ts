@@ -78,6 +78,11 @@ function rowsOf(text: string): Row[] {
   return rows;
 }
 
+/** A text whose connections stand in an order of their own. */
+export function byConnection(text: string): string {
+  return rowsOf(text).map(({ rest, seconds }) => `${rest} ${seconds}`).join("\n");
+}
+
 /** How many seconds a listing's timers may be apart: a kernel counts whole ticks, and a command takes its time. */
 const SLACK_SECONDS = 1;
 

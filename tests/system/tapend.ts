@@ -52,12 +52,16 @@ export class TapEnd {
       // Lets the rest of the test breathe: poll() stops the whole thread.
       await new Promise((resolve) => setImmediate(resolve));
       if (poll(addressOf(this.waiting), 1, POLL_MS) <= 0) continue;
-      const bytes = read(this.fd, addressOf(this.frame), FRAME_BYTES_MAX);
-      if (bytes <= VNET_HEADER_BYTES) continue;
-      const frame = Buffer.from(this.frame.subarray(VNET_HEADER_BYTES, bytes));
-      if (fits(frame)) return frame;
+      const frame = this.take();
+      if (frame && fits(frame)) return frame;
     }
     return undefined;
+  }
+
+  /** A frame that is there; undefined when none is. */
+  take(): Buffer | undefined {
+    const bytes = read(this.fd, addressOf(this.frame), FRAME_BYTES_MAX);
+    return bytes <= VNET_HEADER_BYTES ? undefined : Buffer.from(this.frame.subarray(VNET_HEADER_BYTES, bytes));
   }
 
   /** Asks the segment who has an address; the MAC, "" when nobody says so. */
