@@ -1,6 +1,7 @@
 // Whole frames, built from nothing: what the benches feed in, and what must come out.
 
 import { formatMac, parseAddress, parseMac } from "../../host/engine/address.js";
+import { sum } from "../../host/lab/sum.js";
 
 export const TCP = 6;
 export const UDP = 17;
@@ -38,13 +39,6 @@ export function wireAddress(text: string): Uint8Array {
   const address = parseAddress(text);
   if (!address) throw new RangeError(`not an IP address: "${text}"`);
   return address.family === 4 ? address.bytes.slice(12) : address.bytes;
-}
-
-export function sum(bytes: Uint8Array): number {
-  let total = 0;
-  for (let at = 0; at < bytes.length; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + (total >>> 16);
-  return total;
 }
 
 function fold(total: number): number {

@@ -1,6 +1,7 @@
 // TCP frames for the lab, built and read: just what its story needs.
 
 import { parseAddress } from "../engine/address.js";
+import { sum } from "./sum.js";
 
 export interface TcpFrame {
   macTo: string;
@@ -13,13 +14,6 @@ export interface TcpFrame {
 }
 
 const IPV4_AT = 14;
-
-function sum(bytes: Uint8Array): number {
-  let total = 0;
-  for (let at = 0; at < bytes.length; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 65536);
-  return total;
-}
 
 function add(a: number, b: number): number {
   return ((a + b) & 0xffff) + ((a + b) >> 16);

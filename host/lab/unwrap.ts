@@ -1,6 +1,8 @@
 // Finds the packet inside a tunnel's packet: IPIP in any mixture of families, GRE (RFC 2784), GUE (variant 0).
 // Checksums that are there are verified, as a kernel's tunnel device does.
 
+import { sum } from "./sum.js";
+
 export const GUE_PORT = 6080;
 
 /** The kinds of tunnels, as they are counted. */
@@ -26,14 +28,6 @@ const ETHERTYPE_IPV6 = 0x86dd;
 interface Outer { family: 4 | 6; protocol: number; payload: number; end: number; addresses: Buffer }
 
 /** Sum of 16-bit words as the internet checksum adds them, folded. */
-function sum(bytes: Buffer, more = 0): number {
-  let total = more;
-  for (let at = 0; at + 1 < bytes.length; at += 2) total += bytes.readUInt16BE(at);
-  if (bytes.length % 2 === 1) total += (bytes.at(-1) ?? 0) << 8;
-  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 65536);
-  return total;
-}
-
 function readOuter(packet: Buffer): Outer | undefined {
   const version = (packet[0] ?? 0) >> 4;
   if (version === 4 && packet.length >= HEADER4_BYTES && packet[0] === 0x45) {

@@ -4,16 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createRecordedDirector } from "../oracle/recording.js";
+import { sum } from "../../host/lab/sum.js";
 
 const HEADER_BYTES = 34;
 const MTU_DATA_BYTES = 1480;
-
-function sum(bytes: Buffer): number {
-  let total = 0;
-  for (let at = 0; at < bytes.length; at += 2) total += (bytes[at] ?? 0) * 256 + (bytes[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 65536);
-  return total;
-}
 
 /** An echo request of the client to the virtual address as Ethernet frames, cut at the MTU. */
 function request(data: Uint8Array): Buffer[] {

@@ -4,18 +4,12 @@ import { parseAddress } from "../../host/engine/address.js";
 import type { Replay } from "../../host/replay/replay.js";
 import { readScenario } from "../../host/replay/scenario.js";
 import { createRecordedDirector, PORTS } from "../oracle/recording.js";
+import { sum } from "../../host/lab/sum.js";
 
 const UDP = 17;
 
 function word(address: string): Uint8Array {
   return parseAddress(address)?.bytes.slice(12) ?? new Uint8Array(4);
-}
-
-function headerSum(header: Buffer): number {
-  let sum = 0;
-  for (let at = 0; at < header.length; at += 2) sum += header.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return sum;
 }
 
 /** An IPv4 packet, its header's checksum right. A piece of a datagram has an identification, and the word that says which. */
@@ -24,7 +18,7 @@ export function buildIp(source: string, target: string, protocol: number, payloa
   header.writeUInt16BE(20 + payload.length, 2);
   header.writeUInt16BE(piece.id, 4);
   header.writeUInt16BE(piece.word, 6);
-  header.writeUInt16BE(~headerSum(header) & 0xffff, 10);
+  header.writeUInt16BE(~sum(header) & 0xffff, 10);
   return Buffer.concat([header, payload]);
 }
 
@@ -53,7 +47,7 @@ export function buildPieces(packet: Buffer, id: number, pieceBytes: number): Buf
 /** An ICMP error about a packet. */
 export function buildIcmp(source: string, target: string, type: number, code: number, about: Uint8Array): Buffer {
   const message = Buffer.concat([Buffer.from([type, code, 0, 0, 0, 0, 0, 0]), about]);
-  message.writeUInt16BE(~headerSum(message.length % 2 === 0 ? message : Buffer.concat([message, Buffer.alloc(1)])) & 0xffff, 2);
+  message.writeUInt16BE(~sum(message) & 0xffff, 2);
   return buildIp(source, target, 1, message);
 }
 

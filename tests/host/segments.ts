@@ -1,6 +1,7 @@
 // TCP segments over IPv4 and IPv6 with text and options, built and read for tests.
 
 import { parseAddress } from "../../host/engine/address.js";
+import { sum } from "../../host/lab/sum.js";
 
 export const FIN = 0x01;
 export const SYN = 0x02;
@@ -33,13 +34,6 @@ export interface Seen {
   options: Buffer;
   ipBytes: number;
   intact: boolean;
-}
-
-function sum(bytes: Uint8Array, start = 0): number {
-  let total = start;
-  for (let at = 0; at < bytes.length; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 65536);
-  return total;
 }
 
 function addressBytes(text: string): Buffer {

@@ -4,7 +4,8 @@
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import { SLOT_HEADROOM } from "../../assembly/abi/layout.js";
 import type { Random } from "../../bench/lib/random.js";
-import { ACK, buildFrame, SYN, sum, UDP, type FramePlan } from "../../bench/path/frames.js";
+import { sum } from "../../host/lab/sum.js";
+import { ACK, buildFrame, SYN, UDP, type FramePlan } from "../../bench/path/frames.js";
 import { INSIDE, OUTSIDE, type World } from "../../bench/path/world.js";
 
 const FIN = 1, RST = 4, PSH = 8;

@@ -1,7 +1,8 @@
 // From the text of a packet to its bytes.
 
 import { parseAddress } from "../../host/engine/address.js";
-import { crc32c, sum, withPseudo } from "./sums.js";
+import { sum } from "../../host/lab/sum.js";
+import { crc32c, withPseudo } from "./sums.js";
 import { ICMP6_NAMES, ICMP_NAMES, TextError, type PacketText } from "./text.js";
 
 export const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132, gre: 47, gue: 17, icmp: 1, icmp6: 58 };

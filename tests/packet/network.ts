@@ -6,7 +6,7 @@ import type { EmittedFrame } from "../../host/replay/replay.js";
 import { buildIp } from "./build.js";
 import type { FrameText } from "./language.js";
 import { readIp } from "./read.js";
-import { sum } from "./sums.js";
+import { sum } from "../../host/lab/sum.js";
 import type { PacketText } from "./text.js";
 
 const ETHERNET_BYTES = 14;

@@ -2,7 +2,8 @@
 
 import { formatAddress } from "../../host/engine/address.js";
 import { CHUNKS, HEADER_NUMBERS, PROTOCOLS, TCP_FLAGS } from "./build.js";
-import { crc32c, sum, withPseudo } from "./sums.js";
+import { sum } from "../../host/lab/sum.js";
+import { crc32c, withPseudo } from "./sums.js";
 import { ICMP6_NAMES, ICMP_NAMES, type PacketText } from "./text.js";
 
 const GUE_PORTS = new Set([6080, 6081]);

@@ -1,12 +1,6 @@
-// The three sums of packets, written for reading: the tests' own, so that they can disagree with the engine.
+// What a transport's checksum covers, and SCTP's CRC, written for reading: the tests' own, so that they can disagree with the engine.
 
-/** The one's complement sum of 16-bit words, folded (RFC 1071). A right header with its checksum sums to 0xffff. */
-export function sum(bytes: Uint8Array): number {
-  let total = 0;
-  for (let at = 0; at < bytes.length; at += 2) total += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  while (total > 0xffff) total = (total & 0xffff) + Math.floor(total / 0x10000);
-  return total;
-}
+import { sum } from "../../host/lab/sum.js";
 
 /** A transport's bytes with the pseudo-header of its addresses before them (RFC 9293 section 3.1, RFC 8200 section 8.1). */
 export function withPseudo(source: Uint8Array, target: Uint8Array, protocol: number, segment: Uint8Array): Uint8Array {

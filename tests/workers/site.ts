@@ -4,7 +4,8 @@
 import { Operation } from "../../assembly/abi/enums.js";
 import { Engine } from "../../host/engine/engine.js";
 import { addLocal, addNeighbor, addRoute, addService, setPort, setServer } from "../../host/engine/requests.js";
-import { buildFrame, sum, TCP, UDP, wireAddress, writeEthernet, writeIpv4, type FramePlan } from "../../bench/path/frames.js";
+import { sum } from "../../host/lab/sum.js";
+import { buildFrame, TCP, UDP, wireAddress, writeEthernet, writeIpv4, type FramePlan } from "../../bench/path/frames.js";
 import type { Random } from "../../bench/lib/random.js";
 
 export const OUTSIDE = 1;
