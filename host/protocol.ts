@@ -179,6 +179,9 @@ export interface NeighborRow {
   state: string;
 }
 
+/** Some of the connections, and where the next of them begin; nowhere behind the last. A table of millions fits in no answer. */
+export interface ConnectionPage { rows: ConnectionRow[]; next?: number }
+
 export interface Status {
   version: string;
   uptimeSeconds: number;
@@ -206,7 +209,7 @@ export type ControlRequest =
   | { do: "timeouts-set"; timeouts: Timeouts } // seconds, 0 leaves one as it is
   | { do: "timeouts" }
   | { do: "table" }
-  | { do: "connections" }
+  | { do: "connections"; from?: number } // from: where the page before said that the next begins
   | { do: "daemons" }
   | { do: "helpers" }
   | { do: "daemon-start"; daemon: DaemonSpec }
@@ -235,7 +238,7 @@ export type ControlFailure =
 
 export interface ControlReplies {
   "table": Table;
-  "connections": ConnectionRow[];
+  "connections": ConnectionPage;
   "timeouts": Timeouts;
   "daemons": DaemonSpec[];
   "helpers": HelperRow[];

@@ -1,6 +1,6 @@
 // What a command needs from the world around it, so that the daemon, a replay and a terminal can all run it.
 
-import type { ControlRequest, Director, ReplyOf } from "../protocol.js";
+import type { ConnectionPage, ConnectionRow, ControlRequest, Director, ReplyOf } from "../protocol.js";
 
 /** Names of hosts and ports, for what was typed by name and for listings without -n. */
 export interface Names {
@@ -49,6 +49,15 @@ export const misused = (message: string): CommandFailure => new CommandFailure(2
 
 export function failed(error: CommandFailure): CommandResult {
   return { exitCode: error.exitCode, stdout: "", stderr: `${error.message}\n`, usage: error.usage };
+}
+
+/** All connections, page by page. */
+export async function* connectionPages(context: CommandContext): AsyncGenerator<ConnectionRow[]> {
+  for (let from: number | undefined = 0; from !== undefined;) {
+    const page: ConnectionPage = await asked(context, { do: "connections", from });
+    yield page.rows;
+    from = page.next;
+  }
 }
 
 /** What a director answers; its refusal ends a verb of ours. */

@@ -1,7 +1,7 @@
 // ipvsadm's commands against a director: parse, ask, print. Error texts and exit codes as recorded.
 
 import type { ControlFailure, ControlReply, ControlRequest, Director, ReplyOf, Table } from "../protocol.js";
-import { CommandFailure, failed, succeeded, type CommandContext, type CommandResult } from "./context.js";
+import { CommandFailure, connectionPages, failed, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { parseCommand, type Parsed } from "./grammar.js";
 import { helpText, versionText } from "./help.js";
 import { banner, listConnections, listDaemons, listServices, sameService, saveRules, Writer } from "./print.js";
@@ -68,8 +68,7 @@ async function list(parsed: Parsed, context: CommandContext): Promise<CommandRes
   const { options } = parsed;
   const writer = new Writer(options.has("numeric"), context.names);
   if (options.has("connection")) {
-    const rows = await ask(director, { do: "connections" }, parsed);
-    return succeeded(await listConnections(rows, options.has("persistent-conn"), writer));
+    return succeeded(await listConnections(connectionPages(context), options.has("persistent-conn"), writer));
   }
   if (options.has("timeout")) {
     const timeouts = await ask(director, { do: "timeouts" }, parsed);

@@ -181,20 +181,23 @@ function minutes(seconds: number): string {
 }
 
 /** -Lc: every connection and persistence template. */
-export async function listConnections(rows: readonly ConnectionRow[], withEngine: boolean, writer: Writer): Promise<string> {
+export async function listConnections(pages: AsyncIterable<readonly ConnectionRow[]>, withEngine: boolean, writer: Writer): Promise<string> {
   const columns = "pro expire state       source             virtual            destination";
   const lines = [`IPVS connection entries\n${columns}${withEngine ? "        pe name          pe_data" : ""}\n`];
-  for (const row of rows) {
-    const protocol = row.protocol.toLowerCase();
-    const client = await writer.endpoint(row.clientAddress, row.clientPort, protocol);
-    const virtual = await writer.endpoint(row.virtualAddress, row.virtualPort, protocol);
-    const server = await writer.endpoint(row.serverAddress, row.serverPort, protocol);
-    const named = withEngine && row.persistenceEngine !== "";
-    const target = named ? `${left(server, 16)} ${left(row.persistenceEngine, 18)} ${row.persistenceData}` : server;
-    lines.push(`${row.protocol.padEnd(3)} ${minutes(row.expiresSeconds).padEnd(6)} ${row.state.padEnd(11)} ` +
-      `${client.padEnd(18)} ${virtual.padEnd(18)} ${target}\n`);
+  for await (const rows of pages) {
+    for (const row of rows) lines.push(`${await connectionLine(row, withEngine, writer)}\n`);
   }
   return lines.join("");
+}
+
+async function connectionLine(row: ConnectionRow, withEngine: boolean, writer: Writer): Promise<string> {
+  const protocol = row.protocol.toLowerCase();
+  const client = await writer.endpoint(row.clientAddress, row.clientPort, protocol);
+  const virtual = await writer.endpoint(row.virtualAddress, row.virtualPort, protocol);
+  const server = await writer.endpoint(row.serverAddress, row.serverPort, protocol);
+  const named = withEngine && row.persistenceEngine !== "";
+  const target = named ? `${left(server, 16)} ${left(row.persistenceEngine, 18)} ${row.persistenceData}` : server;
+  return `${row.protocol.padEnd(3)} ${minutes(row.expiresSeconds).padEnd(6)} ${row.state.padEnd(11)} ${client.padEnd(18)} ${virtual.padEnd(18)} ${target}`;
 }
 
 /** -L --daemon: the connection sync daemons that run. */

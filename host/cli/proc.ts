@@ -75,17 +75,25 @@ function connectionKey(row: ConnectionRow): string {
     `${bare(row.serverAddress)} ${port(row.serverPort)} ${row.state.padEnd(11)}`;
 }
 
+type Pages = AsyncIterable<readonly ConnectionRow[]>;
+
+async function linesOf(pages: Pages, lineOf: (row: ConnectionRow) => string): Promise<string> {
+  let text = "";
+  for await (const rows of pages) text += rows.map((row) => `${lineOf(row)}\n`).join("");
+  return text;
+}
+
 /** /proc/net/ip_vs_conn */
-export function procConnections(rows: readonly ConnectionRow[]): string {
+export async function procConnections(pages: Pages): Promise<string> {
   const engine = (row: ConnectionRow): string => (row.persistenceEngine === "" ? "" : ` ${row.persistenceEngine} ${row.persistenceData}`);
   return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n" +
-    rows.map((row) => `${connectionKey(row)} ${String(row.expiresSeconds).padStart(7)}${engine(row)}\n`).join("");
+    await linesOf(pages, (row) => `${connectionKey(row)} ${String(row.expiresSeconds).padStart(7)}${engine(row)}`);
 }
 
 /** /proc/net/ip_vs_conn_sync: opened here, or told by another director. */
-export function procConnectionsSync(rows: readonly ConnectionRow[]): string {
+export async function procConnectionsSync(pages: Pages): Promise<string> {
   return "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n" +
-    rows.map((row) => `${connectionKey(row)} ${row.synced ? "SYNC " : "LOCAL"}  ${String(row.expiresSeconds).padStart(7)}\n`).join("");
+    await linesOf(pages, (row) => `${connectionKey(row)} ${row.synced ? "SYNC " : "LOCAL"}  ${String(row.expiresSeconds).padStart(7)}`);
 }
 
 /** /proc/net/ip_vs_app: FTP is the only helper there is. The port named last comes first. */

@@ -1,7 +1,7 @@
 // What lvsadm says in words of its own: how the director is, a server emptied gently, kernel settings by name.
 
 import type { PortRow, QueueRow, ServerRow, ServiceRow, Status, WorkerRow } from "../protocol.js";
-import { asked, CommandFailure, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
+import { asked, CommandFailure, connectionPages, failed, misused, succeeded, type CommandContext, type CommandResult } from "./context.js";
 import { readEndpoint, wholeNumber } from "./endpoints.js";
 import { sameService } from "./print.js";
 import { procConnections, procConnectionsSync, procHelpers, procStats, procStatsPerCpu, procTable } from "./proc.js";
@@ -138,8 +138,8 @@ const PROC: ReadonlyMap<string, (context: CommandContext) => Promise<string>> = 
   ip_vs: async (context: CommandContext) => procTable(await asked(context, { do: "table" })),
   ip_vs_stats: async (context: CommandContext) => procStats(await asked(context, { do: "table" })),
   ip_vs_stats_percpu: async (context: CommandContext) => procStatsPerCpu(await asked(context, { do: "table" })),
-  ip_vs_conn: async (context: CommandContext) => procConnections(await asked(context, { do: "connections" })),
-  ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(await asked(context, { do: "connections" })),
+  ip_vs_conn: async (context: CommandContext) => procConnections(connectionPages(context)),
+  ip_vs_conn_sync: async (context: CommandContext) => procConnectionsSync(connectionPages(context)),
   ip_vs_app: async (context: CommandContext) => procHelpers(await asked(context, { do: "helpers" })),
 }));
 

@@ -45,6 +45,9 @@ const daemon = z.object({
   group: address, udpPort: port.min(1), timeToLive: z.number().int().min(1).max(255),
 });
 
+/** Connections are counted through all tables, of which a memory of 4 GiB holds fewer. */
+const PLACES_MAX = 2 ** 32;
+
 const setting = z.number().int().min(-2147483648).max(4294967295);
 const seconds = z.number().int().min(0).max(86400 * 31);
 
@@ -59,7 +62,8 @@ const request = z.discriminatedUnion("do", [
   z.object({ do: z.literal("daemon-start"), daemon }),
   z.object({ do: z.literal("daemon-stop"), role }),
   z.object({ do: z.literal("mark-add"), rule }),
-  z.object({ do: z.enum(["flush", "timeouts", "table", "connections", "daemons", "helpers", "status", "sysctls", "default-forward"]) }),
+  z.object({ do: z.literal("connections"), from: z.number().int().min(0).max(PLACES_MAX).optional() }),
+  z.object({ do: z.enum(["flush", "timeouts", "table", "daemons", "helpers", "status", "sysctls", "default-forward"]) }),
 ]);
 
 /** A request that can be acted on, or what is wrong with it. */

@@ -49,7 +49,7 @@ export class EngineDirector implements Director {
   private listing(request: ControlRequest): Answer | undefined {
     switch (request.do) {
       case "table": return this.records.table();
-      case "connections": return this.records.connections();
+      case "connections": return this.records.connectionPage(request.from);
       case "timeouts": return this.records.timeouts();
       case "daemons": return listDaemons(this.records.memory, (index) => this.settings.ports()[index]?.name ?? "");
       case "helpers": return this.records.helpers();

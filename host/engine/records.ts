@@ -16,7 +16,9 @@ import {
 } from "../../assembly/abi/layout.js";
 import { CONNECTIONS_PER_BUCKET, SERVERS_MAX, SERVICES_MAX } from "../../assembly/abi/limits.js";
 import { ConnectionFlag, DropReason, NeighborState, ServiceFlag, Sysctl, TcpState } from "../../assembly/abi/enums.js";
-import type { ConnectionRow, Counters, Family, HelperRow, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow } from "../protocol.js";
+import type {
+  ConnectionPage, ConnectionRow, Counters, Family, HelperRow, NeighborRow, Rates, ServerRow, ServiceRow, Table, Timeouts, WorkerRow,
+} from "../protocol.js";
 import { formatAddress, formatMac, parseAddress } from "./address.js";
 import { ConnectionRecord } from "./connection.js";
 import { dropName, FORWARD_NAMES, NEIGHBOR_TEXTS, PROTOCOL_NAMES, protocolText, schedulerName, SYSCTLS, TUNNEL_NAMES } from "./names.js";
@@ -26,6 +28,8 @@ const MAC_BYTES = 6;
 const PROTOCOL_NUMBERS = { fwmark: 0, tcp: 6, udp: 17, sctp: 132 };
 /** Of the 16 that a kernel's memory may give, the one of recording cli. */
 const HASH_SALT = 0x80;
+/** Looked at for one page of connections: some ten milliseconds, and a few megabytes of text. */
+const PAGE_RECORDS = 16384;
 
 /**
  * Where a listing that nobody sorts has a service: in the rows of a table of 256 as a kernel hashes it, the newest first in
@@ -195,9 +199,24 @@ export class Records {
     return (CONNECTIONS_PER_BUCKET * this.buckets - 1) * this.workers;
   }
 
-  /** Every connection and template, in the order of their records. */
+  /** Every connection and template, in the order of their records: for who knows that they are few. */
   connections(): ConnectionRow[] {
     return [...this.hashed()].map((record) => record.row(this.nowMs));
+  }
+
+  /** Those among so many records; `from` counts records through all shards. What comes or goes between two pages may be in none. */
+  connectionPage(from = 0, recordsMost = PAGE_RECORDS): ConnectionPage {
+    const each = this.buckets * CONNECTIONS_PER_BUCKET;
+    const rows: ConnectionRow[] = [];
+    let left = recordsMost;
+    for (let shard = Math.floor(from / each); shard < this.shards; shard++) {
+      const begin = Math.max(1, from - shard * each);
+      const end = Math.min(this.state(shard, STATE_FRESH), begin + left);
+      for (const record of this.hashedIn(shard, begin, end)) rows.push(record.row(this.nowMs));
+      left -= Math.max(0, end - begin);
+      if (left <= 0) return { rows, next: shard * each + end };
+    }
+    return { rows };
   }
 
   /** Ports of FTP, and the connections behind NAT that its helper looks after. */
@@ -212,14 +231,14 @@ export class Records {
   }
 
   private *hashed(): Generator<ConnectionRecord> {
-    for (let shard = 0; shard < this.shards; shard++) {
-      const base = this.shard(shard);
-      const fresh = this.state(shard, STATE_FRESH);
-      for (let index = 1; index < fresh; index++) {
-        const at = base + index * CONNECTION_BYTES;
-        const record = new ConnectionRecord(this.view, at);
-        if (record.has(ConnectionFlag.Hashed)) yield record;
-      }
+    for (let shard = 0; shard < this.shards; shard++) yield* this.hashedIn(shard, 1, this.state(shard, STATE_FRESH));
+  }
+
+  private *hashedIn(shard: number, begin: number, end: number): Generator<ConnectionRecord> {
+    const base = this.shard(shard);
+    for (let index = begin; index < end; index++) {
+      const record = new ConnectionRecord(this.view, base + index * CONNECTION_BYTES);
+      if (record.has(ConnectionFlag.Hashed)) yield record;
     }
   }
 

@@ -51,7 +51,7 @@ function tell(exchange: Exchange, message: Uint8Array): number {
 async function rowsOf(exchange: Exchange): Promise<ConnectionRow[]> {
   const reply = await exchange.replay.director.request({ do: "connections" });
   assert.ok(reply.ok);
-  return reply.value;
+  return reply.value.rows;
 }
 
 async function servicesOf(exchange: Exchange): Promise<ServiceRow[]> {

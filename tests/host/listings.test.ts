@@ -77,13 +77,17 @@ test("ip_vs_stats_percpu has a row for each worker, and their total", () => {
   assert.deepEqual(lines.slice(2, 5).map((line) => line.trim().split(/ +/).slice(0, 3)), [["0", "1", "2"], ["1", "29", "209"], ["~", "2A", "20B"]]);
 });
 
-test("/proc/net/ip_vs_conn and ip_vs_conn_sync: the first row", () => {
+async function* onePage(...rows: ConnectionRow[]): AsyncGenerator<ConnectionRow[]> {
+  yield rows;
+}
+
+test("/proc/net/ip_vs_conn and ip_vs_conn_sync: the first row", async () => {
   const row: ConnectionRow = {
     family: 4, protocol: "TCP", state: "ESTABLISHED", expiresSeconds: 894, clientAddress: "10.0.1.50", clientPort: 0x9c62,
     virtualAddress: "10.0.1.100", virtualPort: 80, serverFamily: 4, serverAddress: "10.0.2.12", serverPort: 8080,
     persistenceEngine: "", persistenceData: "", synced: false,
   };
   const firstTwo = (command: string): string => `${(recorded.get(command) ?? "").split("\n").slice(0, 2).join("\n")}\n`;
-  assert.equal(procConnections([row]), firstTwo("head -6 /proc/net/ip_vs_conn"));
-  assert.equal(procConnectionsSync([{ ...row, expiresSeconds: 893 }]), firstTwo("head -6 /proc/net/ip_vs_conn_sync"));
+  assert.equal(await procConnections(onePage(row)), firstTwo("head -6 /proc/net/ip_vs_conn"));
+  assert.equal(await procConnectionsSync(onePage({ ...row, expiresSeconds: 893 })), firstTwo("head -6 /proc/net/ip_vs_conn_sync"));
 });
