@@ -28,8 +28,8 @@ const MAC_BYTES = 6;
 const PROTOCOL_NUMBERS = { fwmark: 0, tcp: 6, udp: 17, sctp: 132 };
 /** Of the 16 that a kernel's memory may give, the one of recording cli. */
 const HASH_SALT = 0x80;
-/** Looked at for one page of connections: some ten milliseconds, and a few megabytes of text. */
-const PAGE_RECORDS = 16384;
+/** Looked at for one page of connections: some ten milliseconds in which no other request is answered, and a megabyte of text. */
+const PAGE_RECORDS = 4096;
 
 /**
  * Where a listing that nobody sorts has a service: in the rows of a table of 256 as a kernel hashes it, the newest first in
