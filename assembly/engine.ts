@@ -25,7 +25,7 @@ import { express } from "./forward/express/road";
 import { isOf } from "./forward/express/whose";
 import { forwardToClient } from "./forward/nat";
 import { bindHelper } from "./helper/table";
-import { dropCut, passOdd, routePacket, wayOn } from "./forward/route";
+import { dropCut, isSeenOdd, passOdd, routePacket, wayOn } from "./forward/route";
 import { refuseUnasked } from "./forward/unasked";
 import { markOf } from "./packet/mark";
 import { Kind, isBalanced, isShort, parseRest, readPorts } from "./packet/parse";
@@ -162,7 +162,7 @@ function internet(packet: Packet): void {
     if (packet.family == 4 && isTracking4()) packet.set(PacketFlag.Tracked);
     else if (packet.family == 4 && !isLocal(packet.target) && wayOn(packet) == 0) return;
     let joining = reassemble(packet, isJoining(packet.family));
-    if (joining == Joining.Odd) return passOdd(packet);
+    if (joining == Joining.Odd && !isSeenOdd(packet)) return passOdd(packet);
     if (joining == Joining.Waits) return;
   }
   whole(packet);

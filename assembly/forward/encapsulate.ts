@@ -30,16 +30,16 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   let inner = packet.family;
   let service: u32;
   let hops: u32;
-  let whole: bool;
+  let uncut: bool;
   if (inner == 4) {
     service = load<u8>(packet.l3, 1);
     hops = load<u8>(packet.l3, 8);
-    whole = sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(packet.l3, 6) & 0x40) != 0;
+    uncut = (load<u8>(packet.l3, 6) & 0x40) != 0;
   } else {
     service = (<u32>bswap<u16>(load<u16>(packet.l3)) >> 4) & 0xff;
     hops = load<u8>(packet.l3, 7);
     // Around IPv6 an outer IPv4 header always may be cut (as the kernel: recording tunnels-4).
-    whole = false;
+    uncut = false;
   }
   service = outerService(service);
   let shim = shimBytes(server);
@@ -47,7 +47,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   let protocol = outerProtocol(server, inner);
   prepareOuter(connection.server, source, inner);
   if (server.tunnelType == <u8>TunnelType.Gre) writeGre(packet.l3, packet.end, server, inner);
-  if (server.family == 4) writeOuter4(outer, packet.end, service, hops, whole, protocol, source, server);
+  if (server.family == 4) writeOuter4(outer, packet.end, service, hops, uncut && sysctl(Sysctl.PmtuDisc) != 0, protocol, source, server);
   else writeOuter6(outer, packet.end, service, hops, protocol, source, server);
   if (server.tunnelType == <u8>TunnelType.Gue) writeGue(packet.l3, packet.end, server, inner, source, connection);
   let innerBytes = packet.l4 - packet.l3;
@@ -59,7 +59,7 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
   store<u16>(packet.frame, server.family == 4 ? 0x0008 : 0xdd86, 12);
   packet.flags &= ~<u32>PacketFlag.Options;
   let mtu = mtuToServer(connection, hop);
-  if (packet.has(PacketFlag.Reassembled)) wrapPieces(packet, inner, innerBytes + shim, mtu);
+  if (packet.has(PacketFlag.Reassembled)) wrapPieces(packet, inner, innerBytes + shim, mtu, uncut);
   send(packet, hop, mtu);
 }
 
@@ -68,11 +68,13 @@ export function encapsulate(packet: Packet, connection: Connection, hop: u32): v
  * more. Around IPv6 the first takes the outer header; but what fits as a whole in IPv4 goes as a whole, and what the first
  * cannot take is cut anew (as the kernel: recordings pieces_tunnelled, pieces_6in4).
  */
-function wrapPieces(packet: Packet, inner: u32, moreBytes: u32, mtu: u32): void {
+function wrapPieces(packet: Packet, inner: u32, moreBytes: u32, mtu: u32, uncut: bool): void {
   if (packet.family == 6 && inner == 6) {
     if (!growPieces(packet, moreBytes, firstPieceRoom6(packet))) forgetPieces(packet);
   } else if (packet.family == 4 && inner == 4) {
     forgetPieces(packet);
+    // Pieces that may not be cut say so whatever pmtu_disc says (as the kernel: recording pieces_odd_ends).
+    if (uncut) store<u8>(packet.l3, 0x40, 6);
   } else if (packet.family != 4 || inner != 6 || wireBytes(packet) <= mtu || !growPieces(packet, moreBytes, mtu - IPV4_BYTES)) {
     packet.flags &= ~<u32>PacketFlag.Reassembled;
   }

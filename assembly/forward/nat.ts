@@ -3,8 +3,9 @@
 import { ConnectionFlag, DropReason, Protocol } from "../abi/enums";
 import { addressDifference } from "../connection/open";
 import { Connection } from "../connection/connection";
-import { isShort } from "../packet/parse";
+import { isShort, minimumBytes } from "../packet/parse";
 import { Packet, PacketFlag } from "../packet/packet";
+import { forgetPieces, pieceBytes, pieceCount } from "../packet/sizes";
 import { drop } from "../stats";
 import { amend, amendPartial, difference32, fold64, pseudo4, pseudo6, sum } from "../wire/checksum";
 import { copyAddress } from "../wire/field";
@@ -85,6 +86,8 @@ function oneHopLess(packet: Packet, difference: u32): void {
  * addresses, is made anew where a port changed (as the kernel: recording sctp_chunks).
  */
 function amendTransport(packet: Packet, connection: Connection, difference: u32): void {
+  // A header that lies in two pieces is joined to be written, which ends the old pieces (as the kernel: recording pieces_odd_ends).
+  if (packet.has(PacketFlag.Reassembled) && pieceCount(packet) != 0 && pieceBytes(packet, 0) < minimumBytes(packet.protocol)) forgetPieces(packet);
   if (packet.protocol == <u8>Protocol.Tcp) return amend(<usize>packet.l4 + TCP_CHECKSUM, difference);
   if (packet.protocol == <u8>Protocol.Sctp) {
     if (connection.virtualPort != connection.serverPort) refreshCrc(packet.l4, packet.end - packet.l4);

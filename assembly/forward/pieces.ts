@@ -47,9 +47,11 @@ export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
     }
     if (count != 0) return;
   }
-  let room = (mtu - headerBytes - (packet.family == 6 ? 8 : 0)) & ~7;
-  for (let offset: u32 = 0; offset < total; offset += room) {
-    sendPiece(packet, hop, headerBytes, offset, min(room, total - offset), total);
+  // The last one's bytes need not come to eights (as the kernel: recording pieces_odd_ends).
+  let room = mtu - headerBytes - (packet.family == 6 ? 8 : 0);
+  for (let offset: u32 = 0, bytes: u32 = 0; offset < total; offset += bytes) {
+    bytes = total - offset > room ? room & ~7 : total - offset;
+    sendPiece(packet, hop, headerBytes, offset, bytes, total);
   }
 }
 

@@ -5,6 +5,7 @@ import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
+import { isBalanced } from "../packet/parse";
 import { isJoining, isServing } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpv6Error } from "../answer/icmpv6";
@@ -87,6 +88,11 @@ function isCutPiece(packet: Packet): bool {
 function isCutIcmp(packet: Packet): bool {
   if (packet.protocol != <u8>(packet.family == 4 ? Protocol.Icmp : Protocol.Icmpv6) || !isServing(packet.family)) return false;
   return packet.l4 + ICMP_BYTES > packet.end || (packet.has(PacketFlag.Unjoined) && load<u8>(packet.l4) < ICMPV6_QUESTIONS);
+}
+
+/** True for a first piece of IPv6 without a whole header that only passes: IPVS looks whose it is (as the kernel: recording pieces_odd_ends). */
+export function isSeenOdd(packet: Packet): bool {
+  return packet.fragmentOffset == 0 && isServing(6) && !isLocal(packet.target) && isBalanced(packet.protocol);
 }
 
 /** An IPv6 piece that is none: it is the target's to say what is wrong with it (as the kernel: recording odd_pieces6). */

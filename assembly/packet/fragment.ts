@@ -180,6 +180,7 @@ function complete(packet: Packet, datagram: Datagram): void {
     seal4(l3, datagram.headerBytes);
   } else {
     set16(l3 + 4, packet.end - l3 - IPV6_BYTES);
+    packet.previousNext = l3 + datagram.nextAt;
   }
   keepDatagram(packet.reassembly);
 }

@@ -214,7 +214,7 @@ export function readQuoted6(quoted: Packet, at: usize): bool {
 const PORTS_BYTES: u32 = 4;
 
 /** Bytes of the transport header that must be there before anything beyond its ports may be read. */
-function minimumBytes(protocol: u32): u32 {
+export function minimumBytes(protocol: u32): u32 {
   if (protocol == <u32>Protocol.Tcp) return 20;
   if (protocol == <u32>Protocol.Udp) return 8;
   return 12; // SCTP's common header
