@@ -21,8 +21,8 @@ import { checksum, fold64, pseudo6, seal4, sum } from "../wire/checksum";
 import { copyAddress, mapAddress } from "../wire/field";
 import { hopMtu } from "../link/neighbor";
 import { emit } from "../forward/emit";
-import { hopToServer, HOP_LOCAL, mayNotFragment, mtuToServer, refuseHops, refuseSize, takeHop } from "../forward/hop";
-import { wayOn } from "../forward/route";
+import { hopToServer, HOP_LOCAL, mtuToServer, refuseHops, refuseSize, takeHop } from "../forward/hop";
+import { mayGoOn, wayOn } from "../forward/route";
 import { deliver } from "../forward/toserver";
 import { forwardTunnel } from "../forward/tunnel";
 import { tellClient, tunnelledConnection } from "./tunnelled";
@@ -154,7 +154,7 @@ function isIntact(packet: Packet): bool {
 
 /** Where nothing is rewritten an error only passes, to the client or to us; it counts as the server's answer. */
 function countPassing(packet: Packet, connection: Connection): void {
-  if (connection.server == 0 || (packet.timeToLive <= 1 && !packet.has(PacketFlag.ToLocal))) return;
+  if (connection.server == 0 || (!packet.has(PacketFlag.ToLocal) && !mayGoOn(packet))) return;
   countOut(connection.server, Server.at(connection.server).service, packet.ipBytes);
 }
 
@@ -198,7 +198,10 @@ function errorToServer(packet: Packet, connection: Connection, inner: usize, por
   return true;
 }
 
-/** False when an error cannot go on to the server. Nobody is told of it: it is an error itself. */
+/**
+ * False when an error cannot go on to the server. Nobody is told of it: it is an error itself. One of IPv4 that is too large is cut,
+ * whatever it says (as the kernel: recording errors_cut).
+ */
 function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
   if (packet.timeToLive <= 1) refuseHops(packet);
   else if (hop == 0) drop(DropReason.NoRoute);
@@ -206,7 +209,7 @@ function mayGo(packet: Packet, connection: Connection, hop: u32): bool {
     // Another director's connection to a server we do not know: neither do we know its kind of tunnel.
     if (connection.server != 0) return true;
     drop(DropReason.ServerGone);
-  } else if (packet.ipBytes > mtuToServer(connection, hop) && mayNotFragment(packet)) refuseSize(packet, mtuToServer(connection, hop));
+  } else if (packet.family == 6 && packet.ipBytes > mtuToServer(connection, hop)) refuseSize(packet, mtuToServer(connection, hop));
   else return true;
   return false;
 }

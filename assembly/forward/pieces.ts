@@ -46,6 +46,9 @@ export function sendPieces(packet: Packet, hop: u32, mtu: u32): void {
       sendPiece(packet, hop, headerBytes, pieceOffset(packet, piece), pieceBytes(packet, piece), total);
     }
     if (count != 0) return;
+  } else if (packet.family == 4 && !packet.has(PacketFlag.Reassembled)) {
+    // Only an error is cut though it may not be: its pieces do not say so (as the kernel: recording errors_cut).
+    store<u8>(packet.l3, load<u8>(packet.l3, 6) & ~0x40, 6);
   }
   // The last one's bytes need not come to eights (as the kernel: recording pieces_odd_ends).
   let room = mtu - headerBytes - (packet.family == 6 ? 8 : 0);

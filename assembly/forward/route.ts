@@ -35,6 +35,13 @@ function isLinkLocal(address: usize): bool {
   return (load<u16>(address) & 0xc0ff) == 0x80fe;
 }
 
+/** True when a passing packet can go on. Nobody is told when it cannot. */
+export function mayGoOn(packet: Packet): bool {
+  let hop = nextHop(packet.family, packet.target);
+  if (hop == 0 || packet.timeToLive <= 1) return false;
+  return !mayNotFragment(packet) || wireBytes(packet) <= arrivingMtu(packet.family, packet.target, hopMtu(hop));
+}
+
 /** The neighbour that a passing packet goes to, 0 when it cannot: then its sender has been told. */
 export function wayOn(packet: Packet): u32 {
   if (packet.family == 6 && (isLinkLocal(packet.target) || isLinkLocal(packet.source))) {

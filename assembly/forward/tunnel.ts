@@ -1,7 +1,7 @@
 // VS-TUN: the client's packet travels inside another one.
 
 import { Connection } from "../connection/connection";
-import { DropReason, Sysctl } from "../abi/enums";
+import { DropReason, Protocol, Sysctl } from "../abi/enums";
 import { Packet, PacketFlag } from "../packet/packet";
 import { MTU4_MIN, MTU6_MIN } from "../packet/sizes";
 import { Server } from "../service/server";
@@ -31,7 +31,8 @@ export function forwardTunnel(packet: Packet, connection: Connection, hop: u32):
   encapsulate(packet, connection, hop);
 }
 
-/** With pmtu_disc (the default) the inner packet's "don't fragment" counts; IPv6 is never cut underway. */
+/** With pmtu_disc (the default) the inner packet's "don't fragment" counts, but an error's; IPv6 is never cut underway. */
 function mayNotCut(packet: Packet): bool {
+  if (packet.family == 4 && packet.protocol == <u8>Protocol.Icmp) return false;
   return packet.family == 6 || (sysctl(Sysctl.PmtuDisc) != 0 && (load<u8>(packet.l3, 6) & 0x40) != 0);
 }
