@@ -169,7 +169,10 @@ export function insert(index: u32): void {
   settle(index, true);
 }
 
-/** Puts a connection behind all others of the same client's port. */
+/**
+ * Puts a connection whose client has begun anew behind the others of that client's port, but before those that were so before it (as the
+ * kernel: recording retired_twice).
+ */
 export function insertBehind(index: u32): void {
   settle(index, false);
 }
@@ -187,7 +190,7 @@ function settle(index: u32, first: bool): void {
   // At most half of all places are ever taken (CONNECTIONS_PER_BUCKET of BUCKET_PLACES): this ends.
   for (let moving = index; moving != 0;) {
     let empty = matches(bucket, 0);
-    let places = (empty & -empty) | (first ? matches(bucket, tag) : 0);
+    let places = (empty & -empty) | (first ? matches(bucket, tag) : retiredOf(bucket, matches(bucket, tag)));
     for (; places != 0 && moving != 0; places &= places - 1) moving = exchange(bucket, ctz(places), tag, moving, away);
     if (moving == 0) break;
     store<u32>(bucket, load<u32>(bucket, BUCKET_OVERFLOW) + 1, BUCKET_OVERFLOW);
@@ -198,6 +201,16 @@ function settle(index: u32, first: bool): void {
   connection.set(ConnectionFlag.Hashed);
   lookAtEnd(connection);
   countAwaited(connection, 1);
+}
+
+/** Those of a bucket's places whose connections' clients have begun anew. */
+function retiredOf(bucket: usize, places: u32): u32 {
+  let retired: u32 = 0;
+  for (; places != 0; places &= places - 1) {
+    let index = load<u32>(bucket + (<usize>ctz(places) << 2), BUCKET_INDICES);
+    if (Connection.at(index).has(ConnectionFlag.Retired)) retired |= places & -places;
+  }
+  return retired;
 }
 
 /** Gives a place to a connection; answers whose it was, 0 for nobody's. */
