@@ -63,8 +63,12 @@ async function proveOrder({ network }: NicRig, words: readonly number[], begin =
   }
 }
 
+/** Makes the neighbours known: what waited for one is let go by the worker that hears the answer, and the flow's own may go on before. */
+const meetNeighbors = (rig: NicRig): Promise<unknown> => rig.client.request({ url: SERVICE_URL, count: REQUESTS });
+
 async function datagrams(rig: NicRig): Promise<void> {
   await openFlows(rig);
+  await meetNeighbors(rig);
   await proveOrder(rig, [ROUNDS]);
 }
 
@@ -72,8 +76,8 @@ async function datagrams(rig: NicRig): Promise<void> {
 async function heldUp(rig: NicRig): Promise<void> {
   const { child } = rig.lvsd;
   await openFlows(rig);
-  // Neighbours are known then, who cannot be asked for later.
-  await rig.client.request({ url: SERVICE_URL, count: REQUESTS });
+  // They cannot be asked for later.
+  await meetNeighbors(rig);
   await proveOrder(rig, [HELD_ROUNDS, HELD_GROUP], () => child.kill("SIGSTOP"), () => child.kill("SIGCONT"));
 }
 
