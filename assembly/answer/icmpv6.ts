@@ -4,6 +4,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { isLocal, sourceFor } from "../link/local";
 import { hopPort, nextHop } from "../link/route";
 import { isLaterPiece, Packet } from "../packet/packet";
+import { isError6 } from "../packet/parse";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
@@ -71,5 +72,5 @@ function finish(ip: usize, bytes: u32): void {
  */
 function isError(packet: Packet): bool {
   if (packet.protocol != <u8>Protocol.Icmpv6 || isLaterPiece(packet)) return false;
-  return packet.l4 >= packet.end || load<u8>(packet.l4) < 128;
+  return packet.l4 >= packet.end || isError6(load<u8>(packet.l4));
 }

@@ -1,12 +1,11 @@
 // What an error of the director's quotes, as IPVS looks at it on its way out.
 
 import { Protocol, Sysctl } from "../abi/enums";
-import { extensionBytes, isBalanced, isExtension } from "../packet/parse";
+import { extensionBytes, isBalanced, isExtension, PORTS_BYTES } from "../packet/parse";
 import { isServing } from "../service/service";
 import { sysctl } from "../sysctl";
 import { get16 } from "../wire/field";
 
-const PORTS_BYTES: usize = 4;
 const FRAGMENT_BYTES: usize = 8;
 
 /**

@@ -8,7 +8,7 @@ import { ownerByClient } from "../connection/owner";
 import { FROM_SERVER, lookup } from "../connection/table";
 import { lookAt } from "../memory";
 import { isLaterPiece, Packet, PacketFlag } from "../packet/packet";
-import { isBalanced } from "../packet/parse";
+import { isBalanced, PORTS_BYTES } from "../packet/parse";
 import { Server } from "../service/server";
 import { countIn, countOut } from "../stats";
 import { seal4 } from "../wire/checksum";
@@ -18,7 +18,6 @@ import { sendIcmpv6ErrorFrom } from "./icmpv6";
 
 /** To a server it has come to the director and gone on from there. */
 const HOPS_TO_SERVER: u32 = 63;
-const PORTS_BYTES: u32 = 4;
 
 /** Tells the server that its packet, rewritten to `packet`, is larger than `mtu`. The transport's checksum stays rewritten. */
 export function refuseRewritten(packet: Packet, connection: Connection, mtu: u32): void {

@@ -9,7 +9,7 @@ import { STATE_EMBEDDED } from "../abi/layout";
 import { lock, state, unlock } from "../memory";
 import { markOf } from "../packet/mark";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
-import { isBalanced, readQuoted6 } from "../packet/parse";
+import { isBalanced, isError6, readQuoted6 } from "../packet/parse";
 import { forgetPieces, pieceBytes } from "../packet/sizes";
 import { isFtpData, open } from "../begin/choose";
 import { REFUSED } from "../begin/open";
@@ -34,7 +34,7 @@ export function isIcmpError(packet: Packet): bool {
   if (packet.l4 + 8 > packet.end) return false;
   let type = <u32>load<u8>(packet.l4);
   if (packet.family == 4) return packet.protocol == <u8>Protocol.Icmp && (type == 3 || type == 4 || type == 11);
-  return packet.protocol == <u8>Protocol.Icmpv6 && type < 128;
+  return packet.protocol == <u8>Protocol.Icmpv6 && isError6(type);
 }
 
 /** Handles an error about a connection's packet; false when it belongs to none. */

@@ -9,7 +9,7 @@ import { FROM_CLIENT, lookup } from "../connection/table";
 import { rememberPath4 } from "../answer/toobig";
 import { state } from "../memory";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
-import { isBalanced } from "../packet/parse";
+import { isBalanced, PORTS_BYTES } from "../packet/parse";
 import { MTU4_MIN } from "../packet/sizes";
 import { tunnelAt } from "../service/ends";
 import { Server } from "../service/server";
@@ -23,7 +23,6 @@ const UDP_BYTES: usize = 8;
 const GUE_BYTES: usize = 4;
 const GRE_BYTES: usize = 4;
 const GRE_CHECKSUM_BYTES: usize = 4;
-const PORTS_BYTES: usize = 4;
 
 /** Where the quoted IPv4 header at `header` ends. */
 function behind(header: usize): usize {

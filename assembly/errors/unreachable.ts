@@ -14,7 +14,7 @@ import { isLocal } from "../link/local";
 import { firstWaiting, GIVEN_UP, takeWaiting } from "../link/waiting";
 import { lock, lookAt, unlock, worker } from "../memory";
 import { isLaterPiece, Packet, PacketFlag } from "../packet/packet";
-import { findUpper6, isBalanced } from "../packet/parse";
+import { findUpper6, isBalanced, PORTS_BYTES } from "../packet/parse";
 import { get16 } from "../wire/field";
 import { tellClient, tunnelledConnection } from "./tunnelled";
 
@@ -25,7 +25,6 @@ const ADDRESS: u32 = 3;
 /** So much of a packet an error quotes; the rest of its 576 bytes is its own headers. */
 const QUOTED4_BYTES_MAX: u32 = 548;
 const ICMP_BYTES: u32 = 8;
-const PORTS_BYTES: u32 = 4;
 
 /** Tells the senders of all that was given up, in the order it came. */
 export function tellUnreachable(): void {

@@ -5,7 +5,7 @@ import { isLocal } from "../link/local";
 import { nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
-import { isBalanced } from "../packet/parse";
+import { isBalanced, isError6 } from "../packet/parse";
 import { isJoining, isServing } from "../service/service";
 import { drop } from "../stats";
 import { sendIcmpv6Error } from "../answer/icmpv6";
@@ -66,8 +66,6 @@ export function wayOn(packet: Packet): u32 {
 }
 
 const ICMP_BYTES: u32 = 8;
-/** What ICMPv6 has no errors from. */
-const ICMPV6_QUESTIONS: u8 = 128;
 /** Where an IPv6 header has the payload's length, and how much of a fragment header has the offset. */
 const PAYLOAD_LENGTH: u32 = 4;
 const OFFSET_BYTES: u32 = 4;
@@ -94,7 +92,7 @@ function isCutPiece(packet: Packet): bool {
 /** True within an ICMP header; and for an error behind a fragment header that makes no piece of it (as the kernel: recording unsaid_length6). */
 function isCutIcmp(packet: Packet): bool {
   if (packet.protocol != <u8>(packet.family == 4 ? Protocol.Icmp : Protocol.Icmpv6) || !isServing(packet.family)) return false;
-  return packet.l4 + ICMP_BYTES > packet.end || (packet.has(PacketFlag.Unjoined) && load<u8>(packet.l4) < ICMPV6_QUESTIONS);
+  return packet.l4 + ICMP_BYTES > packet.end || (packet.has(PacketFlag.Unjoined) && isError6(load<u8>(packet.l4)));
 }
 
 /** True for a first piece of IPv6 without a whole header that only passes: IPVS looks whose it is (as the kernel: recording pieces_odd_ends). */

@@ -6,12 +6,11 @@ import { ownerByClient } from "../connection/owner";
 import { clientsPacket } from "../errors/tunnelled";
 import { state } from "../memory";
 import { Packet, PacketFlag, standIn } from "../packet/packet";
-import { isBalanced, readQuoted6 } from "../packet/parse";
+import { isBalanced, PORTS_BYTES, readQuoted6 } from "../packet/parse";
 import { copyAddress, mapAddress } from "../wire/field";
 import { STATE_EMBEDDED } from "../abi/layout";
 
 const IPV4_BYTES: u32 = 20;
-const PORTS_BYTES: u32 = 4;
 const NOBODY: u32 = 0xffffffff;
 
 /** The owner of a packet with ports, whose addresses are filled and whose target is known to be ours or not. */

@@ -211,7 +211,10 @@ export function readQuoted6(quoted: Packet, at: usize): bool {
   return findUpper6(quoted) && quoted.fragmentOffset == 0;
 }
 
-const PORTS_BYTES: u32 = 4;
+/** What TCP, UDP and SCTP begin with: both ports. */
+export const PORTS_BYTES: u32 = 4;
+/** The first type of ICMPv6 that is no error (RFC 4443 section 2.1). */
+const ICMPV6_QUESTIONS: u32 = 128;
 
 /** Bytes of the transport header that must be there before anything beyond its ports may be read. */
 export function minimumBytes(protocol: u32): u32 {
@@ -223,6 +226,11 @@ export function minimumBytes(protocol: u32): u32 {
 /** True for the protocols whose packets belong to connections. */
 export function isBalanced(protocol: u32): bool {
   return protocol == <u32>Protocol.Tcp || protocol == <u32>Protocol.Udp || protocol == <u32>Protocol.Sctp;
+}
+
+/** True for the types of ICMPv6's errors. */
+export function isError6(type: u32): bool {
+  return type < ICMPV6_QUESTIONS;
 }
 
 /** True when a packet of a balanced protocol ends within its transport header: it cannot be rewritten, nor its state seen. */
