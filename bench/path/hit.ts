@@ -52,8 +52,9 @@ export class HitPath implements Contestant {
       this.fill();
       let sent = 0;
       times.push(this.stopwatch.time(() => (sent = this.receive(batchFrames, world.nowMs))));
-      // The first and the last batch of a round are looked at byte by byte, the others are counted.
-      if (sent !== batchFrames || turn === 0 || turn === batches - 1) this.verify(sent);
+      // The first and the last batch of a round are looked at byte by byte, of the others the checksums.
+      if (turn === 0 || turn === batches - 1) this.verify(sent);
+      else this.batch.check(batchFrames, sent);
     }
     return (median(times) * 1e6) / batchFrames;
   }

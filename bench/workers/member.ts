@@ -72,7 +72,8 @@ class Member {
       this.batch.list(BATCH_MAX, this.going.bytes, OUTSIDE);
       let sent = 0;
       spentMs += stopwatch.time(() => (sent = engine.receive(BATCH_MAX, nowMs)));
-      if (sent < BATCH_MAX) throw new Error(`${sent} of ${BATCH_MAX} frames came out`);
+      // What others handed over while flows were opened may come out with the first.
+      this.batch.check(Math.max(sent, BATCH_MAX), sent);
     }
     const undisturbedNs = (stopwatch.undisturbedMs() * NANOSECONDS) / BATCH_MAX;
     if (!isWarm) stopwatch.reset();
