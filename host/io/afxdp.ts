@@ -17,6 +17,8 @@ import { Sleep } from "./sleep.js";
 import { CHUNK_HEADROOM_BYTES, Chunks, ringPagesOf, roomOf } from "./umem.js";
 import { finishChecksum } from "./unfinished.js";
 
+const ENXIO = 6;
+const ENODEV = 19;
 const ENOBUFS = 105;
 /** Frames of one queue in one batch, so that no queue waits for another's flood. */
 const SHARE_FRAMES = 128;
@@ -269,9 +271,6 @@ export class AfxdpDriver implements Driver {
     }
   }
 }
-
-const ENXIO = 6;
-const ENODEV = 19;
 
 function wordOf(value: number): Uint8Array {
   const word = Buffer.alloc(4);

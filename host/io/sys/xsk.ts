@@ -31,6 +31,11 @@ const BIND_NEED_WAKEUP = 8;
 const RING_NEEDS_WAKEUP = 1;
 const MSG_DONTWAIT = 0x40;
 
+const EINTR = 4;
+const EAGAIN = 11;
+const EBUSY = 16;
+const ENOBUFS = 105;
+
 const PROTECTION = 3; // read and write
 const MAP_SHARED_FIXED_POPULATE = 0x1 | 0x10 | 0x8000;
 const MAP_PRIVATE_FIXED_ANONYMOUS = 0x2 | 0x10 | 0x20;
@@ -256,11 +261,6 @@ export class XdpSocket {
     return askSocket(this.descriptor, SOL_XDP, option, bytes);
   }
 }
-
-const EINTR = 4;
-const EAGAIN = 11;
-const EBUSY = 16;
-const ENOBUFS = 105;
 
 function askSocket(descriptor: number, level: number, option: number, bytes: number): Buffer {
   const answer = Buffer.alloc(bytes);
