@@ -26,6 +26,7 @@ const cli = meow(`
     --quick            each figure once, for one second
     --seconds N        for each figure (${WHOLE.seconds})
     --repetitions N    interleaved (${WHOLE.repetitions})
+    --congestion NAME  TCP's congestion control for everybody, such as reno; the machine's default without it
     --save             write bench/results/system-DATE.json and, after a whole run, the tables into docs/PERFORMANCE.md
 
   Directors: ${CONTESTANTS.map(({ name }) => name).join(", ")}
@@ -35,7 +36,7 @@ const cli = meow(`
   allowUnknownFlags: false,
   flags: {
     only: { type: "string" }, quick: { type: "boolean", default: false }, seconds: { type: "number" },
-    repetitions: { type: "number" }, save: { type: "boolean", default: false },
+    repetitions: { type: "number" }, congestion: { type: "string" }, save: { type: "boolean", default: false },
   },
 });
 
@@ -70,12 +71,14 @@ async function run(): Promise<void> {
   const base = cli.flags.quick ? QUICK : WHOLE;
   const seconds = whole("seconds", cli.flags.seconds ?? base.seconds, SECONDS_MAX);
   const repetitions = whole("repetitions", cli.flags.repetitions ?? base.repetitions, REPETITIONS_MAX);
+  const { congestion } = cli.flags;
+  if (congestion !== undefined && !/^[a-z0-9_]+$/.test(congestion)) refuse("--congestion: one of those in /proc/sys/net/ipv4/tcp_allowed_congestion_control");
   const until = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => until.abort(new Error("stopped")));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
-  const results = await compareDirectors({ choice: choice(), seconds, repetitions, signal: until.signal, say });
+  const results = await compareDirectors({ choice: choice(), seconds, repetitions, congestion, signal: until.signal, say });
   process.stdout.write(`\n${report(results)}\n`);
-  if (cli.flags.save) save(results, !cli.flags.quick && cli.flags.only === undefined);
+  if (cli.flags.save) save(results, !cli.flags.quick && cli.flags.only === undefined && cli.flags.congestion === undefined);
 }
 
 followOutside();

@@ -7,7 +7,7 @@
 //                                        in2 ------------------- server 2
 //                                VIP .100        10.62.k.0/24
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Namespace } from "../../host/lab/namespace.js";
@@ -35,6 +35,9 @@ const HOST = {
 };
 // Two numbers, which Namespace.set does not take.
 const ALL_PORTS = "echo 1024 65535 > /proc/sys/net/ipv4/ip_local_port_range";
+const CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control";
+/** What namespaces may have beside the machine's own default. */
+const ALLOWED_CONGESTION = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 
 /** What one director gets: a namespace with three devices, and addresses to use on them. */
 export interface Hall {
@@ -60,17 +63,18 @@ export class Laboratory {
   readonly folder = mkdtempSync(join(tmpdir(), "lvs-system-"));
   private halls = 0;
 
-  private constructor(readonly client: Namespace, readonly servers: readonly Namespace[]) {
+  private constructor(readonly client: Namespace, readonly servers: readonly Namespace[], private readonly congestion: string | undefined) {
     this.all.push(client, ...servers);
   }
 
-  static async build(): Promise<Laboratory> {
+  /** `congestion` names TCP's congestion control for everybody, proxies too; the machine's default without it. */
+  static async build(congestion?: string): Promise<Laboratory> {
     const prefix = `lvs-${process.pid}-side`;
     const made: Namespace[] = [];
     const make = async (role: string): Promise<Namespace> => {
       const namespace = await Namespace.create(`${prefix}-${role}`);
       made.push(namespace);
-      prepare(namespace);
+      prepare(namespace, congestion);
       return namespace;
     };
     try {
@@ -81,7 +85,7 @@ export class Laboratory {
         sinkFlood(server);
         servers.push(server);
       }
-      return new Laboratory(client, servers);
+      return new Laboratory(client, servers, congestion);
     } catch (error) {
       await Promise.all(made.map((namespace) => namespace.close()));
       throw error;
@@ -93,7 +97,7 @@ export class Laboratory {
     const number = ++this.halls;
     const namespace = await Namespace.create(`lvs-${process.pid}-side-hall${number}`);
     this.all.push(namespace);
-    prepare(namespace);
+    prepare(namespace, this.congestion);
     const net = (wire: number): string => `10.${60 + wire}.${number}`;
     const hall: Hall = {
       number, namespace, clientAddress: `${net(0)}.2`, address: `${net(0)}.1`, virtual: `${net(0)}.100`, folder: this.folder,
@@ -108,6 +112,11 @@ export class Laboratory {
     return hall;
   }
 
+  /** How everybody's TCP sends: by which congestion control. */
+  get congestionControl(): string {
+    return this.client.output("cat", [CONGESTION]).trim();
+  }
+
   /** Ends the namespaces with everything in them. */
   async close(): Promise<void> {
     await Promise.all(this.all.splice(0).map((namespace) => namespace.close()));
@@ -115,9 +124,15 @@ export class Laboratory {
   }
 }
 
-function prepare(namespace: Namespace): void {
+function prepare(namespace: Namespace, congestion: string | undefined): void {
   namespace.set(HOST);
   namespace.output("sh", ["-c", ALL_PORTS]);
+  if (congestion === undefined) return;
+  try {
+    namespace.output("sh", ["-c", `echo ${congestion} > ${CONGESTION}`]);
+  } catch {
+    throw new Error(`the kernel gives namespaces no congestion control "${congestion}"; it has: ${readFileSync(ALLOWED_CONGESTION, "utf8").trim()}`);
+  }
 }
 
 /** A cable between a hall and a host, both ends up, the host's with its address. */

@@ -80,6 +80,7 @@ export function report(results: Results): string {
     results.machine.join("\n"),
     `- ${results.repetitions} interleaved repetitions of ${results.seconds} s for each figure`
       + (results.halfLoad === null ? "" : `; half load: about ${Math.round(results.halfLoad)} requests/s`),
+    ...(results.congestion === undefined ? [] : [`- TCP's congestion control: ${results.congestion}`]),
     ...results.missing.map((line) => `- left out: ${line}`),
   ];
   const targets = targetTable(results);

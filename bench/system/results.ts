@@ -21,6 +21,8 @@ export interface CostResults {
 
 export interface Results {
   machine: readonly string[];
+  /** TCP's, by which everybody sent; older results do not say it. */
+  congestion?: string;
   seconds: number;
   repetitions: number;
   directors: { name: string; about: string }[];

@@ -18,6 +18,8 @@ export interface Settings {
   choice: Choice;
   seconds: number;
   repetitions: number;
+  /** TCP's congestion control; the machine's default without it. */
+  congestion?: string | undefined;
   signal: AbortSignal;
   say(text: string): void;
 }
@@ -111,7 +113,7 @@ class Comparison {
   results(machine: readonly string[]): Results {
     const { seconds, repetitions } = this.settings;
     return {
-      machine, seconds, repetitions, halfLoad: this.measures.some(({ name }) => name === "half") ? this.halfLoad() ?? null : null,
+      machine, congestion: this.laboratory.congestionControl, seconds, repetitions, halfLoad: this.measures.some(({ name }) => name === "half") ? this.halfLoad() ?? null : null,
       directors: this.sites.map(({ contestant: { name, about } }) => ({ name, about })),
       measures: this.measures.map(({ name, about }) => ({ name, about })),
       figures: this.figures, costs: this.costs, missing: this.missing,
@@ -139,7 +141,7 @@ function lacks(tools: readonly Tool[], absent: ReadonlyMap<Tool, string>): strin
 
 /** Builds the laboratory, measures, and takes everything down again, however it ends. */
 export async function compareDirectors(settings: Settings): Promise<Results> {
-  const { choice, repetitions, signal, say } = settings;
+  const { choice, repetitions, congestion, signal, say } = settings;
   const machine = describeMachine();
   // Every director is asked for a page before it is measured.
   const always: Tool[] = ["setpriv", "wrk", "nginx"];
@@ -147,7 +149,7 @@ export async function compareDirectors(settings: Settings): Promise<Results> {
   const base = lacks(always, absent);
   if (base !== undefined) throw new Error(`nothing can be compared without the client and the servers; ${base}`);
   const able = choice.measures.filter(({ tools }) => lacks(tools, absent) === undefined);
-  const laboratory = await Laboratory.build();
+  const laboratory = await Laboratory.build(congestion);
   const programs: Running[] = [];
   let comparison: Comparison | undefined;
   try {

@@ -17,7 +17,7 @@ const ENETDOWN = 100;
 const ENOBUFS = 105;
 const ECANCELED = 125;
 /** Slots that a port's group has while its frames are long: few, so that the same ones are used again and again. */
-const LONG_SLOTS = 8;
+const LONG_SLOTS = 16;
 /** Bytes of a frame, on average over a turn, that make it long. */
 const LONG_BYTES = 8192;
 /** A device that cannot be read is asked again after so many waits of its loop. */

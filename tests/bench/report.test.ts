@@ -8,7 +8,7 @@ import { bestOfOurs, figureTable, report, targetTable } from "../../bench/system
 import type { Results } from "../../bench/system/results.js";
 
 const RESULTS: Results = {
-  machine: ["- machine: 2 x something"], seconds: 2, repetitions: 3, halfLoad: 20000,
+  machine: ["- machine: 2 x something"], congestion: "reno", seconds: 2, repetitions: 3, halfLoad: 20000,
   directors: [{ name: "lvs-tap", about: "a" }, { name: "lvs-uring", about: "b" }, { name: "nft", about: "c" }, { name: "haproxy", about: "d" }],
   measures: [{ name: "requests", about: "" }, { name: "low", about: "" }],
   figures: [
@@ -74,6 +74,7 @@ test("the report says what was left out, and when", () => {
   const text = report(RESULTS);
   assert.match(text, /- left out: nginx: not installed: nginx \(package nginx-light\)/);
   assert.match(text, /3 interleaved repetitions of 2 s .* half load: about 20000 requests\/s/);
+  assert.match(text, /TCP's congestion control: reno/);
 });
 
 test("--only takes directors and measures, all of a kind of which none is named, and refuses what is neither", () => {
