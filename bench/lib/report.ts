@@ -72,6 +72,7 @@ async function summarize(): Promise<void> {
     const stored = JSON.parse(await readFile(new URL(`${name}.json`, RESULTS), "utf8")) as Stored;
     return `${formatReport(stored)}\n\n${stored.machine.join("\n")}\n`;
   }));
-  const head = "# Results of `npm run bench`\n\nWritten by the benches from bench/results/*.json (`npm run bench -- --save`); docs/PERFORMANCE.md explains them.";
+  const head = "# Results of `npm run bench`\n\n"
+    + "Written by the benches from bench/results/*.json (`npm run bench -- --save`); docs/PERFORMANCE.md explains them.";
   await writeFile(SUMMARY, `${head}\n\n${sections.join("\n")}`);
 }

@@ -30,7 +30,8 @@ export async function loadMicro(): Promise<WebAssembly.Module> {
   const sources = await Promise.all(["build/engine.wasm", "bench/micro/engine/index.ts"].map((file) => changedMs(root + file)));
   if ((await changedMs(OUTPUT)) < Math.max(...sources)) {
     const asc = `${root}node_modules/.bin/asc`;
-    const result = spawnSync(process.execPath, [asc, "bench/micro/engine/index.ts", "-o", OUTPUT, "--config", "none.json", ...OPTIONS], { cwd: root, encoding: "utf8" });
+    const words = [asc, "bench/micro/engine/index.ts", "-o", OUTPUT, "--config", "none.json", ...OPTIONS];
+    const result = spawnSync(process.execPath, words, { cwd: root, encoding: "utf8" });
     if (result.status !== 0) throw new Error(`asc: ${result.stderr}`);
   }
   return WebAssembly.compile(await readFile(OUTPUT));

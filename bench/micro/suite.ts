@@ -134,12 +134,15 @@ export async function benchLeaves(module: WebAssembly.Module, settings: Settings
     const table = tableLeaves(leaves, world, flows);
     for (const leaf of rows.length === 0 ? [...plain(leaves, world.engine.arenaBase), ...table] : table.slice(1)) rows.push(measure(leaf, seconds));
     if (rows.length > 12) continue;
-    for (const scheduler of SCHEDULERS) rows.push(measure({ name: `choice by ${scheduler}`, units: TIMES, run: prepareScheduler(leaves, world, scheduler) }, seconds));
+    for (const scheduler of SCHEDULERS) {
+      rows.push(measure({ name: `choice by ${scheduler}`, units: TIMES, run: prepareScheduler(leaves, world, scheduler) }, seconds));
+    }
   }
   return {
     title: "Leaves of the engine",
     notes: [
-      "Nanoseconds an operation, in loops within Wasm, driven by the package `benchmark`: median [best]. Choices are among 16 servers of weights 1 to 4, none of them loaded.",
+      "Nanoseconds an operation, in loops within Wasm, driven by the package `benchmark`: median [best]. "
+        + "Choices are among 16 servers of weights 1 to 4, none of them loaded.",
       "These times stand alone: they were not interleaved, so compare them loosely.",
     ],
     tables: [

@@ -34,9 +34,17 @@ type Established = typeof import("./established.js");
 type Load = typeof import("../../host/load.js");
 
 /** Beside the roads: connections that begin and end next to those that stay. */
-const OPENINGS: readonly { name: string; timed: "open" | "expire" }[] = [{ name: "new connection, mh", timed: "open" }, { name: "expiry of one", timed: "expire" }];
+const OPENINGS: readonly { name: string; timed: "open" | "expire" }[] = [
+  { name: "new connection, mh", timed: "open" },
+  { name: "expiry of one", timed: "expire" },
+];
 
-interface Parts { suite: Pick<Suite, "ROADS" | "hitPath">; worlds: Pick<Worlds, "World">; established: Pick<Established, "establish">; openings: Pick<Openings, "OpenPath" | "OPENED"> }
+interface Parts {
+  suite: Pick<Suite, "ROADS" | "hitPath">;
+  worlds: Pick<Worlds, "World">;
+  established: Pick<Established, "establish">;
+  openings: Pick<Openings, "OpenPath" | "OPENED">;
+}
 
 function sideOf({ suite, worlds, established, openings }: Parts, module: WebAssembly.Module): Side {
   return {
@@ -90,8 +98,10 @@ export async function benchAgainst(folder: string, settings: Settings): Promise<
     const row: typeof rows[number] = [name];
     for (const flows of flowCounts) {
       settings.progress(`against ${folder}: ${name}, ${count(flows)} flows`);
-      const measured = await compare(sides, name, flows, settings);
-      row.push(measured?.[1] ? { medianNs: measured[1].medianNs, bestNs: measured[1].bestNs, undisturbedNs: measured[1].undisturbedNs, ratio: measured[1].ratio } : "");
+      const timing = (await compare(sides, name, flows, settings))?.[1];
+      row.push(timing
+        ? { medianNs: timing.medianNs, bestNs: timing.bestNs, undisturbedNs: timing.undisturbedNs, ratio: timing.ratio }
+        : "");
     }
     rows.push(row);
   }

@@ -64,10 +64,12 @@ export async function benchOpenings(module: Module, settings: Settings): Promise
   return {
     title: "Connections that begin and end",
     notes: [
-      "Nanoseconds for each connection, engine only, SYNs of new clients in batches of 256: median [undisturbed], and the ratio to the first row of the same run.",
+      "Nanoseconds for each connection, engine only, SYNs of new clients in batches of 256: median [undisturbed], "
+        + "and the ratio to the first row of the same run.",
       "Expiry is ticks until 16384 that ended together are gone, beside those that stay; both by mh over 16 servers.",
       "Begin and end: every connection lives for the minute of a SYN, as many begin as end, 921,600 at a time, a tick each 100 ms; ticks included.",
-      `An IPv4 connection takes ${SHARD_BYTES / CONNECTIONS_PER_BUCKET} bytes, all structures: record, share of a bucket, the sweep's word, a place on the stack of the free.`,
+      `An IPv4 connection takes ${SHARD_BYTES / CONNECTIONS_PER_BUCKET} bytes, all structures: `
+        + "record, share of a bucket, the sweep's word, a place on the stack of the free.",
     ],
     tables: [
       { head: ["new connection by", "ns", "millions a second"], rows: scheduled },

@@ -84,7 +84,8 @@ export async function benchPaths(module: Module, settings: Settings): Promise<Re
     title: "Roads through the release engine",
     notes: [
       "Nanoseconds a packet, engine only, batches of 256: median of the rounds [undisturbed], then the median ratio to \"NAT in\" of the same run.",
-      "Undisturbed is the median of the batches during which no other guest of the machine used the same core (bench/lib/stopwatch.ts); a dash where there was none.",
+      "Undisturbed is the median of the batches during which no other guest of the machine used the same core (bench/lib/stopwatch.ts); "
+        + "a dash where there was none.",
       "Frames of 60 bytes (64 with the card's checksum; 74 of IPv6), flows in random order. IMIX: seven packets of 40 bytes, four of 576, one of 1500.",
     ],
     tables: [

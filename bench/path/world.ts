@@ -44,8 +44,14 @@ export interface WorldPlan {
 interface Addresses { outside: string; virtual: string; gateway: string; inside: string; server: (n: number) => string; all: string }
 
 const ADDRESSES: Record<4 | 6, Addresses> = {
-  4: { outside: "10.0.1.1/24", virtual: "10.0.1.100", gateway: "10.0.1.254", inside: "10.2.0.1/16", server: (n) => `10.2.${1 + (n >> 7)}.${10 + (n & 127)}`, all: "0.0.0.0/0" },
-  6: { outside: "fd00:1::1/64", virtual: "fd00:1::100", gateway: "fd00:1::fe", inside: "fd00:2::1/64", server: (n) => `fd00:2::${(16 + n).toString(16)}`, all: "::/0" },
+  4: {
+    outside: "10.0.1.1/24", virtual: "10.0.1.100", gateway: "10.0.1.254",
+    inside: "10.2.0.1/16", server: (n) => `10.2.${1 + (n >> 7)}.${10 + (n & 127)}`, all: "0.0.0.0/0",
+  },
+  6: {
+    outside: "fd00:1::1/64", virtual: "fd00:1::100", gateway: "fd00:1::fe",
+    inside: "fd00:2::1/64", server: (n) => `fd00:2::${(16 + n).toString(16)}`, all: "::/0",
+  },
 };
 
 /** Bits of the smallest table with room for so many connections. */

@@ -72,7 +72,8 @@ async function run(repetitions: number, forMs: number): Promise<void> {
     process.stdout.write(`${"".padEnd(28)} ${"driver".padEnd(NAME_WIDTH)} ${"median".padStart(8)} ${"best".padStart(8)} ${"".padEnd(7)}`
       + ` ${"ratio".padStart(6)} ${"cpu".padStart(6)} ${"failures".padStart(8)}\n`);
     for (const one of CASES) print(sites, one, await compare(sites, one, repetitions, forMs));
-    process.stdout.write("ratio, cpu: medians over the repetitions, to the first tap; the second shows the noise.\ncpu is the director's own time for each round trip or byte: trust it more than the rate.\n");
+    process.stdout.write("ratio, cpu: medians over the repetitions, to the first tap; the second shows the noise.\n"
+      + "cpu is the director's own time for each round trip or byte: trust it more than the rate.\n");
   } finally {
     for (const site of sites) await site.close();
   }

@@ -64,7 +64,9 @@ export function targetTable(results: Results): string {
     const isCost = results.figures.find(({ name }) => name === target.figure)?.isCost === true;
     const reached = Math.round(found.ratio * 100) / 100; // what is shown is what counts
     const isMet = isCost ? reached <= target.ratio : reached >= target.ratio;
-    return [[`${target.figure} by ${target.rival}`, `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`, reached.toFixed(2), found.driver, isMet ? "yes" : "no", shown(ratioOf(results, target, AUTOMATIC))]];
+    const goal = `${isCost ? "<=" : ">="} ${target.ratio.toFixed(1)}`;
+    const automatic = shown(ratioOf(results, target, AUTOMATIC));
+    return [[`${target.figure} by ${target.rival}`, goal, reached.toFixed(2), found.driver, isMet ? "yes" : "no", automatic]];
   });
   return rows.length === 0 ? "" : formatTable(["ratio", "goal", "reached", "by", "met", AUTOMATIC], rows);
 }

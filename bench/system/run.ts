@@ -112,8 +112,9 @@ class Comparison {
 
   results(machine: readonly string[]): Results {
     const { seconds, repetitions } = this.settings;
+    const isHalved = this.measures.some(({ name }) => name === "half");
     return {
-      machine, congestion: this.laboratory.congestionControl, seconds, repetitions, halfLoad: this.measures.some(({ name }) => name === "half") ? this.halfLoad() ?? null : null,
+      machine, congestion: this.laboratory.congestionControl, seconds, repetitions, halfLoad: isHalved ? this.halfLoad() ?? null : null,
       directors: this.sites.map(({ contestant: { name, about } }) => ({ name, about })),
       measures: this.measures.map(({ name, about }) => ({ name, about })),
       figures: this.figures, costs: this.costs, missing: this.missing,

@@ -2,12 +2,15 @@
 
 import { spawnSync } from "node:child_process";
 
+/** Within nginx or beside it: its module that forwards TCP. */
+const FIND_STREAM = "test -e /usr/lib/nginx/modules/ngx_stream_module.so || nginx -V 2>&1 | grep -q -- '--with-stream '";
+
 /** By the program's name: how it shows itself, and Debian's package. */
 const TOOLS = {
   wrk: { probe: ["wrk", "-v"], package: "wrk" },
   iperf3: { probe: ["iperf3", "--version"], package: "iperf3" },
   nginx: { probe: ["nginx", "-v"], package: "nginx-light" },
-  stream: { probe: ["sh", "-c", "test -e /usr/lib/nginx/modules/ngx_stream_module.so || nginx -V 2>&1 | grep -q -- '--with-stream '"], package: "libnginx-mod-stream" },
+  stream: { probe: ["sh", "-c", FIND_STREAM], package: "libnginx-mod-stream" },
   haproxy: { probe: ["haproxy", "-v"], package: "haproxy" },
   nft: { probe: ["nft", "--version"], package: "nftables" },
   ethtool: { probe: ["ethtool", "--version"], package: "ethtool" },

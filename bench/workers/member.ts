@@ -10,7 +10,14 @@ import { ACK, SYN } from "../path/frames.js";
 import type { Template } from "../path/template.js";
 import { INSIDE, OUTSIDE, World, type WorldPlan } from "../path/world.js";
 
-export interface MemberStart { module: WebAssembly.Module; memory: WebAssembly.Memory; plan: WorldPlan; worker: number; flows: number; meeting: SharedArrayBuffer }
+export interface MemberStart {
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  plan: WorldPlan;
+  worker: number;
+  flows: number;
+  meeting: SharedArrayBuffer;
+}
 /** Batches to receive when so many have come, oneself among them; the first word of the meeting counts them. */
 export interface MemberTask { batches: number; together: number; isWarm: boolean }
 /** Nanoseconds a packet: of this task, and of all like it what nobody disturbed. */

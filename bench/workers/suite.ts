@@ -76,7 +76,8 @@ export async function benchWorkers(module: WebAssembly.Module, settings: Setting
     title: "Two workers against one",
     notes: [
       `NAT in, ${FLOWS} flows for each worker in random order, engine only, in turns: nanoseconds a packet of each thread, median of the rounds [undisturbed].`,
-      `Together they did ${median(gains).toFixed(2)} times [undisturbed: ${gainOf(...undisturbed).toFixed(2)} times] the work of one. Another program on either processor shows here.`,
+      `Together they did ${median(gains).toFixed(2)} times [undisturbed: ${gainOf(...undisturbed).toFixed(2)} times] the work of one. `
+        + "Another program on either processor shows here.",
     ],
     tables: [{ head: ["threads", "each thread"], rows: [["one", timing(alone, undisturbed[0])], ["two at once", timing(together, median(undisturbed[1]))]] }],
   };

@@ -15,7 +15,13 @@ const RESULTS: Results = {
     {
       name: "requests", unit: "1000/s", scale: 1000, isCost: false, measure: "requests",
       // The second repetition met a busy neighbour: ratios inside it are the same as in the others.
-      series: { "lvs-tap": [40000, 20000, null], "lvs-uring": [44000, 22000, 46000], "nft": [50000, 25000, 50000], "haproxy": [40000, 20000, 40000], "lvs-auto": [40000, 20000, 42000] },
+      series: {
+        "lvs-tap": [40000, 20000, null],
+        "lvs-uring": [44000, 22000, 46000],
+        "nft": [50000, 25000, 50000],
+        "haproxy": [40000, 20000, 40000],
+        "lvs-auto": [40000, 20000, 42000],
+      },
     },
     {
       name: "p99, low load", unit: "us", scale: 1, isCost: true, measure: "low",
