@@ -7,24 +7,32 @@ import { Random } from "./random.js";
 interface Form { long: string; short?: string; values?: readonly string[]; optional?: boolean }
 
 const NUMBERS = ["0", "1", "2", "3", "10", "100", "255", "256", "65535", "65536"] as const;
-const ODD_NUMBERS = ["-1", "+5", "007", "0x10", "1e3", "1.5", " 7", "7 ", "", "x", "2147483647", "2147483648", "4294967295", "4294967296", "99999999999999999999"] as const;
+const ODD_NUMBERS = [
+  "-1", "+5", "007", "0x10", "1e3", "1.5", " 7", "7 ", "", "x",
+  "2147483647", "2147483648", "4294967295", "4294967296", "99999999999999999999",
+] as const;
 const ADDRESSES = ["10.0.1.100", "10.0.1.100", "10.0.1.101", "[fd00:1::100]", "[fd00:1::100]"] as const;
 const PORTS = [":80", ":80", ":81", ":21", ":5060"] as const;
 const ODD_ENDPOINTS = [
-  "10.0.1.100", "10.0.1.100:", "10.0.1.100:0", "10.0.1.100:65536", "10.0.1.100:-1", "10.0.1.100:+80", "10.0.1.100:0x50", "10.0.1.100:080", "10.0.1.100:80:80",
-  "10.0.1", "10.0.1.300:80", "0.0.0.0:80", "255.255.255.255:80", "224.0.0.1:80", "127.0.0.1:80", "fd00:1::100", "[fd00:1::100]", "[fd00:1::100]:0", "[fd00:1::100]:",
+  "10.0.1.100", "10.0.1.100:", "10.0.1.100:0", "10.0.1.100:65536", "10.0.1.100:-1", "10.0.1.100:+80", "10.0.1.100:0x50", "10.0.1.100:080",
+  "10.0.1.100:80:80", "10.0.1", "10.0.1.300:80", "0.0.0.0:80", "255.255.255.255:80", "224.0.0.1:80", "127.0.0.1:80",
+  "fd00:1::100", "[fd00:1::100]", "[fd00:1::100]:0", "[fd00:1::100]:",
   "[fd00:1::100]80", "[fd00:1::100", "[::1]:80", "[ff02::1]:80", "[::ffff:10.0.1.100]:80", "[10.0.1.100]:80", "[fe80::1%out]:80", ":80", "", "*:80",
 ] as const;
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"] as const;
 
 const endpointsOf = (addresses: readonly string[]): string[] => addresses.flatMap((address) => PORTS.map((port) => address + port));
 const VIRTUAL = endpointsOf(ADDRESSES);
-const REAL = [...endpointsOf(["10.0.2.11", "10.0.2.12", "[fd00:2::11]", "[fd00:2::12]"]), "10.0.2.11", "10.0.2.12", "[fd00:2::11]", "10.0.1.1:80", "127.0.0.1:80"];
+const REAL = [
+  ...endpointsOf(["10.0.2.11", "10.0.2.12", "[fd00:2::11]", "[fd00:2::12]"]),
+  "10.0.2.11", "10.0.2.12", "[fd00:2::11]", "10.0.1.1:80", "127.0.0.1:80",
+];
 
 const COMMANDS: readonly Form[] = [
   { long: "add-service", short: "A" }, { long: "edit-service", short: "E" }, { long: "delete-service", short: "D" },
   { long: "add-server", short: "a" }, { long: "edit-server", short: "e" }, { long: "delete-server", short: "d" },
-  { long: "list", short: "L" }, { long: "list", short: "l" }, { long: "clear", short: "C" }, { long: "zero", short: "Z" }, { long: "save", short: "S" }, { long: "set" },
+  { long: "list", short: "L" }, { long: "list", short: "l" }, { long: "clear", short: "C" },
+  { long: "zero", short: "Z" }, { long: "save", short: "S" }, { long: "set" },
   { long: "start-daemon", values: ["master", "backup"] }, { long: "stop-daemon", values: ["master", "backup"] },
 ];
 const SERVICES: readonly Form[] = [
@@ -35,7 +43,13 @@ const OF_SERVICES: readonly Form[] = [
   { long: "scheduler", short: "s", values: SCHEDULERS }, { long: "persistent", short: "p", values: ["1", "60", "300", "6000"], optional: true },
   { long: "netmask", short: "M", values: ["255.255.255.0", "255.255.255.255", "255.0.255.0", "0.0.0.0", "64", "24", "128"] }, { long: "pe", values: ["sip"] },
   { long: "ops", short: "o" }, { long: "ipv6", short: "6" },
-  { long: "sched-flags", short: "b", values: ["sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3", "sh-port,sh-fallback", "mh-fallback,mh-port", "flag-1,flag-3"] },
+  {
+    long: "sched-flags", short: "b",
+    values: [
+      "sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3",
+      "sh-port,sh-fallback", "mh-fallback,mh-port", "flag-1,flag-3",
+    ],
+  },
 ];
 const OF_SERVERS: readonly Form[] = [
   { long: "gatewaying", short: "g" }, { long: "ipip", short: "i" }, { long: "masquerading", short: "m" }, { long: "weight", short: "w", values: NUMBERS },
@@ -44,12 +58,15 @@ const OF_SERVERS: readonly Form[] = [
   { long: "tun-nocsum" }, { long: "tun-csum" }, { long: "tun-remcsum" },
 ];
 const OF_LISTINGS: readonly Form[] = [
-  { long: "numeric", short: "n" }, { long: "numeric", short: "n" }, { long: "connection", short: "c" }, { long: "timeout" }, { long: "daemon" }, { long: "stats" }, { long: "rate" },
+  { long: "numeric", short: "n" }, { long: "numeric", short: "n" }, { long: "connection", short: "c" }, { long: "timeout" },
+  { long: "daemon" }, { long: "stats" }, { long: "rate" },
   { long: "exact" }, { long: "thresholds" }, { long: "persistent-conn" }, { long: "tun-info" }, { long: "nosort" }, { long: "sort" },
 ];
 const OF_DAEMONS: readonly Form[] = [
-  { long: "mcast-interface", values: ["out", "in", "nosuch"] }, { long: "syncid", values: ["0", "1", "255"] }, { long: "sync-maxlen", values: ["100", "1400", "1500", "9000"] },
-  { long: "mcast-group", values: ["224.0.0.81", "239.1.2.3", "[ff02::81]", "ff02::81"] }, { long: "mcast-port", values: ["8848", "1", "65535"] }, { long: "mcast-ttl", values: ["1", "64", "255"] },
+  { long: "mcast-interface", values: ["out", "in", "nosuch"] }, { long: "syncid", values: ["0", "1", "255"] },
+  { long: "sync-maxlen", values: ["100", "1400", "1500", "9000"] },
+  { long: "mcast-group", values: ["224.0.0.81", "239.1.2.3", "[ff02::81]", "ff02::81"] },
+  { long: "mcast-port", values: ["8848", "1", "65535"] }, { long: "mcast-ttl", values: ["1", "64", "255"] },
 ];
 const REAL_SERVER: Form = { long: "real-server", short: "r", values: REAL };
 const ALL: readonly Form[] = [...COMMANDS, ...SERVICES, ...OF_SERVICES, ...OF_SERVERS, ...OF_LISTINGS, ...OF_DAEMONS, REAL_SERVER];

@@ -18,7 +18,10 @@ const SYN = 0x02;
 const SYN_ACK = 0x12;
 const ACK = 0x10;
 const FLOOD = 6000;
-const COMMANDS = "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m; ipvsadm -A -u 10.0.1.100:53 -s rr; ipvsadm -a -u 10.0.1.100:53 -r 10.0.2.11:53 -m";
+const COMMANDS = [
+  "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m",
+  "ipvsadm -A -u 10.0.1.100:53 -s rr; ipvsadm -a -u 10.0.1.100:53 -r 10.0.2.11:53 -m",
+].join("; ");
 
 /** A director that knows no neighbour by heart, with a table of 1,023 connections. */
 async function begin(): Promise<Replay> {
@@ -109,7 +112,9 @@ test("first pieces without end: the oldest makes room and is counted, and a data
   const replay = await begin();
   connect(replay);
   const lonely = (n: number): Buffer => fromClient(fragment(
-    { source: stranger(n), target: "10.0.1.100", protocol: UDP, id: n & 0xffff, payload: Buffer.alloc(0) }, { offset: 0, bytes: Buffer.alloc(1400), more: true }));
+    { source: stranger(n), target: "10.0.1.100", protocol: UDP, id: n & 0xffff, payload: Buffer.alloc(0) },
+    { offset: 0, bytes: Buffer.alloc(1400), more: true },
+  ));
   for (let n = 0; n < FLOOD; n++) assert.equal(replay.receive("out", lonely(n)).length, 0);
   assert.equal(drops(replay)["ReassemblyFull"], BigInt(FLOOD - REASSEMBLIES_MAX));
   assertServed(replay);
@@ -127,13 +132,19 @@ test("packets to nobody, closed ports and unknown protocols: an answer to each a
   for (let n = 0; n < FLOOD; n++) {
     const source = "10.0.1.50";
     const kinds = [
-      segment({ ...ENDS, targetPort: 1 + (n % 70) }, SYN), ipPacket({ ...ENDS, protocol: UDP, payload: udpDatagram({ ...ENDS, targetPort: 99 }, Buffer.alloc(8)) }),
-      ipPacket({ ...ENDS, protocol: 200, payload: Buffer.alloc(8) }), ipPacket({ ...ENDS, protocol: ICMP, payload: icmpMessage(source, ENDS.target, 3, 1, 0, about.subarray(0, n % 40)) }),
-      ipPacket({ ...ENDS, protocol: ICMP, payload: icmpMessage(source, ENDS.target, 8, 0, n, Buffer.alloc(56)) }), segment({ ...ENDS, target: "10.0.9.9" }, SYN),
+      segment({ ...ENDS, targetPort: 1 + (n % 70) }, SYN),
+      ipPacket({ ...ENDS, protocol: UDP, payload: udpDatagram({ ...ENDS, targetPort: 99 }, Buffer.alloc(8)) }),
+      ipPacket({ ...ENDS, protocol: 200, payload: Buffer.alloc(8) }),
+      ipPacket({ ...ENDS, protocol: ICMP, payload: icmpMessage(source, ENDS.target, 3, 1, 0, about.subarray(0, n % 40)) }),
+      ipPacket({ ...ENDS, protocol: ICMP, payload: icmpMessage(source, ENDS.target, 8, 0, n, Buffer.alloc(56)) }),
+      segment({ ...ENDS, target: "10.0.9.9" }, SYN),
     ];
     const frame = fromClient(kinds[n % kinds.length] as Buffer);
     const sent = replay.receive("out", frame);
-    assert.ok(sent.length <= 1 && sent.every((one) => one.bytes.length <= 2 * frame.length), `${sent.length} frames of ${sent[0]?.bytes.length} bytes for one of ${frame.length}`);
+    assert.ok(
+      sent.length <= 1 && sent.every((one) => one.bytes.length <= 2 * frame.length),
+      `${sent.length} frames of ${sent[0]?.bytes.length} bytes for one of ${frame.length}`,
+    );
   }
   assertServed(replay);
 });

@@ -50,13 +50,21 @@ export class Flow {
   /** What the chosen server would write on its packets; unknown before the director has chosen. */
   get toClient(): Ports | undefined {
     if (this.serverNumber === undefined) return undefined;
-    return { source: serverAddress(this.service.family, this.serverNumber), sourcePort: this.service.serverPort, target: this.client, targetPort: this.clientPort };
+    return {
+      source: serverAddress(this.service.family, this.serverNumber), sourcePort: this.service.serverPort,
+      target: this.client, targetPort: this.clientPort,
+    };
   }
 
   /** A header as it mostly is, at times as it seldom is. */
   private header(): IpOptions {
     const { random } = this;
-    const header: IpOptions = { id: random.below(65536), ttl: random.chance(4) ? random.below(3) : 64, tos: random.chance(5) ? random.pick([0x10, 0xb8, 1, 3]) : 0, mayFragment: random.chance(20) };
+    const header: IpOptions = {
+      id: random.below(65536),
+      ttl: random.chance(4) ? random.below(3) : 64,
+      tos: random.chance(5) ? random.pick([0x10, 0xb8, 1, 3]) : 0,
+      mayFragment: random.chance(20),
+    };
     // No-operation options; for IPv6 another header, but not before TCP: a kernel looks for its flags at a fixed place and
     // takes the state from whatever stands there.
     const { family, protocol } = this.service;
@@ -81,7 +89,9 @@ export class Flow {
       return ipPacket({ ...header, source, target, protocol: UDP, payload });
     }
     const options = flags & SYN ? SEGMENT_OPTION : random.chance(20) ? TIMESTAMP_OPTION : Buffer.alloc(0);
-    const payload = tcpSegment(ends, flags, random.below(2 ** 31), flags & ACK ? random.below(2 ** 31) : 0, flags & (SYN | RST) ? Buffer.alloc(0) : this.data(), options);
+    const sequence = random.below(2 ** 31);
+    const acknowledged = flags & ACK ? random.below(2 ** 31) : 0;
+    const payload = tcpSegment(ends, flags, sequence, acknowledged, flags & (SYN | RST) ? Buffer.alloc(0) : this.data(), options);
     if (random.chance(2)) payload.writeUInt16BE(random.below(65536), 16);
     return ipPacket({ ...header, source, target, protocol: TCP, payload });
   }
@@ -94,7 +104,9 @@ export class Flow {
   clientPacket(): Buffer {
     // Never SYN with RST: a kernel then gives the connection up at its next tick, and time stands still here
     // between frames (the recording "answers" has that case with time in it).
-    const flags = this.random.weighted([[40, ACK], [25, PSH | ACK], [14, FIN | ACK], [4, RST], [3, RST | ACK], [10, SYN], [2, FIN], [1, 0], [1, 0x29]] as const);
+    const flags = this.random.weighted([
+      [40, ACK], [25, PSH | ACK], [14, FIN | ACK], [4, RST], [3, RST | ACK], [10, SYN], [2, FIN], [1, 0], [1, 0x29],
+    ] as const);
     return this.packet(this.toVirtual, flags);
   }
 

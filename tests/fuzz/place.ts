@@ -107,7 +107,8 @@ export function makeService(random: Random, port: number): Service {
   const other: Family = family === 4 ? 6 : 4;
   const serverFamily = method === "i" && random.chance(20) ? other : family;
   return {
-    family, protocol, port, method, mixed: serverFamily === family && random.chance(10), gone: false, serverFamily, key: `-${protocol[0]} ${shown}:${port}`, servers: [],
+    family, protocol, port, method, mixed: serverFamily === family && random.chance(10), gone: false, serverFamily,
+    key: `-${protocol[0]} ${shown}:${port}`, servers: [],
     serverPort: random.chance(50) ? port : 8080, tunnel: random.pick(TUNNELS),
   };
 }

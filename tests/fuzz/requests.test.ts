@@ -23,12 +23,17 @@ const CONFIGURATIONS = 600;
 
 /** Names that objects have without anybody's doing. */
 const INHERITED = ["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf"];
-const PROGRAMS = ["ipvsadm", "cat", "sysctl", "echo", "printf", "grep", "head", "tail", "uniq", "sort", "wc", "diff", "ip", "iptables", "ip6tables", "true", "false", "modprobe", "set"];
+const PROGRAMS = [
+  "ipvsadm", "cat", "sysctl", "echo", "printf", "grep", "head", "tail", "uniq", "sort", "wc", "diff",
+  "ip", "iptables", "ip6tables", "true", "false", "modprobe", "set",
+];
 const WORDS = [
   "-A", "-a", "-t", "-u", "-f", "-r", "-m", "-i", "-g", "-s", "rr", "mh", "-p", "-w", "-1", "99999999999", "10.0.1.100:80", "[fd00::1]:80", "10.0.2.11",
-  "-Ln", "-Lnc", "-C", "-R", "-Sn", "--set", "1", "2", "--start-daemon", "master", "--mcast-interface", "out", "/proc/net/ip_vs", "/proc/net/ip_vs_nosuch", "/tmp/a",
-  "net.ipv4.vs.drop_entry=1", "net.ipv4.vs.nosuch", "%s", "%d", "-v", "(", "[", "*", "-n", "+3", "-l", "-", "link", "set", "mtu", "70", "addr", "add", "10.0.1.9/99",
-  "fd00::5/129", "dev", "neigh", "lladdr", "02:00:00:00:00:09", "route", "via", "mangle", "-j", "MARK", "--set-mark", "0x7", "PREROUTING", "-d", "300.1.1.1", "ip_vs", "-e",
+  "-Ln", "-Lnc", "-C", "-R", "-Sn", "--set", "1", "2", "--start-daemon", "master", "--mcast-interface", "out",
+  "/proc/net/ip_vs", "/proc/net/ip_vs_nosuch", "/tmp/a", "net.ipv4.vs.drop_entry=1", "net.ipv4.vs.nosuch",
+  "%s", "%d", "-v", "(", "[", "*", "-n", "+3", "-l", "-", "link", "set", "mtu", "70", "addr", "add", "10.0.1.9/99",
+  "fd00::5/129", "dev", "neigh", "lladdr", "02:00:00:00:00:09", "route", "via",
+  "mangle", "-j", "MARK", "--set-mark", "0x7", "PREROUTING", "-d", "300.1.1.1", "ip_vs", "-e",
 ];
 const JOINTS = ["; ", " && ", " || ", " | ", " | ", " >/tmp/a; ", " </tmp/a; ", "\n"];
 const ODD_MARKS = ["2>&1", "2>/dev/null", ">>", "<", "#", "\\", "'", "\"", "$", "`", "(", "}", "&"];
@@ -38,7 +43,9 @@ function commandOf(random: Random, commands: readonly string[]): string {
   const word = (): string => random.pick(random.chance(8) ? INHERITED : WORDS);
   if (random.chance(30)) {
     const words = random.pick(commands).split(" ");
-    for (let count = 1 + random.below(3); count > 0; count--) words[random.below(words.length)] = random.pick([...WORDS, ...PROGRAMS, ...ODD_MARKS, ...INHERITED]);
+    for (let count = 1 + random.below(3); count > 0; count--) {
+      words[random.below(words.length)] = random.pick([...WORDS, ...PROGRAMS, ...ODD_MARKS, ...INHERITED]);
+    }
     return words.join(" ");
   }
   const program = (): string => [random.pick(random.chance(20) ? INHERITED : PROGRAMS), ...Array.from({ length: random.below(4) }, word)].join(" ");
@@ -49,7 +56,8 @@ function commandOf(random: Random, commands: readonly string[]): string {
 test(`${SCENARIO_LINES} scenario lines of words that make no sense: done, or refused by line and reason`, async () => {
   const random = new Random(11);
   const replay = await createRecordedDirector();
-  const commands = ["persistence", "sysctls", "tun_gue", "limits"].flatMap((name) => readRecording(name)).flatMap((event) => (event.ev === "cmd" && event.cmd !== undefined ? [event.cmd] : []));
+  const events = ["persistence", "sysctls", "tun_gue", "limits"].flatMap((name) => readRecording(name));
+  const commands = events.flatMap((event) => (event.ev === "cmd" && event.cmd !== undefined ? [event.cmd] : []));
   let done = 0;
   let refused = 0;
   for (let count = 0; count < SCENARIO_LINES; count++) {
@@ -69,7 +77,10 @@ test(`${SCENARIO_LINES} scenario lines of words that make no sense: done, or ref
 });
 
 const KEY = { protocol: "tcp", family: 4, address: "10.0.1.100", port: 80, fwmark: 0 };
-const SERVICE = { ...KEY, scheduler: "rr", schedulerFlags: 0, persistent: false, timeoutSeconds: 300, netmask: "255.255.255.255", persistenceEngine: "", onePacket: false };
+const SERVICE = {
+  ...KEY, scheduler: "rr", schedulerFlags: 0, persistent: false, timeoutSeconds: 300, netmask: "255.255.255.255",
+  persistenceEngine: "", onePacket: false,
+};
 const SERVER_KEY = { family: 4, address: "10.0.2.11", port: 80 };
 const SERVER = { ...SERVER_KEY, forward: "masq", weight: 1, upperThreshold: 0, lowerThreshold: 0, tunnel: "ipip", tunnelPort: 0, tunnelFlags: 0 };
 const RULE = { family: 4, interface: "out", source: "", destination: "10.0.1.100/32", protocol: "tcp", portLow: 80, portHigh: 90, mark: 7 };
@@ -77,12 +88,14 @@ const DAEMON = { role: "master", interface: "out", syncId: 1, messageBytes: 0, g
 const GOOD: readonly Record<string, unknown>[] = [
   ...["service-add", "service-edit"].map((one) => ({ do: one, service: SERVICE })), { do: "service-delete", service: KEY },
   ...["server-add", "server-edit"].map((one) => ({ do: one, service: KEY, server: SERVER })), { do: "server-delete", service: KEY, server: SERVER_KEY },
-  { do: "zero" }, { do: "zero", service: KEY }, { do: "timeouts-set", timeouts: { tcp: 1, tcpfin: 2, udp: 3 } }, { do: "sysctl-set", name: "drop_entry", value: 1 },
-  { do: "sysctl-set", name: "sync_threshold", value: 3, period: 50 }, { do: "daemon-start", daemon: DAEMON }, { do: "daemon-stop", role: "master" }, { do: "mark-add", rule: RULE },
+  { do: "zero" }, { do: "zero", service: KEY }, { do: "timeouts-set", timeouts: { tcp: 1, tcpfin: 2, udp: 3 } },
+  { do: "sysctl-set", name: "drop_entry", value: 1 }, { do: "sysctl-set", name: "sync_threshold", value: 3, period: 50 },
+  { do: "daemon-start", daemon: DAEMON }, { do: "daemon-stop", role: "master" }, { do: "mark-add", rule: RULE },
   ...["flush", "timeouts", "table", "connections", "daemons", "status", "sysctls", "default-forward"].map((one) => ({ do: one })),
 ];
 const ODD: readonly unknown[] = [
-  null, true, -1, 0, 1, 3, 65535, 65536, 2147483647, 4294967295, 1e308, Number.NaN, "", "x", "0", "::", "fd00::1", "fd00::1/200", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.1/x", "1.2.3", [], {},
+  null, true, -1, 0, 1, 3, 65535, 65536, 2147483647, 4294967295, 1e308, Number.NaN, "", "x", "0",
+  "::", "fd00::1", "fd00::1/200", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.1/x", "1.2.3", [], {},
   "sip", "sctp", "fwmark", "mh", "local", "tunnel", "gue", "in", "lo", "a".repeat(100), ...INHERITED,
 ];
 
@@ -105,7 +118,8 @@ test(`${REQUESTS} mutated requests: answered, or refused with a reason`, async (
       answers.unread++;
       continue;
     }
-    const reply = await director.request(read.request).catch((error: unknown) => assert.fail(`${JSON.stringify(body)}: ${error instanceof Error ? error.stack : String(error)}`));
+    const reply = await director.request(read.request).catch((error: unknown) =>
+      assert.fail(`${JSON.stringify(body)}: ${error instanceof Error ? error.stack : String(error)}`));
     answers[reply.ok ? "ok" : "refused"]++;
     if (count % 1000 === 0) engine.tick(count);
   }
@@ -122,7 +136,10 @@ const CONFIGURATION = {
   ],
   "routes": [{ "to": "default", "via": "10.0.1.254", "port": "out" }, { "to": "10.9.0.0/16", "via": "10.0.2.9", "port": "in" }],
   "neighbors": [{ "address": "10.0.1.9", "mac": "02:00:00:00:01:09", "port": "out" }],
-  "marks": [{ "mark": 1, "port": "out", "source": "10.0.0.0/8", "destination": "10.0.1.100", "protocol": "tcp", "ports": "80-90" }, "-A PREROUTING -d 10.0.1.5 -j MARK --set-mark 2"],
+  "marks": [
+    { "mark": 1, "port": "out", "source": "10.0.0.0/8", "destination": "10.0.1.100", "protocol": "tcp", "ports": "80-90" },
+    "-A PREROUTING -d 10.0.1.5 -j MARK --set-mark 2",
+  ],
   "sysctl": { "drop_entry": 1, "sync_threshold": "3 50" },
   "sync": { "master": { "port": "out", "id": 1, "group": "224.0.0.81", "udp-port": 8848, "ttl": 1, "max-bytes": 1400 }, "backup": { "port": "in" } },
   "rules": ["-A -t 10.0.1.1:80 -s rr", "-a -t 10.0.1.1:80 -r 10.0.2.11:80 -m"],
@@ -165,7 +182,10 @@ test(`${CAPTURES} mutated captures: read, or refused with a reason`, () => {
       assert.ok(readCapture(bytes).every((frame) => frame.bytes.length <= bytes.length && Number.isFinite(frame.seconds)));
       answers.read++;
     } catch (error) {
-      assert.ok(error instanceof RangeError && error.constructor === RangeError && !/offset|buffer|invalid .*length/i.test(error.message), String((error as Error).stack));
+      assert.ok(
+        error instanceof RangeError && error.constructor === RangeError && !/offset|buffer|invalid .*length/i.test(error.message),
+        String((error as Error).stack),
+      );
       answers.refused++;
     }
   }

@@ -86,7 +86,9 @@ async function differsInGroups(runs: readonly Run[]): Promise<string | undefined
       ? receiveAtOnce(replay, first.if, steps.map((step) => Buffer.from(step.ev === "in" ? step.hex : "", "hex")))
       : told(await play(replay, first as Step));
     if (slow.join("\n") === fast.join("\n")) continue;
-    return `run ${index} of ${steps.length}: ${shortened(JSON.stringify(first))}\n  slowly ${slow.map(shortened).join("\n         ")}\n  at once ${fast.map(shortened).join("\n          ")}`;
+    return `run ${index} of ${steps.length}: ${shortened(JSON.stringify(first))}`
+      + `\n  slowly ${slow.map(shortened).join("\n         ")}`
+      + `\n  at once ${fast.map(shortened).join("\n          ")}`;
   }
   return undefined;
 }

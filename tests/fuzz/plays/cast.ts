@@ -12,7 +12,10 @@ const PARTS = [[3, "marks"], [3, "dialog"], [3, "associations"], [2, "calls"], [
 /** Time is the scenario's own affair, and so is waiting until a kernel has summed its statistics. */
 const isOthers = (step: Step): boolean => step.ev === "advance" || (step.ev === "cmd" && /--stats|sysctl|ip link/.test(step.cmd));
 
-/** True for a command that adds a service where one of these is: its servers are there, and by which method they were reached decides (IPVSADM.md, "What differs"). */
+/**
+ * True for a command that adds a service where one of these is: its servers are there, and by which method they were
+ * reached decides (IPVSADM.md, "What differs").
+ */
 const addsTo = (step: Step, services: readonly string[]): boolean => step.ev === "cmd" && services.some((key) => step.cmd.includes(`-A ${key} `));
 
 /** Plays one after the other; `next` has nothing while a step's outcome is not known. */

@@ -52,7 +52,9 @@ function* passive(random: Random, session: Session, place: Farm): Play {
   const old = place.family === 4 && random.chance(60);
   yield* session.ask(old ? "PASV\r\n" : "EPSV\r\n");
   const rip = serverAddress(place.family, talk.server ?? 1);
-  const told = old ? `227 Entering Passive Mode (${commas(rip)},${pair(port)})${random.pick([".", ""])}\r\n` : `229 Entering Extended Passive Mode (|||${port}|)\r\n`;
+  const told = old
+    ? `227 Entering Passive Mode (${commas(rip)},${pair(port)})${random.pick([".", ""])}\r\n`
+    : `229 Entering Extended Passive Mode (|||${port}|)\r\n`;
   const seen = yield* session.reply(told);
   const numbers = /\d+,\d+,\d+,\d+,(\d+),(\d+)/.exec(seen);
   const target = numbers ? Number(numbers[1]) * 256 + Number(numbers[2]) : port;
@@ -89,16 +91,21 @@ function* active(random: Random, session: Session, place: Farm): Play {
 /** What is not quite the words the helper looks for. */
 const NEARLY = [
   "227 Entering Passive Mode 10,0,2,11,1,2\r\n", "227 (10,0,2,11,1,2)", "229 Extended (|||x|)\r\n", "229 ok (|||0|)\r\n",
-  "227 Entering Passive Mode (10,0,2,11,195\r\n", "220-227 Entering Passive Mode (10,0,2,11,9,9).\r\n", "229 Entering Extended Passive Mode (|1|10.0.2.11|5000|)\r\n",
+  "227 Entering Passive Mode (10,0,2,11,195\r\n", "220-227 Entering Passive Mode (10,0,2,11,9,9).\r\n",
+  "229 Entering Extended Passive Mode (|1|10.0.2.11|5000|)\r\n",
 ];
-const NEARLY_ASKED = ["PORT 1,2,3\r\n", "port 10,0,1,50,9,9\r\n", "EPRT |1|nonsense|5000|\r\n", "EPRT |3|10.0.1.50|5000|\r\n", "EPRT !1!10.0.1.50!5001!\r\n", "PASV"];
+const NEARLY_ASKED = [
+  "PORT 1,2,3\r\n", "port 10,0,1,50,9,9\r\n",
+  "EPRT |1|nonsense|5000|\r\n", "EPRT |3|10.0.1.50|5000|\r\n", "EPRT !1!10.0.1.50!5001!\r\n", "PASV",
+];
 
 /** One or two command connections with several transfers each. */
 export function* dialog(random: Random): Play {
   const place = farm(random.chance(35) ? 6 : 4, "tcp", 21, random.chance(80) ? 21 : 2121);
   yield* build(place, { words: `-s rr${random.chance(30) ? " -p 97" : ""}`, servers: [1 + random.below(9), 10 + random.below(9)] });
   for (let k = 0; k < 2; k++) {
-    const talk = new Conversation(place, clientAddress(place.family, random.below(9)), 42000 + k + random.below(900) * 2, { first: random.below(2 ** 31), tracked: true });
+    const client = clientAddress(place.family, random.below(9));
+    const talk = new Conversation(place, client, 42000 + k + random.below(900) * 2, { first: random.below(2 ** 31), tracked: true });
     if ((yield* talk.open()) === undefined) return;
     const session = new Session(talk, random);
     yield* session.reply("220 ready\r\n");

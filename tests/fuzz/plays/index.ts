@@ -13,6 +13,6 @@ import { direct, refused, tunnels } from "./tunnels.js";
 
 export const PLAYS: Readonly<Record<string, (random: Random) => Play>> = {
   ...Object.fromEntries(SCHEDULERS.map((name) => [`churn_${name}`, (random: Random): Play => churn(random, name, 200)])),
-  choices, churn: (random) => churn(random), connections, datagrams, tunnels, direct, refused, templates, allPorts, marks, calls, dialog, associations, limits, reuse,
-  beginnings, defences, timeouts, statistics, views, periods, routed,
+  choices, churn: (random) => churn(random), connections, datagrams, tunnels, direct, refused, templates, allPorts, marks, calls,
+  dialog, associations, limits, reuse, beginnings, defences, timeouts, statistics, views, periods, routed,
 };

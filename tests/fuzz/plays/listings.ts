@@ -34,7 +34,8 @@ function kindOf(random: Random, number: number): Kind {
   const place = farm(family, protocol, 1000 + number * 7, random.pick([0, 80, 8080]));
   if (place.serverPort === 0) place.serverPort = place.port;
   if (random.chance(25)) place.key = `-f ${random.pick([1, 255, 4096, 70000]) + number}${family === 6 ? " -6" : ""}`;
-  const mask = random.chance(50) ? "" : family === 4 ? random.pick([" -M 255.255.255.0", " -M 255.255.0.0", " -M 255.0.0.0"]) : random.pick([" -M 64", " -M 9", " -M 127"]);
+  const masks = family === 4 ? ["255.255.255.0", "255.255.0.0", "255.0.0.0"] : ["64", "9", "127"];
+  const mask = random.chance(50) ? "" : ` -M ${random.pick(masks)}`;
   const engine = protocol === "udp" && random.chance(20) ? " --pe sip" : "";
   const persistent = random.chance(45) || engine !== "" ? ` -p ${random.pick([43, 60, 360, 3600])}${mask}${engine}` : "";
   const onePacket = place.key.startsWith("-u") && random.chance(30) ? " -o" : "";

@@ -13,7 +13,8 @@ function netmask(random: Random, family: Family): string {
   return ` -M ${random.pick(family === 4 ? ["255.255.255.0", "255.255.0.0", "255.255.255.240", "255.255.254.0"] : ["64", "112", "120", "48"])}`;
 }
 
-const words = (random: Random, family: Family, seconds: number): string => `-s ${random.pick(["rr", "wrr", "wlc", "sh", "mh", "sed", "lc"])} -p ${seconds}${netmask(random, family)}`;
+const words = (random: Random, family: Family, seconds: number): string =>
+  `-s ${random.pick(["rr", "wrr", "wlc", "sh", "mh", "sed", "lc"])} -p ${seconds}${netmask(random, family)}`;
 
 function* come(random: Random, place: Farm, count: number, port: () => number): Play {
   for (let k = 0; k < count; k++) {
@@ -31,7 +32,8 @@ export function* templates(random: Random): Play {
   const servers = [1, 2, 3].map((n) => n + random.below(5) * 3);
   const method = random.pick(["-m", "-m", "-g"]);
   if (method === "-g") place.serverPort = place.port;
-  yield* build(place, { words: words(random, place.family, random.pick([2, 43, 100, 300, 360])), servers, method, weights: servers.map(() => 1 + random.below(3)) });
+  const seconds = random.pick([2, 43, 100, 300, 360]);
+  yield* build(place, { words: words(random, place.family, seconds), servers, method, weights: servers.map(() => 1 + random.below(3)) });
   if (random.chance(30)) yield* sysctl("expire_quiescent_template", 1);
   for (let round = 0; round < 3; round++) {
     if (place.protocol === "tcp") yield* come(random, place, 6, () => place.port);
@@ -58,7 +60,9 @@ function* quieten(random: Random, place: Farm, servers: readonly number[], metho
   switch (random.below(4)) {
     case 0: yield* command(`ipvsadm -e ${place.key} ${serverWords(place, n, method, 0)}`); return;
     case 1: yield* command(`ipvsadm -e ${place.key} ${serverWords(place, n, method, 2)}`); return;
-    case 2: yield* command(`ipvsadm -d ${place.key} ${serverWords(place, n).split(" -m")[0]}`, `ipvsadm -a ${place.key} ${serverWords(place, n, method, 1)}`); return;
+    case 2:
+      yield* command(`ipvsadm -d ${place.key} ${serverWords(place, n).split(" -m")[0]}`, `ipvsadm -a ${place.key} ${serverWords(place, n, method, 1)}`);
+      return;
     default: yield* command(`ipvsadm -E ${place.key} ${words(random, place.family, random.pick([43, 300]))}`);
   }
 }
@@ -86,7 +90,10 @@ export function* marks(random: Random): Play {
   const place: Farm = { ...farm(family, "tcp", 80), serverPort: 0, key };
   const method = random.pick(["-m", "-g", "-i"]);
   const persistent = random.chance(60);
-  yield* build(place, { words: persistent ? words(random, family, SHORT_SECONDS) : `-s ${random.pick(["rr", "wlc", "sh", "dh", "lblc", "lblcr", "mh"])}`, servers: [1, 2, 3], method });
+  const scheduling = persistent
+    ? words(random, family, SHORT_SECONDS)
+    : `-s ${random.pick(["rr", "wlc", "sh", "dh", "lblc", "lblcr", "mh"])}`;
+  yield* build(place, { words: scheduling, servers: [1, 2, 3], method });
   if (random.chance(40)) yield* build(farm(family, "tcp", 80), { servers: [4] });
   for (let k = 0; k < 12; k++) {
     const client = clientAddress(family, random.below(6));
@@ -106,10 +113,16 @@ const invite = (client: string, call: string, method: string): string =>
 /** Calls by their names, over clients that change. */
 export function* calls(random: Random): Play {
   const place = farm(random.chance(25) ? 6 : 4, "udp", 5060, random.pick([5060, 5062]));
-  yield* build(place, { words: `-s ${random.pick(["rr", "wlc"])} -p ${random.pick(PERSISTENCE_SECONDS)} --pe sip${random.chance(50) ? " -o" : ""}`, servers: [1, 2, 3] });
+  yield* build(place, {
+    words: `-s ${random.pick(["rr", "wlc"])} -p ${random.pick(PERSISTENCE_SECONDS)} --pe sip${random.chance(50) ? " -o" : ""}`,
+    servers: [1, 2, 3],
+  });
   for (let k = 0; k < 14; k++) {
     const client = clientAddress(place.family, random.below(8));
-    const name = random.pick(["Call-ID: a1@x", "Call-ID: b2@198.18.0.9", "call-id:c3", "Call-ID:   d4@host.example", "i: short", "Call-ID: ", `Call-ID: ${"long".repeat(random.below(20))}`, "Subject: none", "Call-ID: a1@x"]);
+    const name = random.pick([
+      "Call-ID: a1@x", "Call-ID: b2@198.18.0.9", "call-id:c3", "Call-ID:   d4@host.example", "i: short", "Call-ID: ",
+      `Call-ID: ${"long".repeat(random.below(20))}`, "Subject: none", "Call-ID: a1@x",
+    ]);
     const text = random.chance(10) ? random.bytes(40) : Buffer.from(invite(client, name, random.pick(["INVITE", "BYE", "SIP/2.0 200 OK"])));
     const n = reached(yield* asks(place, client, random.pick([5060, 5061]), text));
     if (n !== undefined && random.chance(50)) yield* tells(place, n, client, random.pick([5060, 5061]), text);

@@ -7,7 +7,8 @@ import type { Random } from "../random.js";
 import { advance, build, command, farm, inside, outside, reached, sysctl, type Farm, type Play } from "./talk.js";
 
 const SCTP = 132;
-const DATA = 0, INIT = 1, INIT_ACK = 2, SACK = 3, HEARTBEAT = 4, ABORT = 6, SHUTDOWN = 7, SHUTDOWN_ACK = 8, ERROR = 9, COOKIE_ECHO = 10, COOKIE_ACK = 11, SHUTDOWN_COMPLETE = 14;
+const DATA = 0, INIT = 1, INIT_ACK = 2, SACK = 3, HEARTBEAT = 4, ABORT = 6, SHUTDOWN = 7, SHUTDOWN_ACK = 8, ERROR = 9;
+const COOKIE_ECHO = 10, COOKIE_ACK = 11, SHUTDOWN_COMPLETE = 14;
 const KINDS = [DATA, INIT, INIT_ACK, SACK, HEARTBEAT, ABORT, SHUTDOWN, SHUTDOWN_ACK, ERROR, COOKIE_ECHO, COOKIE_ACK, SHUTDOWN_COMPLETE, 0xc1];
 
 /** A chunk of some type with its length field and padding (RFC 9260 section 3.2). */
@@ -28,7 +29,11 @@ function packetOf(sourcePort: number, targetPort: number, chunks: readonly Buffe
   return bytes;
 }
 
-const body = (random: Random, type: number): Buffer => random.bytes(type === INIT || type === INIT_ACK ? 16 : type === SHUTDOWN_ACK || type === COOKIE_ACK ? 0 : 4 + random.below(40));
+function body(random: Random, type: number): Buffer {
+  if (type === INIT || type === INIT_ACK) return random.bytes(16);
+  if (type === SHUTDOWN_ACK || type === COOKIE_ACK) return random.bytes(0);
+  return random.bytes(4 + random.below(40));
+}
 
 /** One association from one port of a client. */
 class Association {

@@ -3,7 +3,10 @@
 import { ICMP, icmpMessage, ipPacket, TCP, tcpSegment } from "../packets.js";
 import { clientAddress, serverAddress, type Family } from "../place.js";
 import type { Random } from "../random.js";
-import { ACK, advance, asks, build, command, Conversation, farm, FIN, inside, outside, PSH, RST, serverWords, SYN, sysctl, tells, type Farm, type Play } from "./talk.js";
+import {
+  ACK, advance, asks, build, command, Conversation, farm, FIN, inside, outside, PSH, RST, serverWords, SYN, sysctl, tells,
+  type Farm, type Play,
+} from "./talk.js";
 
 const family = (random: Random): Family => (random.chance(30) ? 6 : 4);
 
@@ -92,7 +95,10 @@ export function* beginnings(random: Random): Play {
     const talk = new Conversation(tcp, client, 40000 + k);
     switch (random.below(5)) {
       case 0: yield* talk.says(random.pick([ACK, PSH | ACK, FIN | ACK, SYN | ACK, RST, 0, FIN, RST | ACK]), "mid"); yield* talk.answers(ACK, "late"); break;
-      case 1: talk.server = random.pick([1, 2, 3]); yield* talk.answers(random.pick([ACK, RST, SYN | ACK, FIN | ACK]), "nobody asked", { ttl: random.pick([1, 2, 64]) }); break;
+      case 1:
+        talk.server = random.pick([1, 2, 3]);
+        yield* talk.answers(random.pick([ACK, RST, SYN | ACK, FIN | ACK]), "nobody asked", { ttl: random.pick([1, 2, 64]) });
+        break;
       case 2: yield* tells(udp, random.pick([1, 2, 3]), client, 6000, "nobody asked"); break;
       case 3: yield* about(random, tcp, client); break;
       default: yield* talk.open();
@@ -111,7 +117,8 @@ function* about(random: Random, tcp: Farm, client: string): Play {
   const ends = { source: tcp.virtual, sourcePort: tcp.port, target: client, targetPort: port };
   const inner = ipPacket({ source: ends.source, target: ends.target, protocol: TCP, id: 1, payload: tcpSegment(ends, ACK, 1, 1, Buffer.alloc(0)) });
   const [type, code, rest] = random.pick<readonly [number, number, number]>([[3, 4, 1400], [3, 3, 0], [11, 0, 0]]);
-  yield* outside(source, ipPacket({ source, target: tcp.virtual, protocol: ICMP, id: 9, payload: icmpMessage(source, tcp.virtual, type, code, rest, inner.subarray(0, random.pick([28, 40]))) }));
+  const payload = icmpMessage(source, tcp.virtual, type, code, rest, inner.subarray(0, random.pick([28, 40])));
+  yield* outside(source, ipPacket({ source, target: tcp.virtual, protocol: ICMP, id: 9, payload }));
 }
 
 /** The defences that nothing random decides. */
@@ -145,7 +152,10 @@ export function* timeouts(random: Random): Play {
   const udp = farm(tcp.family, "udp", 53, 53);
   yield* build(tcp, { servers: [1, 2] });
   yield* build(udp, { servers: [1, 2] });
-  if (random.chance(70)) yield* command(`ipvsadm --set ${random.pick([0, 100, 900])} ${random.pick([0, 30, 200])} ${random.pick([0, 20, 400])}`, "ipvsadm -L --timeout");
+  if (random.chance(70)) {
+    const seconds = [random.pick([0, 100, 900]), random.pick([0, 30, 200]), random.pick([0, 20, 400])];
+    yield* command(`ipvsadm --set ${seconds.join(" ")}`, "ipvsadm -L --timeout");
+  }
   const client = clientAddress(tcp.family, 0);
   for (let k = 0; k < 8; k++) {
     const talk = new Conversation(tcp, client, 40000 + k);
@@ -197,6 +207,9 @@ export function* routed(random: Random): Play {
     const n = 1 + random.below(20);
     const source = serverAddress(tcp.family, n), target = clientAddress(tcp.family, random.below(9));
     const ends = { source, sourcePort: 1000 + random.below(9000), target, targetPort: 2000 };
-    yield* inside(n, ipPacket({ source, target, protocol: TCP, ttl: random.pick([1, 2, 64]), payload: tcpSegment(ends, random.pick([SYN, ACK, RST]), 1, 1, random.bytes(random.below(50))) }));
+    yield* inside(n, ipPacket({
+      source, target, protocol: TCP, ttl: random.pick([1, 2, 64]),
+      payload: tcpSegment(ends, random.pick([SYN, ACK, RST]), 1, 1, random.bytes(random.below(50))),
+    }));
   }
 }

@@ -94,7 +94,10 @@ export class Conversation {
   serverNext: number;
   server: number | undefined;
 
-  constructor(readonly farm: Farm, readonly client: string, readonly clientPort: number, readonly options: { port?: number; nat?: boolean; first?: number; tracked?: boolean } = {}) {
+  constructor(
+    readonly farm: Farm, readonly client: string, readonly clientPort: number,
+    readonly options: { port?: number; nat?: boolean; first?: number; tracked?: boolean } = {},
+  ) {
     this.clientNext = options.first ?? 1000;
     this.serverNext = (options.first ?? 1000) + 4000;
   }
@@ -130,7 +133,8 @@ export class Conversation {
 
   *answers(flags: number, data: string | Buffer = "", header: IpOptions = {}, options?: Buffer<ArrayBuffer>): Play<readonly Emitted[]> {
     const bytes = Buffer.from(data);
-    const emitted = this.options.nat === false || this.server === undefined ? [] : yield* inside(this.server, this.serverSegment(flags, bytes, header, options));
+    const { server } = this;
+    const emitted = this.options.nat === false || server === undefined ? [] : yield* inside(server, this.serverSegment(flags, bytes, header, options));
     this.serverNext += bytes.length + (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0);
     return emitted;
   }
@@ -150,11 +154,14 @@ export class Conversation {
 /** One UDP datagram of a client. */
 export function* asks(farm: Farm, client: string, clientPort: number, data: string | Buffer = "x", header: IpOptions = {}): Play<readonly Emitted[]> {
   const ends = { source: client, sourcePort: clientPort, target: farm.virtual, targetPort: farm.port };
-  return yield* outside(client, ipPacket({ id: 1, ...header, source: client, target: farm.virtual, protocol: UDP, payload: udpDatagram(ends, Buffer.from(data)) }));
+  const payload = udpDatagram(ends, Buffer.from(data));
+  return yield* outside(client, ipPacket({ id: 1, ...header, source: client, target: farm.virtual, protocol: UDP, payload }));
 }
 
 /** One UDP datagram of server n to a client. */
-export function* tells(farm: Farm, n: number, client: string, clientPort: number, data: string | Buffer = "y", header: IpOptions = {}): Play<readonly Emitted[]> {
+export function* tells(
+  farm: Farm, n: number, client: string, clientPort: number, data: string | Buffer = "y", header: IpOptions = {},
+): Play<readonly Emitted[]> {
   const source = serverAddress(farm.family, n);
   const ends = { source, sourcePort: farm.serverPort, target: client, targetPort: clientPort };
   return yield* inside(n, ipPacket({ id: 1, ...header, source, target: client, protocol: UDP, payload: udpDatagram(ends, Buffer.from(data)) }));

@@ -29,7 +29,10 @@ export function* tunnels(random: Random): Play {
     yield* talk.open();
     yield* command("ipvsadm -Lnc");
     for (let k = 0; k < 10; k++) {
-      const header = { ttl: random.chance(10) ? 1 + random.below(2) : 3 + random.below(250), tos: random.below(256), id: random.below(65536), mayFragment: random.chance(50) };
+      const header = {
+        ttl: random.chance(10) ? 1 + random.below(2) : 3 + random.below(250),
+        tos: random.below(256), id: random.below(65536), mayFragment: random.chance(50),
+      };
       const fit = (bytes: number): Buffer => random.bytes(Math.min(bytes, family === 4 ? 1460 : 1440));
       yield* talk.says(random.pick([ACK, PSH | ACK]), fit(random.pick(DATA)), header);
       yield* asks(udp, client, 5000 + random.below(3), fit(random.pick(DATA)), header);
@@ -60,7 +63,10 @@ export function* direct(random: Random): Play {
       yield* talk.says(flags, flags & PSH ? random.bytes(random.below(1400)) : "", { ttl: 1 + random.below(255), tos: random.below(256) });
       yield* command("ipvsadm -Lnc");
     }
-    for (let k = 0; k < 4; k++) yield* asks(udp, client, 5000 + k, random.bytes(random.below(300)), { ttl: random.pick([1, 2, 33, 64]), tos: random.below(64) * 4, mayFragment: random.chance(50) });
+    for (let k = 0; k < 4; k++) {
+      const data = random.bytes(random.below(300));
+      yield* asks(udp, client, 5000 + k, data, { ttl: random.pick([1, 2, 33, 64]), tos: random.below(64) * 4, mayFragment: random.chance(50) });
+    }
     yield* pieces(random, udp.virtual, udp.port, client);
   }
   // Not 127.0.0.1 with -m: docs/IPVSADM.md, "What differs".
@@ -76,6 +82,8 @@ export function* refused(random: Random): Play {
   const n = 1 + random.below(9);
   yield* command("ipvsadm -A -t 10.0.1.100:80 -s rr", `ipvsadm -a -t 10.0.1.100:80 -r [fd00:2::${10 + n}]:80 ${random.pick(["-m", "-g", ""])}`);
   yield* command("ipvsadm -A -t [fd00:1::100]:80 -s rr", `ipvsadm -a -t [fd00:1::100]:80 -r 10.0.2.${10 + n}:80 ${random.pick(["-m", "-g", ""])}`);
-  yield* outside("10.0.1.50", ipPacket({ source: "10.0.1.50", target: "10.0.1.100", protocol: UDP, payload: udpDatagram({ source: "10.0.1.50", sourcePort: 1, target: "10.0.1.100", targetPort: 80 }, Buffer.from("no")) }));
+  const ends = { source: "10.0.1.50", sourcePort: 1, target: "10.0.1.100", targetPort: 80 };
+  const payload = udpDatagram(ends, Buffer.from("no"));
+  yield* outside(ends.source, ipPacket({ source: ends.source, target: ends.target, protocol: UDP, payload }));
   yield* command("ipvsadm -Ln", "ipvsadm -Sn");
 }
