@@ -234,13 +234,19 @@ describe("ports attached by xdp in a configuration", () => {
   });
 
   it("says what belongs to it alone, and what not to it", () => {
-    assert.deepEqual(problems('  - { name: out, attach: xdp, mac: "02:00:00:00:00:01" }'), ["c.yaml:2: ports[0].mac: with `attach: xdp` a port has its device's own"]);
+      assert.deepEqual(
+        problems('  - { name: out, attach: xdp, mac: "02:00:00:00:00:01" }'),
+        ["c.yaml:2: ports[0].mac: with `attach: xdp` a port has its device's own"],
+      );
     assert.deepEqual(problems("  - { name: out, gateway: true }"), ["c.yaml:2: ports[0].gateway: is for ports with `attach: xdp`"]);
   });
 
   it("wants a queue for each worker, and no more than can be served", () => {
     const port = (name: string, more = ""): string => `  - { name: ${name}, device: ${name}, attach: xdp${more} }`;
-    assert.deepEqual(problems(port("a", ", queues: 1"), "workers: 2\n"), ["c.yaml:3: ports[0].queues: is less than the 2 workers, each of which needs a queue of its own"]);
+      assert.deepEqual(
+        problems(port("a", ", queues: 1"), "workers: 2\n"),
+        ["c.yaml:3: ports[0].queues: is less than the 2 workers, each of which needs a queue of its own"],
+      );
     for (const workers of ["auto", 1, 2]) assert.deepEqual(problems(port("a", ", queues: 2"), `workers: ${workers}\n`), []);
     assert.deepEqual(problems(["a", "b"].map((name) => port(name)).join("\n"), "workers: 8\n"), []);
     assert.deepEqual(problems(["a", "b", "c"].map((name) => port(name)).join("\n"), "workers: 6\n"),
@@ -250,7 +256,10 @@ describe("ports attached by xdp in a configuration", () => {
   it("refuses what cannot work: host ports, large frames, one NIC twice", () => {
     assert.deepEqual(problems("  - { name: out, device: eth0, attach: xdp, kind: host }"), ["c.yaml:2: ports[0].attach: a host port is a TAP"]);
     assert.match(problems(`  - { name: out, attach: xdp, mtu: ${NIC_MTU_MAX + 1} }`)[0] ?? "", /mtu: is above \d+, the most/);
-    assert.deepEqual(problems("  - { name: a, device: eth0, attach: xdp }\n  - { name: b, device: eth0, attach: xdp }"), ['c.yaml:3: ports[1].device: port "a" has this device']);
+      assert.deepEqual(
+        problems("  - { name: a, device: eth0, attach: xdp }\n  - { name: b, device: eth0, attach: xdp }"),
+        ['c.yaml:3: ports[1].device: port "a" has this device'],
+      );
   });
 });
 
@@ -258,7 +267,12 @@ describe("a port where NAT servers are", () => {
   const warnings = async (rules: readonly string[], inner: string, more = ""): Promise<string[]> => {
     const folder = mkdtempSync(join(tmpdir(), "lvs-gateway-"));
     const file = join(folder, "c.yaml");
-    writeFileSync(file, `${more}ports:\n  - { name: out, attach: xdp, addresses: [10.0.1.1/24, 10.0.1.100/32, "fd00:1::1/64"] }\n  - { name: in, attach: xdp, ${inner}addresses: [10.0.2.1/23] }\nrules:\n${rules.map((rule) => `  - "${rule}"\n`).join("")}`);
+      const ports = [
+        "ports:",
+        '  - { name: out, attach: xdp, addresses: [10.0.1.1/24, 10.0.1.100/32, "fd00:1::1/64"] }',
+        `  - { name: in, attach: xdp, ${inner}addresses: [10.0.2.1/23] }`,
+      ];
+      writeFileSync(file, `${more}${[...ports, "rules:", ...rules.map((rule) => `  - "${rule}"`)].join("\n")}\n`);
     try {
       return (await missingGateways(readConfig(file), NO_NAMES)).map((text) => text.replace(folder, ""));
     } finally {
@@ -268,7 +282,10 @@ describe("a port where NAT servers are", () => {
   const [service, masked] = ["-A -t 10.0.1.100:80 -s rr", "-a -t 10.0.1.100:80 -r 10.0.3.11:80 -m"];
 
   it("is told that it should be a gateway, by the rule's line", async () => {
-    assert.deepEqual(await warnings([service, masked], ""), ["/c.yaml:6: rules[1]: 10.0.3.11 sends its answers to port in, which leaves them to the kernel: give the port `gateway: true`"]);
+      assert.deepEqual(
+        await warnings([service, masked], ""),
+        ["/c.yaml:6: rules[1]: 10.0.3.11 sends its answers to port in, which leaves them to the kernel: give the port `gateway: true`"],
+      );
     assert.equal((await warnings([service, "-a -t [fd00:1::100]:80 -r [fd00:1::7]:80 --masquerading"], "")).length, 1);
     assert.equal((await warnings([service, "--add-server -t10.0.1.100:80 --real-server=10.0.3.11:80 -mw3"], "")).length, 1);
   });
@@ -308,9 +325,15 @@ describe("queues and workers", () => {
 
   it("a NIC with too few says how it gets more", () => {
     requireQueueEach(options, nic, 2);
-    assert.throws(() => requireQueueEach(options, nic, 3), /eth0 has 2 queues to serve, and each of 3 workers needs one of its own: `ethtool -L eth0 combined 3`, or take fewer workers/);
+      assert.throws(
+        () => requireQueueEach(options, nic, 3),
+        /eth0 has 2 queues to serve, and each of 3 workers needs one of its own: `ethtool -L eth0 combined 3`, or take fewer workers/,
+      );
     assert.throws(() => requireQueueEach(options, { ...nic, isCombined: false }, 3), /`ethtool -L eth0 rx 3 tx 3`/);
     assert.throws(() => requireQueueEach(options, { ...nic, queuesMost: 2 }, 3), /the card has no more, take fewer workers/);
-    assert.throws(() => requireQueueEach({ ...options, queues: 1 }, { ...nic, served: 1 }, 2), /eth0 has 1 queue to serve, .*: raise `queues`, or take fewer workers/);
+      assert.throws(
+        () => requireQueueEach({ ...options, queues: 1 }, { ...nic, served: 1 }, 2),
+        /eth0 has 1 queue to serve, .*: raise `queues`, or take fewer workers/,
+      );
   });
 });

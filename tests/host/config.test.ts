@@ -46,7 +46,8 @@ test("a port is enough; the rest has defaults", () => {
 });
 
 test("every mistake is told at once, with line and field", () => {
-  const found = problems("ports:\n  - name: out\n    mac: zz\n    mtu: 10\n  - name: out\n    addresses: [10.0.1.1/33]\nroutes:\n  - { to: nowhere, port: out }\nmistake: 1\n");
+  const found = problems("ports:\n  - name: out\n    mac: zz\n    mtu: 10\n  - name: out\n    addresses: [10.0.1.1/33]\n"
+    + "routes:\n  - { to: nowhere, port: out }\nmistake: 1\n");
   assert.deepEqual(found.map((one) => one.split(": ").slice(0, 2).join(" ")), [
     "3 ports[0].mac", "4 ports[0].mtu", "6 ports[1].addresses[0]", "8 routes[0].to", "9 mistake",
   ]);
@@ -59,20 +60,33 @@ const WRONG: [string, string, string[]][] = [
   ["a choice that there is not", `${TWO}driver: fast\n`, ["4: driver: is none of auto, tap, uring"]],
   ["rules that are neither lines nor a file", `${TWO}rules: 7\n`, ["4: rules: is neither a list of lines nor the name of a file of them"]],
   ["one mark of several", `${TWO}marks:\n  - { mark: 1 }\n  - { mark: 0, ports: 90-80 }\n  - 5\n`,
-    ["6: marks[1].mark: is below 1", "6: marks[1].ports: is neither a port nor a range as 80-443", "7: marks[2]: is neither a group of fields nor a line of iptables"]],
-  ["a mark of two families", `${TWO}marks: [{ mark: 1, source: 10.0.0.0/8, destination: "fd00::/64" }]\n`, ["4: marks[0]: has a source and a destination of different families"]],
-  ["a gateway of another family", `${TWO}routes: [{ to: 10.9.0.0/16, via: "fd00::1", port: in }]\n`, ["4: routes[0]: leads to one family by a gateway of the other"]],
-  ["a route that is there", `${TWO}routes:\n  - { to: default, via: 10.0.1.2, port: out }\n  - { to: 0.0.0.0/0, via: 10.0.2.2, port: in }\n`, ["6: routes[1].to: there already is a route to 0.0.0.0/0"]],
-  ["an address of two ports", "ports:\n  - { name: out, addresses: [10.0.1.1/24] }\n  - { name: in, addresses: [10.0.1.1/32] }\n", ['3: ports[1].addresses[0]: port "out" has 10.0.1.1/32 already']],
+    [
+      "6: marks[1].mark: is below 1",
+      "6: marks[1].ports: is neither a port nor a range as 80-443",
+      "7: marks[2]: is neither a group of fields nor a line of iptables",
+    ]],
+  ["a mark of two families", `${TWO}marks: [{ mark: 1, source: 10.0.0.0/8, destination: "fd00::/64" }]\n`,
+    ["4: marks[0]: has a source and a destination of different families"]],
+  ["a gateway of another family", `${TWO}routes: [{ to: 10.9.0.0/16, via: "fd00::1", port: in }]\n`,
+    ["4: routes[0]: leads to one family by a gateway of the other"]],
+  ["a route that is there", `${TWO}routes:\n  - { to: default, via: 10.0.1.2, port: out }\n  - { to: 0.0.0.0/0, via: 10.0.2.2, port: in }\n`,
+    ["6: routes[1].to: there already is a route to 0.0.0.0/0"]],
+  ["an address of two ports", "ports:\n  - { name: out, addresses: [10.0.1.1/24] }\n  - { name: in, addresses: [10.0.1.1/32] }\n",
+    ['3: ports[1].addresses[0]: port "out" has 10.0.1.1/32 already']],
   ["a device of two ports", "ports:\n  - { name: out, device: tap0 }\n  - { name: in, device: tap0 }\n", ['3: ports[1].device: port "out" has this device']],
-  ["addresses that no host has", "ports:\n  - { name: out, addresses: [224.0.0.1/24, 127.0.0.1/8, \"::/0\"] }\n", [0, 1, 2].map((at) => `2: ports[0].addresses[${at}]: is an address that no host has on a network`)],
-  ["a hardware address of many", `${TWO}neighbors: [{ address: 10.0.1.2, mac: "ff:ff:ff:ff:ff:ff", port: out }]\n`, ["4: neighbors[0].mac: is the hardware address of no single interface"]],
+  ["addresses that no host has", "ports:\n  - { name: out, addresses: [224.0.0.1/24, 127.0.0.1/8, \"::/0\"] }\n",
+    [0, 1, 2].map((at) => `2: ports[0].addresses[${at}]: is an address that no host has on a network`)],
+  ["a hardware address of many", `${TWO}neighbors: [{ address: 10.0.1.2, mac: "ff:ff:ff:ff:ff:ff", port: out }]\n`,
+    ["4: neighbors[0].mac: is the hardware address of no single interface"]],
 ];
 
 for (const [what, text, expected] of WRONG) test(`told by line, field and in words: ${what}`, () => assert.deepEqual(problems(text), expected));
 
 test("a name of no port, a broken file, no file", () => {
-  assert.deepEqual(problems(`${GOOD}neighbors:\n  - { address: 10.0.1.2, mac: "02:00:00:00:00:02", port: in }\n`), ['5: neighbors[0].port: there is no port "in"']);
+  assert.deepEqual(
+    problems(`${GOOD}neighbors:\n  - { address: 10.0.1.2, mac: "02:00:00:00:00:02", port: in }\n`),
+    ['5: neighbors[0].port: there is no port "in"'],
+  );
   assert.match(problems("ports: [\n")[0] ?? "", /^\d+: /);
   assert.throws(() => readConfig(join(folder, "missing.yaml")), /there is no such file/);
 });
@@ -120,9 +134,10 @@ test("no text makes the reader fail in any other way than a ConfigError", () => 
 
 interface Wanted { port: number; scheduler: string; servers: { last: number; weight: number }[] }
 
+const server = fc.record({ last: fc.integer({ min: 11, max: 16 }), weight: fc.integer({ min: 0, max: 9 }) });
 const service: fc.Arbitrary<Wanted> = fc.record({
   port: fc.integer({ min: 80, max: 83 }), scheduler: fc.constantFrom("rr", "wlc", "mh"),
-  servers: fc.uniqueArray(fc.record({ last: fc.integer({ min: 11, max: 16 }), weight: fc.integer({ min: 0, max: 9 }) }), { selector: (one) => one.last, maxLength: 5 }),
+  servers: fc.uniqueArray(server, { selector: (one) => one.last, maxLength: 5 }),
 });
 const tables = fc.uniqueArray(service, { selector: (one) => one.port, maxLength: 4 });
 

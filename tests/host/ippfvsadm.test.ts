@@ -73,7 +73,8 @@ for (const name of ["lvsadm", "ipvsadm", "ippfvsadm"]) {
     const folder = mkdtempSync(join(tmpdir(), "lvs-cli-"));
     try {
       symlinkSync(fileURLToPath(new URL("../../host/cli/main.js", import.meta.url)), join(folder, name));
-      const done = spawnSync(process.execPath, [join(folder, name), "-L"], { encoding: "utf8", env: { ...process.env, LVSD_SOCKET: join(folder, "none.sock") } });
+      const env = { ...process.env, LVSD_SOCKET: join(folder, "none.sock") };
+      const done = spawnSync(process.execPath, [join(folder, name), "-L"], { encoding: "utf8", env });
       assert.equal(done.status, 1);
       assert.equal(done.stdout, "");
       assert.match(done.stderr, /no director is running: .*none\.sock does not exist\. Start lvsd/);

@@ -46,10 +46,11 @@ test("inputs are echoed in order, frames follow what caused them; bare lines wor
 });
 
 test("the module loaded anew forgets services and connections, not the marks of iptables", () => {
+  const unload = "for i in 1 2 3; do for m in $(sed -n 's/^\\(ip_vs_[a-z_]*\\) .*/\\1/p' /proc/modules) ip_vs; do rmmod $m 2>/dev/null; done; done";
   const done = replay(["-"], lines(
     { cmd: "iptables-legacy -t mangle -A PREROUTING -i out -d 10.0.1.100 -p tcp --dport 80 -j MARK --set-mark 7" },
     { cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11 -m" }, { if: "out", frame: hex },
-    { cmd: "ipvsadm -C; for i in 1 2 3; do for m in $(sed -n 's/^\\(ip_vs_[a-z_]*\\) .*/\\1/p' /proc/modules) ip_vs; do rmmod $m 2>/dev/null; done; done; modprobe ip_vs" },
+    { cmd: `ipvsadm -C; ${unload}; modprobe ip_vs` },
     { cmd: "cat /proc/net/ip_vs_conn" }, { cmd: "ipvsadm -A -f 7 -s rr; ipvsadm -a -f 7 -r 10.0.2.12 -g" }, { if: "out", frame: hex },
     { cmd: "echo '-A -t 10.0.1.100:90 -s rr' | ipvsadm -R" }, { cmd: "head -4 /proc/net/ip_vs" }, { cmd: "ipvsadm -Sn | grep -c 10.0.1.100" },
   ));
@@ -66,8 +67,12 @@ test("timers go off as those of a kernel whose ticks the start tells, also after
   const begin = [{ cmd: "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:8080 -m" }, { if: "out", frame: hex }];
   // Its minute is over at tick 6100; the grain of 512 ticks ends at 6144, and after the second beginning at 12288.
   const listings = (start: object): string[] => {
-    const done = replay(["-"], lines(start, ...begin, { ev: "advance", s: 60.2 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 0.3 }, { cmd: "ipvsadm -Lnc" },
-      { cmd: "rmmod ip_vs; modprobe ip_vs" }, ...begin, { ev: "advance", s: 60.3 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 1.2 }, { cmd: "ipvsadm -Lnc" }));
+    const done = replay(["-"], lines(
+      start,
+      ...begin, { ev: "advance", s: 60.2 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 0.3 }, { cmd: "ipvsadm -Lnc" },
+      { cmd: "rmmod ip_vs; modprobe ip_vs" },
+      ...begin, { ev: "advance", s: 60.3 }, { cmd: "ipvsadm -Lnc" }, { ev: "advance", s: 1.2 }, { cmd: "ipvsadm -Lnc" },
+    ));
     assert.equal(done.stderr, "");
     const told = done.stdout.trim().split("\n").map((line) => JSON.parse(line) as Record<string, string>);
     return told.filter((event) => event["cmd"] === "ipvsadm -Lnc").map((event) => /(\d+:\d+) +SYN_RECV/.exec(event["stdout"] ?? "")?.[1] ?? "gone");
@@ -129,8 +134,10 @@ test("captures: frames of a port's file in, what comes out of the other into a f
     assert.equal(cut.status, 2);
     assert.match(cut.stderr, /cut\.pcap: frame 1 is cut off/);
     const refused: [string, Uint8Array, RegExp][] = [
-      ["monster.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 2, bytes: new Uint8Array(65550) }]), /monster\.pcap: frame 2 is longer than 65549 bytes/],
-      ["years.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 4e9, bytes: SYN }]), /first and last frame are 3999999999 seconds apart: at most 4000000/],
+      ["monster.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 2, bytes: new Uint8Array(65550) }]),
+        /monster\.pcap: frame 2 is longer than 65549 bytes/],
+      ["years.pcap", writeCapture([{ seconds: 1, bytes: SYN }, { seconds: 4e9, bytes: SYN }]),
+        /first and last frame are 3999999999 seconds apart: at most 4000000/],
       ["text.pcap", Buffer.from("this is no capture at all"), /text\.pcap: it is no pcap capture/],
     ];
     for (const [name, bytes, expected] of refused) {

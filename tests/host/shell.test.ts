@@ -28,7 +28,8 @@ const PLAIN = [
   "printf '%s\\n' one two three | tail -n +2", "printf '%s\\n' one two three | tail -1", "printf '%s\\n' one two three | head -n 2 | tail -n 1",
   "printf 'TCP 1\\nUDP 2\\n' | grep -E 'TCP|UDP' | grep -v UDP", "printf 'a.b\\naxb\\n' | grep -F a.b", "printf 'a+b\\naab\\n' | grep 'a+b'",
   "echo none | grep some", "echo some | grep -q some && echo found", "echo SOME | grep -ci some",
-  "echo kept >/tmp/shell-kept; echo more >>/tmp/shell-kept; cat /tmp/shell-kept; wc -l </tmp/shell-kept", "echo lost >/dev/null; cat /dev/null; echo here # not this",
+  "echo kept >/tmp/shell-kept; echo more >>/tmp/shell-kept; cat /tmp/shell-kept; wc -l </tmp/shell-kept",
+  "echo lost >/dev/null; cat /dev/null; echo here # not this",
   "set -e; false || echo gone on; false; echo never", "echo one \\\n two\necho three", "printf 'x\\n' | diff - /dev/null >/dev/null || echo other",
 ];
 
@@ -47,7 +48,8 @@ test("rules are saved into a file and restored from it", async () => {
   await say(replay, "ipvsadm -A -t 10.0.1.100:80 -s rr && ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11 -m");
   await say(replay, "ipvsadm-save -n >/tmp/saved; ipvsadm -C");
   assert.equal((await say(replay, "ipvsadm -Sn | wc -l")).stdout, "0\n");
-  assert.deepEqual(await say(replay, "ipvsadm -R </tmp/saved; ipvsadm -Sn | diff - /tmp/saved && echo same").then((one) => [one.rc, one.stdout]), [0, "same\n"]);
+  const restored = await say(replay, "ipvsadm -R </tmp/saved; ipvsadm -Sn | diff - /tmp/saved && echo same");
+  assert.deepEqual([restored.rc, restored.stdout], [0, "same\n"]);
 });
 
 test("settings are read and written below /proc/sys, and what is refused fails", async () => {
@@ -65,10 +67,15 @@ test("errors go where a command sends them", async () => {
 
 test("an address, a neighbour and a route that come later are the director's; marks can be flushed", async () => {
   const replay = await createRecordedDirector();
-  const network = "ip addr add 10.0.1.101/32 dev out; ip neigh add 10.0.2.99 lladdr 02:00:00:00:02:63 dev in nud permanent; ip route add 10.0.7.0/24 via 10.0.2.99 dev in";
+  const network = [
+    "ip addr add 10.0.1.101/32 dev out",
+    "ip neigh add 10.0.2.99 lladdr 02:00:00:00:02:63 dev in nud permanent",
+    "ip route add 10.0.7.0/24 via 10.0.2.99 dev in",
+  ].join("; ");
   assert.equal((await say(replay, network)).rc, 0);
   assert.equal((await say(replay, "ip addr add 10.0.1.102/32 dev nosuch")).rc, 2);
-  await say(replay, "iptables-legacy -t mangle -A PREROUTING -d 10.0.1.101 -p tcp --dport 80 -j MARK --set-mark 7; ipvsadm -A -f 7 -s rr; ipvsadm -a -f 7 -r 10.0.7.1 -g");
+  const mark = "iptables-legacy -t mangle -A PREROUTING -d 10.0.1.101 -p tcp --dport 80 -j MARK --set-mark 7";
+  await say(replay, `${mark}; ipvsadm -A -f 7 -s rr; ipvsadm -a -f 7 -r 10.0.7.1 -g`);
   const syn = "02000000010102000000" + "01c108004500002800010000400664390a0001320a000165" + "9c40005000000001000000005002ffff00000000";
   const went = async (): Promise<string[]> => {
     const [input] = readScenario(JSON.stringify({ if: "out", frame: syn }), PORTS);
@@ -81,7 +88,10 @@ test("an address, a neighbour and a route that come later are the director's; ma
 });
 
 test("what needs a real shell is refused before anything is done", () => {
-  for (const cmd of ["echo $(id)", "echo `id`", "for f in a; do echo x; done", "(ipvsadm -Ln)", "ipvsadm -Ln &", "ipvsadm -R <<'E'\nE", "| ipvsadm -R", "ipvsadm -Ln |", "cat /etc/passwd", "ipvsadm -Ln >/etc/passwd"]) {
+  for (const cmd of [
+    "echo $(id)", "echo `id`", "for f in a; do echo x; done", "(ipvsadm -Ln)", "ipvsadm -Ln &", "ipvsadm -R <<'E'\nE",
+    "| ipvsadm -R", "ipvsadm -Ln |", "cat /etc/passwd", "ipvsadm -Ln >/etc/passwd",
+  ]) {
     assert.throws(() => readScenario(JSON.stringify({ cmd }), PORTS), /^Error: line 1: |ScenarioError/, cmd);
   }
   assert.equal(execFileSync("sh", ["-c", "echo there is a shell"], { encoding: "utf8" }), "there is a shell\n");

@@ -17,8 +17,11 @@ const SEGMENTS_TCP4 = 1;
 const SEGMENTS_UDP = 5;
 
 async function begin(): Promise<Exchange> {
-  return Exchange.begin("ip link set out mtu 9000; ip link set in mtu 9000",
-    "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m", "ipvsadm -A -u 10.0.1.100:80 -s rr; ipvsadm -a -u 10.0.1.100:80 -r 10.0.2.11:80 -m");
+  return Exchange.begin(
+    "ip link set out mtu 9000; ip link set in mtu 9000",
+    "ipvsadm -A -t 10.0.1.100:80 -s rr; ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m",
+    "ipvsadm -A -u 10.0.1.100:80 -s rr; ipvsadm -a -u 10.0.1.100:80 -r 10.0.2.11:80 -m",
+  );
 }
 
 /** A frame with a virtio header that says how it is to be cut; answers what came of it. */

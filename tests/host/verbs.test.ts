@@ -15,7 +15,10 @@ test("drain empties a server of every protocol behind the address and port, and 
   }
   const drain = (...words: string[]): ReturnType<typeof runVerb> => runVerb(["drain", ...words], context, () => {});
   assert.deepEqual(await drain("10.0.1.100:53", "10.0.2.11:53", "1"), { exitCode: 0, stdout: "10.0.2.11:53 is empty\n", stderr: "" });
-  const weights = async (): Promise<string[]> => (await run("-Sn")).split("\n").filter((line) => line.startsWith("-a")).map((line) => line.replace(/.*-r (\S+) .*-w (\d).*/, "$1 $2"));
+  const weights = async (): Promise<string[]> => {
+    const servers = (await run("-Sn")).split("\n").filter((line) => line.startsWith("-a"));
+    return servers.map((line) => line.replace(/.*-r (\S+) .*-w (\d).*/, "$1 $2"));
+  };
   assert.deepEqual(await weights(), ["10.0.2.11:53 0", "10.0.2.11:5353 4", "10.0.2.12:53 4", "10.0.2.11:53 0", "10.0.2.11:5353 4", "10.0.2.12:53 4"]);
   await drain("10.0.1.100:53", "10.0.2.11", "1");
   assert.deepEqual((await weights()).slice(0, 3), ["10.0.2.11:53 0", "10.0.2.11:5353 0", "10.0.2.12:53 4"]);

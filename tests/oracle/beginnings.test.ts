@@ -51,7 +51,8 @@ function serverOf({ addresses, plan, serverPort }: World, server: number): Serve
 function disturb(world: World, batch: number): void {
   const { addresses, engine, plan } = world;
   const service = serviceOf(world);
-  const edit = (server: number, change: Partial<ServerSpec>): void => ok(setServer(engine, Operation.ServerEdit, service, { ...serverOf(world, server), ...change }));
+  const edit = (server: number, change: Partial<ServerSpec>): void =>
+    ok(setServer(engine, Operation.ServerEdit, service, { ...serverOf(world, server), ...change }));
   switch (batch) {
     case 8: return ok(setTimeouts(engine, { tcp: 0, tcpfin: 0, udp: 20 }));
     case 12: return edit(2, { weight: 0 });
@@ -78,9 +79,13 @@ function disturb(world: World, batch: number): void {
       for (let server = 4; server < SERVERS; server++) ok(setServer(engine, Operation.ServerAdd, service, serverOf(world, SERVERS + 3 - server)));
       return;
     }
-    case 108: return ok(addMark(engine, { family: plan.family, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 7 }, 0));
+    case 108: return ok(addMark(engine, {
+      family: plan.family, interface: "", source: "", destination: "", protocol: "", portLow: 0, portHigh: 65535, mark: 7,
+    }, 0));
     case 112: return ok(clearMarks(engine));
-    case 116: return ok(startDaemon(engine, { role: "master", interface: "", syncId: 1, messageBytes: 0, group: "224.0.0.81", udpPort: 8848, timeToLive: 1 }, INSIDE));
+    case 116: return ok(startDaemon(engine, {
+      role: "master", interface: "", syncId: 1, messageBytes: 0, group: "224.0.0.81", udpPort: 8848, timeToLive: 1,
+    }, INSIDE));
     case 120: return ok(editService(engine, { ...service, schedulerFlags: ServiceFlag.Flag1 | ServiceFlag.Flag2 }));
     case 126: return ok(stopDaemon(engine, "master"));
     case 134: return ok(addLocalSubnet(engine, OUTSIDE, plan.family === 4 ? "10.0.9.0/24" : "fd00:9::/64", LocalKind.Whole));

@@ -13,8 +13,11 @@ function isForeign(command: string): boolean {
 }
 
 /** Sections by file: what its manual shows and what it refuses; then forms that nobody lists. */
-const SECTIONS = [["cli.txt", "normal"], ["cli.txt", "wrong"], ["cli_forms.txt", "services"], ["cli_forms.txt", "servers"], ["cli_forms.txt", "more"],
-  ["cli_edges.txt", "persistence"], ["cli_edges.txt", "tunnels"], ["cli_edges.txt", "restoring"], ["cli_edges.txt", "saving"], ["cli_edges.txt", "daemons"], ["cli_edges.txt", "edges"], ["cli_edges.txt", "long"], ["cli_edges.txt", "order"], ["cli_edges.txt", "numbers"]] as const;
+const SECTIONS = [
+  ["cli.txt", "normal"], ["cli.txt", "wrong"], ["cli_forms.txt", "services"], ["cli_forms.txt", "servers"], ["cli_forms.txt", "more"],
+  ["cli_edges.txt", "persistence"], ["cli_edges.txt", "tunnels"], ["cli_edges.txt", "restoring"], ["cli_edges.txt", "saving"],
+  ["cli_edges.txt", "daemons"], ["cli_edges.txt", "edges"], ["cli_edges.txt", "long"], ["cli_edges.txt", "order"], ["cli_edges.txt", "numbers"],
+] as const;
 
 for (const [file, section] of SECTIONS) {
   test(`ipvsadm's texts, "${section}" of ${file} as recorded`, async () => {

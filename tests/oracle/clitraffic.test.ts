@@ -86,7 +86,9 @@ async function isSame(replay: Replay, { command, exitCode, stdout, stderr }: Rec
   if (echo.rc !== exitCode || echo.stderr !== stderr) return false;
   const ours = echo.stdout ?? "";
   if (ofHash) return hasConnections(stdout, ours);
-  if (/--rate|ip_vs_stats/.test(command)) return lines(stdout).length === lines(ours).length && lines(stdout).every((line, at) => nearly(line, lines(ours)[at] ?? ""));
+  if (/--rate|ip_vs_stats/.test(command)) {
+    return lines(stdout).length === lines(ours).length && lines(stdout).every((line, at) => nearly(line, lines(ours)[at] ?? ""));
+  }
   return command.includes("/proc/net/ip_vs") ? byService(stdout) === byService(ours) : stdout === ours;
 }
 

@@ -19,7 +19,8 @@ const LOOKS = ["ipvsadm -Sn", "ipvsadm -Ln", "ipvsadm -Ln --thresholds", "ipvsad
 const EMPTY = ["ipvsadm -C", "ipvsadm --stop-daemon master", "ipvsadm --stop-daemon backup", "ipvsadm --set 900 120 300"];
 
 const { values } = parseArgs({ options: {
-  seed: { type: "string", default: "1" }, count: { type: "string", default: "20" }, shown: { type: "string", default: "3" }, cache: { type: "string", default: "build/oracle" },
+  seed: { type: "string", default: "1" }, count: { type: "string", default: "20" }, shown: { type: "string", default: "3" },
+  cache: { type: "string", default: "build/oracle" },
 } });
 
 function linesOf(seed: number): string[] {

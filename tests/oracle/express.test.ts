@@ -82,9 +82,11 @@ function tellPath(world: World, server: string): void {
   const [own, router] = six ? ["fd00:2::1", "fd00:2::77"] : ["10.2.0.1", "10.2.0.77"];
   const said = ipPacket({ source: own, target: server, protocol: six ? ICMP6 : ICMP, payload: icmpMessage(own, server, six ? 129 : 0, 0, 1, Buffer.alloc(8)) });
   const tooBig = six ? icmpMessage(router, own, 2, 0, MTU_BYTES - 20, said) : icmpMessage(router, own, 3, 4, MTU_BYTES - 20, said);
-  enterFrame(world, 0, ethernet(INSIDE_MAC, "02:00:00:02:00:77", ipPacket({ source: router, target: own, protocol: six ? ICMP6 : ICMP, payload: tooBig })), INSIDE);
+  const error = ipPacket({ source: router, target: own, protocol: six ? ICMP6 : ICMP, payload: tooBig });
+  enterFrame(world, 0, ethernet(INSIDE_MAC, "02:00:00:02:00:77", error), INSIDE);
   assert.equal(engine.receive(1, world.nowMs), 0, "an error asks for no answer");
-  const path = Array.from({ length: PATHS_MAX }, (_, index) => PATHS_BASE + index * PATH_BYTES).find((at) => engine.view.getUint32(at + PATH_MTU, true) === MTU_BYTES - 20);
+  const places = Array.from({ length: PATHS_MAX }, (_, index) => PATHS_BASE + index * PATH_BYTES);
+  const path = places.find((at) => engine.view.getUint32(at + PATH_MTU, true) === MTU_BYTES - 20);
   assert.ok(path !== undefined, "the path is known");
   engine.view.setUint32(path + PATH_TOLD_MS, world.nowMs - 590_000, true);
 }

@@ -46,7 +46,9 @@ function forBoth(script: string): string {
 export async function feedOf(before: Play, { version, threshold }: FeedOptions): Promise<Step[]> {
   const replay = await createRecordedDirector();
   const steps: Step[] = [{ ev: "cmd", cmd: "ipvsadm --start-daemon backup --mcast-interface out --syncid 7" }];
-  for (const setting of [`sync_version=${version}`, `sync_threshold="${threshold}"`]) await perform(replay, { ev: "cmd", cmd: `sysctl -w net.ipv4.vs.${setting}` });
+  for (const setting of [`sync_version=${version}`, `sync_threshold="${threshold}"`]) {
+    await perform(replay, { ev: "cmd", cmd: `sysctl -w net.ipv4.vs.${setting}` });
+  }
   await perform(replay, { ev: "cmd", cmd: "ipvsadm --start-daemon master --mcast-interface out --syncid 7" });
   let told = 0;
   const follow = (step: Step, sent: Emitted[]): Emitted[] => {

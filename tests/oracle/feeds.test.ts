@@ -48,7 +48,8 @@ test("a kernel was fed every kind of option: IPv6, templates, names and data of 
       const bytes = message.readUInt16BE(at + 2) & 0xfff;
       seen.add(message[at] === 1 ? "IPv6" : "IPv4");
       if (message.readUInt32BE(at + 4) & 0x1000) seen.add("template");
-      for (let option = at + (message[at] === 1 ? 72 : 36); option < at + bytes; option += 2 + (message[option + 1] ?? 0)) seen.add(`option ${message[option]}`);
+      const optionsAt = at + (message[at] === 1 ? 72 : 36);
+      for (let option = optionsAt; option < at + bytes; option += 2 + (message[option + 1] ?? 0)) seen.add(`option ${message[option]}`);
       at += (bytes + 3) & ~3;
     }
   }

@@ -12,5 +12,6 @@ export function addFigures(one: Figures, other: Figures): Figures {
 }
 
 export function figuresText({ scenarios, frames, commands, differing, unsteady, reboots }: Figures): string {
-  return `${scenarios} scenarios, ${frames} frames, ${commands} commands: ${differing} scenarios differ, ${unsteady} once only, ${reboots} times the guest was lost\n`;
+  return `${scenarios} scenarios, ${frames} frames, ${commands} commands: `
+    + `${differing} scenarios differ, ${unsteady} once only, ${reboots} times the guest was lost\n`;
 }

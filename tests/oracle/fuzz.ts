@@ -37,7 +37,8 @@ async function work(job: number): Promise<Figures> {
 
 /** A job in a process of its own: driving a kernel waits without end. */
 function start(job: number): Promise<Figures> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2), "--job", String(job)], { stdio: ["ignore", "pipe", "inherit"] });
+  const words = [fileURLToPath(import.meta.url), ...process.argv.slice(2), "--job", String(job)];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   let figures = NO_FIGURES;
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (more: string) => {

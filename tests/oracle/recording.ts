@@ -29,7 +29,8 @@ export interface RecordedEvent {
 
 /** Recordings of a folder by name: those in "plays/" are of tests/fuzz/plays, each named by its play and seed; `npm run oracle:plays` makes them again. */
 export function recordingsIn(inner: string): string[] {
-  return readdirSync(new URL(`recordings/${inner}`, folder)).filter((file) => file.endsWith(".jsonl.gz")).map((file) => `${inner}${file.replace(".jsonl.gz", "")}`).sort();
+  const files = readdirSync(new URL(`recordings/${inner}`, folder)).filter((file) => file.endsWith(".jsonl.gz"));
+  return files.map((file) => `${inner}${file.replace(".jsonl.gz", "")}`).sort();
 }
 
 /** Events of recordings/NAME.jsonl.gz, or of a file elsewhere. */

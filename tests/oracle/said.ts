@@ -13,7 +13,8 @@ import { applyRecordedNetwork } from "./recording.js";
 import type { Said } from "./texts.js";
 
 const port = (name: string): PortRow => ({
-  name, mac: "", mtu: 1500, device: "", driver: "", driverReason: "", up: true, deviceMtu: 1500, addresses: [], refusedFrames: 0, refusedError: "", queues: [], steering: "",
+  name, mac: "", mtu: 1500, device: "", driver: "", driverReason: "", up: true, deviceMtu: 1500, addresses: [],
+  refusedFrames: 0, refusedError: "", queues: [], steering: "",
 });
 
 /** A director with the recordings' network, as commands see it. */

@@ -17,7 +17,11 @@ export function readTexts(name: string, file = "cli.txt"): RecordedText[] {
   });
 }
 
-const lines = (one: Said): string[] => [`[exit ${one.exitCode}]`, ...one.stdout.split("\n").map((line) => `|${line}`), ...one.stderr.split("\n").map((line) => `!${line}`)];
+const lines = (one: Said): string[] => [
+  `[exit ${one.exitCode}]`,
+  ...one.stdout.split("\n").map((line) => `|${line}`),
+  ...one.stderr.split("\n").map((line) => `!${line}`),
+];
 
 /** Where a command was answered otherwise: only the lines that differ. */
 export function describeTexts(command: string, theirs: Said, ours: Said): string {

@@ -16,7 +16,8 @@ function endpoints(hex = "", turned = false): string {
   const [protocol, source, size] = isFour ? [23, 26, 4] : [20, 22, 16];
   const ends = [frame.subarray(source, source + size), frame.subarray(source + size, source + 2 * size)];
   const ports = [frame.subarray(source + 2 * size, source + 2 * size + 2), frame.subarray(source + 2 * size + 2, source + 2 * size + 4)];
-  return [frame.subarray(protocol, protocol + 1), ...(turned ? [...ends.reverse(), ...ports.reverse()] : [...ends, ...ports])].map((part) => part.toString("hex")).join(" ");
+  const both = turned ? [...ends.reverse(), ...ports.reverse()] : [...ends, ...ports];
+  return [frame.subarray(protocol, protocol + 1), ...both].map((part) => part.toString("hex")).join(" ");
 }
 
 /**

@@ -18,7 +18,8 @@ const IN_MAC = "02:00:00:00:02:01";
 /** Sums are made every two seconds. */
 const STATISTICS = [pass(2), command("ipvsadm -Ln --stats --exact")];
 
-const ethernet = (mac: string, packet: Uint8Array): Buffer => Buffer.concat([Buffer.from(mac.replaceAll(":", ""), "hex"), Buffer.from("0200000000fe0800", "hex"), packet]);
+const ethernet = (mac: string, packet: Uint8Array): Buffer =>
+  Buffer.concat([Buffer.from(mac.replaceAll(":", ""), "hex"), Buffer.from("0200000000fe0800", "hex"), packet]);
 const clients = (packet: Uint8Array): Step => outside(ethernet(OUT_MAC, packet));
 const servers = (packet: Uint8Array): Step => inside(ethernet(IN_MAC, packet));
 
@@ -105,7 +106,8 @@ test("FTP: a client that names another's data port does not disturb that one's c
     steps.push(...login(port), ask(port, dataPort, 1001), ...transfer(dataPort));
     const away = { macTo: OUT_MAC, source: other, sourcePort: port, target: VIRTUAL, targetPort: 21 };
     steps.push(outside(buildSegment({ ...away, flags: SYN, seq: 1, ack: 0 })), outside(buildSegment({ ...away, flags: ACK, seq: 2, ack: 5001 })));
-    steps.push(outside(buildSegment({ ...away, flags: ACK | PSH, seq: 2, ack: 5001, text: `PORT ${CLIENT.replaceAll(".", ",")},${dataPort >> 8},${dataPort & 255}\r\n` })), LISTING);
+    const text = `PORT ${CLIENT.replaceAll(".", ",")},${dataPort >> 8},${dataPort & 255}\r\n`;
+    steps.push(outside(buildSegment({ ...away, flags: ACK | PSH, seq: 2, ack: 5001, text })), LISTING);
   }
   const events = await assertAlike(steps);
   const rows = events.findLast((one) => one.cmd === "ipvsadm -Lnc")?.stdout ?? "";
@@ -130,6 +132,9 @@ test("drop_entry takes a command connection with the last of its data connection
     const rows = (await play(replay, LISTING))[0]?.stdout ?? "";
     const taken = SESSIONS.filter(([, dataPort]) => !rows.includes(`:${dataPort} `));
     assert.ok(taken.length > 2, `${taken.length} of ${SESSIONS.length} transfers were taken by ${workers} workers`);
-    for (const [port, dataPort] of SESSIONS) assert.equal(rows.includes(`:${port} `), rows.includes(`:${dataPort} `), `the session of port ${port}, ${workers} workers`);
+    for (const [port, dataPort] of SESSIONS) {
+      const isListed = (one: number): boolean => rows.includes(`:${one} `);
+      assert.equal(isListed(port), isListed(dataPort), `the session of port ${port}, ${workers} workers`);
+    }
   }
 });

@@ -90,7 +90,8 @@ export function randomArrivals(random: Random, id: number): Arrival[] {
 
 /** A server's "port unreachable" about what the client sent it. */
 function unreachable(reply: FramePlan): Uint8Array {
-  const quoted = buildFrame({ ...reply, source: reply.target, sourcePort: reply.targetPort, target: reply.source, targetPort: reply.sourcePort }).subarray(14, 14 + 28);
+  const sent = { ...reply, source: reply.target, sourcePort: reply.targetPort, target: reply.source, targetPort: reply.sourcePort };
+  const quoted = buildFrame(sent).subarray(14, 14 + 28);
   const bytes = new Uint8Array(14 + 20 + 8 + quoted.length);
   writeEthernet(bytes, reply.macTo, reply.macFrom, 4);
   writeIpv4(bytes.subarray(14), bytes.length - 14, 1, 64, reply.source, reply.target, 1);

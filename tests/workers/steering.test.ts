@@ -39,7 +39,8 @@ function randomAddress(random: Random, family: 4 | 6): Uint8Array {
 }
 
 for (const addresses of [[], ["10.0.1.1"], ["fd00::1"]]) {
-  test(`a kernel takes the program of a director with ${addresses.length === 0 ? "no address" : addresses.join()}`, { skip: "reason" in kernel ? kernel.reason : false }, () => {
+  const said = addresses.length === 0 ? "no address" : addresses.join();
+  test(`a kernel takes the program of a director with ${said}`, { skip: "reason" in kernel ? kernel.reason : false }, () => {
     close(loadProgram(PROGRAM_SOCKET_FILTER, steeringProgram({ addresses, seed: SEED, workers: 2 })));
   });
 }
@@ -68,7 +69,8 @@ test("the steering program chooses the worker that the engine would hand the fra
       const family = random.below(3) === 0 ? 6 : 4;
       const plan: FramePlan = {
         macTo: MAC, macFrom: "02:00:00:00:01:fe", family, protocol: random.below(2) === 0 ? TCP : UDP, flags: 0x10, hops: 64,
-        source: family === 4 ? wireAddress(`100.64.${random.below(255)}.${1 + random.below(250)}`) : randomAddress(random, 6), sourcePort: 1 + random.below(65535),
+        source: family === 4 ? wireAddress(`100.64.${random.below(255)}.${1 + random.below(250)}`) : randomAddress(random, 6),
+        sourcePort: 1 + random.below(65535),
         target: randomAddress(random, family), targetPort: 1 + random.below(65535),
       };
       if (OWN.some((one) => Buffer.from(wireAddress(one)).equals(plan.source))) continue;

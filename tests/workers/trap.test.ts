@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CONTROL_BASE, CONTROL_LOCK, SERVERS_BASE, SERVER_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_CURSOR, SLOT_HEADROOM } from "../../assembly/abi/layout.js";
+import {
+  CONTROL_BASE, CONTROL_LOCK, SERVERS_BASE, SERVER_BYTES, SERVICES_BASE, SERVICE_BYTES, SERVICE_CURSOR, SLOT_HEADROOM,
+} from "../../assembly/abi/layout.js";
 import { Random } from "../../bench/lib/random.js";
 import { Engine } from "../../host/engine/engine.js";
 import { loadEngine } from "../../host/load.js";

@@ -1,7 +1,8 @@
 // Neighbours: learnt, permanent, forgotten; frames wait for an answer and leave in order.
 
 import {
-  CONTROL_BASE, CONTROL_NEIGHBORS_HEARD, ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE, PENDING_FRAME_BYTES, PORT_FLAGS, PORT_MTU,
+  CONTROL_BASE, CONTROL_NEIGHBORS_HEARD, ENTRY_BYTES, ENTRY_FRAME, LIST_ENTRY_BYTES, NEIGHBOR_PENDING, NEIGHBOR_STATE,
+  PENDING_FRAME_BYTES, PORT_FLAGS, PORT_MTU,
 } from "../../../assembly/abi/layout";
 import { DropReason, NeighborState, PortFlag } from "../../../assembly/abi/enums";
 import { NEIGHBORS_HEARD_MAX, NEIGHBORS_MAX, PENDING_PER_NEIGHBOR } from "../../../assembly/abi/limits";
