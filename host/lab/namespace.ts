@@ -12,6 +12,7 @@ const QUIET = {
   "net.ipv6.conf.all.disable_ipv6": 1,
   "net.ipv6.conf.default.disable_ipv6": 1,
   "net.bridge.bridge-nf-call-iptables": 0,
+  "net.bridge.bridge-nf-call-ip6tables": 0,
   "net.bridge.bridge-nf-call-arptables": 0,
 };
 // Parts that a kernel may lack, and then have nothing to set.
