@@ -16,6 +16,7 @@ import { SYSCTLS } from "../engine/names.js";
 import type { Director, Table } from "../protocol.js";
 
 const SCRATCH_BITS = 8;
+const DEFENCES: ReadonlySet<string> = new Set(["drop_entry", "drop_packet", "secure_tcp"]);
 
 /** What a configuration describes: the table, and every setting, those included that it does not name. */
 export interface Wanted { table: Table; sysctls: Record<string, number | string> }
@@ -59,7 +60,9 @@ export async function reload(engine: Performer, director: Director, before: Conf
   await reloadNetwork(engine, before, after, step);
   if (JSON.stringify(before.marks) !== JSON.stringify(after.marks)) await step("marks", applyMarks(engine, after));
   if (before.ftpPorts.join() !== after.ftpPorts.join()) await step(`ftp-ports = ${after.ftpPorts.join(", ")}`, setHelperPorts(engine, after.ftpPorts));
-  for (const [name, value] of changedSettings(before, after, wanted)) {
+  const running = await director.request({ do: "sysctls" });
+  if (!running.ok) throw new ConfigError([`${after.file}: the running settings cannot be read`]);
+  for (const [name, value] of changedSettings(running.value, wanted.sysctls)) {
     const sysctl = SYSCTLS.get(name);
     if (sysctl !== undefined) await step(`sysctl ${name} = ${value.join(" ")}`, setSysctl(engine, sysctl, value[0] ?? 0, value[1]));
   }
@@ -82,11 +85,15 @@ function missing<T>(from: readonly T[], inThe: readonly T[]): T[] {
   return from.filter((one) => !known.has(JSON.stringify(one)));
 }
 
-/** Settings that the file says otherwise than before; what it no longer names gets its default back. */
-function changedSettings(before: Config, after: Config, wanted: Wanted): [string, number[]][] {
-  const names = new Set([...Object.keys(before.sysctls), ...Object.keys(after.sysctls)]);
-  return [...names].filter((name) => before.sysctls[name]?.join() !== after.sysctls[name]?.join())
-    .map((name) => [name, readSetting(name, String(wanted.sysctls[name])) ?? []]);
+/** Settings that are not what the file says, or else their default, whether the file or `lvsadm` made them so. */
+function changedSettings(running: Wanted["sysctls"], wanted: Wanted["sysctls"]): [string, number[]][] {
+  return Object.entries(wanted).filter(([name, value]) => asWritten(name, running[name]) !== asWritten(name, value))
+    .map(([name, value]) => [name, readSetting(name, String(value)) ?? []]);
+}
+
+/** A defence that waits to be needed is at 1; the engine itself moves it to 2 and back. */
+function asWritten(name: string, value: number | string | undefined): number | string | undefined {
+  return DEFENCES.has(name) && value === 2 ? 1 : value;
 }
 
 /** Whoever was started or stopped by hand meanwhile is no obstacle. */

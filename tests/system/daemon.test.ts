@@ -190,9 +190,11 @@ function tests(): void {
     assert.equal((await ask(place.socket, '{"do":"default-forward"}')).body, '{"ok":true,"value":"route"}');
     // Stopped by hand meanwhile, and then started by hand: nobody is in anybody's way.
     await say("--stop-daemon master");
+    // A setting that no file ever named is given back, too.
+    await say("sysctl -w pmtu_disc=0");
     writeConfig(place.config, "one", RULES);
-    assert.match(await lvsd.reload(), /"changes":\["address 10\.9\.0\.101\/32 removed","sysctl expire_nodest_conn = 0"\]/);
-    assert.equal(await say("sysctl -n expire_nodest_conn"), "0\n");
+    assert.match(await lvsd.reload(), /"changes":\["address 10\.9\.0\.101\/32 removed","sysctl expire_nodest_conn = 0","sysctl pmtu_disc = 1"\]/);
+    assert.equal(await say("sysctl -n expire_nodest_conn pmtu_disc"), "0\n1\n");
     assert.doesNotMatch(await say("status"), /10\.9\.0\.101/);
     await say("--start-daemon master --mcast-interface one --syncid 9");
     writeConfig(place.config, "one", RULES, more);
