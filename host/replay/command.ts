@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import { readConfig } from "../config/config.js";
 import { UsageError, whyNot } from "../config/usage.js";
+import { Records } from "../engine/records.js";
 import { loadEngine } from "../load.js";
 import { readCapture, writeCapture, type CapturedFrame } from "../io/pcap.js";
 import { Replay } from "./replay.js";
@@ -96,5 +97,6 @@ function replayCaptures(replay: Replay, options: ReplayOptions, ports: ReadonlyS
   }
   for (const { port, file } of targets) writeOutput(file, writeCapture(outputs.get(port) ?? []));
   const sent = [...outputs].map(([port, frames]) => `${frames.length} from ${port}`).join(", ");
-  process.stdout.write(`${inputs.length} frames in, out: ${sent}\n`);
+  const drops = Object.entries(new Records(replay.engine.memory).drops()).map(([reason, count]) => `${count} ${reason}`).join(", ");
+  process.stdout.write(`${inputs.length} frames in, out: ${sent}${drops === "" ? "" : `; dropped: ${drops}`}\n`);
 }
