@@ -14,11 +14,11 @@ const VERBS: Record<string, Verb> = { status, drain, sysctl, proc };
 /** The verbs, as the help names them. */
 export const VERBS_HELP = `
 Verbs beyond ipvsadm:
-  status                           ports, neighbours, table use, dropped frames by reason
+  status                              ports, neighbours, table use, dropped frames by reason
   drain VIP:PORT RIP:PORT [SECONDS]   weight 0, then wait until the server's connections have ended
-  sysctl [-w] [NAME[=VALUE]]...    settings of net.ipv4.vs, in sysctl's words
-  proc NAME                        what /proc/net/NAME shows on a kernel director (ip_vs, ip_vs_conn, ...)
-  --socket PATH                    the director's control socket (before everything else)
+  sysctl [-wnNqea] [NAME[=VALUE]]...  settings of net.ipv4.vs, in sysctl's words
+  proc NAME                           what /proc/net/NAME shows on a kernel director (ip_vs, ip_vs_conn, ...)
+  --socket PATH                       the director's control socket (before everything else)
 `;
 
 export function isVerb(word: string | undefined): boolean {

@@ -10,6 +10,7 @@ import { ScenarioError } from "../replay/scenario.js";
 import { readConfig, type Config } from "../config/config.js";
 import { ConfigError } from "../config/locator.js";
 import { Daemon } from "./daemon.js";
+import { missingGateways } from "./gateways.js";
 import { wantedOf } from "./reload.js";
 import { NO_WORKERS, workers, type WorkersChoice } from "../config/schema.js";
 import { UsageError } from "../config/usage.js";
@@ -61,6 +62,8 @@ function refuseUnknown(): void {
 
 async function run(): Promise<void> {
   refuseUnknown();
+  // By itself the library sees it only where nothing else stands beside it.
+  if (cli.flags.help) cli.showHelp(0);
   const [verb, ...rest] = cli.input;
   switch (verb) {
     case undefined: return serve();
@@ -93,9 +96,12 @@ async function check(file: string | undefined): Promise<void> {
   const config = readConfig(file);
   const { table } = await wantedOf(await loadEngine(), config, systemNames());
   requireMemory(config);
+  for (const problem of await missingGateways(config, systemNames())) process.stderr.write(`lvsd: ${problem}\n`);
   const servers = table.services.reduce((sum, service) => sum + service.servers.length, 0);
-  process.stdout.write(`${file}: good; ${table.services.length} services, ${servers} servers\n`);
+  process.stdout.write(`${file}: good; ${counted(table.services.length, "service")}, ${counted(servers, "server")}\n`);
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function requireMemory({ file, workers: choice, tableBits }: Config): void {
   try {

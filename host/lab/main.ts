@@ -26,6 +26,7 @@ const cli = meow(`
   importMeta: import.meta,
   allowUnknownFlags: false,
   flags: {
+    help: { type: "boolean" },
     method: { type: "string", default: "nat" },
     for: { type: "number" },
     port: { type: "number", default: 8080 },
@@ -43,6 +44,8 @@ function refuse(text: string): never {
 }
 
 async function run(): Promise<boolean> {
+  // By itself the library sees it only where nothing else stands beside it.
+  if (cli.flags.help) cli.showHelp(0);
   const { method, for: seconds, port, memory } = cli.flags;
   if (!METHODS.includes(method)) refuse(`--method ${method}: choose ${METHODS.join(", ")}`);
   if (seconds !== undefined && !(seconds > 0)) refuse("--for needs a number of seconds above 0");

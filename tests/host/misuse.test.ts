@@ -1,4 +1,4 @@
-// lvsd called in a way that makes no sense says what is wrong, in one line, and ends with 2 before it touches anything.
+// lvsd called in a way that makes no sense says what is wrong, in one line, and ends with 2 before it touches anything. Who asks for help is helped.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -22,5 +22,13 @@ for (const [words, expected] of WRONG) {
   test(`lvsd ${words.join(" ")}`, () => {
     const done = spawnSync(process.execPath, [program, ...words], { encoding: "utf8" });
     assert.deepEqual([done.stdout, done.stderr, done.status], ["", `lvsd: ${expected}\n`, 2]);
+  });
+}
+
+for (const words of [["--help"], ["check", "--help"], ["replay", "--config", "director.yaml", "-h"]]) {
+  test(`lvsd ${words.join(" ")}: the help, whatever else is said`, () => {
+    const done = spawnSync(process.execPath, [program, ...words], { encoding: "utf8" });
+    assert.deepEqual([done.stderr, done.status], ["", 0]);
+    assert.match(done.stdout, /lvsd check FILE/);
   });
 }
