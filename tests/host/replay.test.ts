@@ -130,7 +130,7 @@ test("captures: frames of a port's file in, what comes out of the other into a f
     assert.deepEqual(sent.map((one) => one.seconds), [1000.5, 1001]);
     assert.equal(describeFrame(sent[0]?.bytes ?? new Uint8Array(54)), "10.0.1.50:40000 > 10.0.2.11:8080");
     const strange = replay(["--pcap", `out=${join(folder, "out.pcap")}`]);
-    assert.equal(strange.stdout, "2 frames in, out: 0 from out, 0 from in; dropped: 2 other-host\n", "a capture of another port's frames says why nothing came out");
+    assert.equal(strange.stdout, "2 frames in, out: 0 from out, 0 from in; dropped: 2 other-host\n", "frames for another port's address");
     writeFileSync(join(folder, "cut.pcap"), writeCapture([{ seconds: 1, bytes: SYN }]).slice(0, 60));
     const cut = replay(["--pcap", `out=${join(folder, "cut.pcap")}`]);
     assert.equal(cut.status, 2);
