@@ -39,6 +39,8 @@ const MAC_BYTES = 6;
 const HINTS = {
   EPERM: "CAP_NET_RAW is missing: run as root, or inside `unshare --user --map-root-user --net`",
 };
+/** More than `net.core.rmem_max` is another right than the socket's own. */
+const ROOM_HINTS = { EPERM: "CAP_NET_ADMIN is missing: run as root, or inside `unshare --user --map-root-user --net`" };
 
 export interface PacketSocketOptions {
   /** Our own hardware address on the device's network. */
@@ -95,8 +97,8 @@ function openSocket(name: string, mac: Uint8Array): number {
     set(fd, SOL_PACKET, PACKET_VNET_HDR, word(1), "ask for virtio headers");
     set(fd, SOL_PACKET, PACKET_QDISC_BYPASS, word(1), "send past the queue");
     set(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, word(1), "leave out what is sent (Linux 4.20)");
-    set(fd, SOL_SOCKET, SO_RCVBUFFORCE, word(RECEIVE_BYTES), "ask for room");
-    set(fd, SOL_SOCKET, SO_SNDBUFFORCE, word(SEND_BYTES), "ask for room");
+    set(fd, SOL_SOCKET, SO_RCVBUFFORCE, word(RECEIVE_BYTES), "ask for room", ROOM_HINTS);
+    set(fd, SOL_SOCKET, SO_SNDBUFFORCE, word(SEND_BYTES), "ask for room", ROOM_HINTS);
     filter(fd, mac);
     join(fd, index, MEMBER_UNICAST, mac);
     join(fd, index, MEMBER_ALL_MULTICAST, new Uint8Array(MAC_BYTES));
@@ -112,8 +114,8 @@ function openSocket(name: string, mac: Uint8Array): number {
   }
 }
 
-function set(fd: number, level: number, option: number, value: Buffer, what: string): void {
-  checked(setsockopt(fd, level, option, addressOf(value), value.length), what, HINTS);
+function set(fd: number, level: number, option: number, value: Buffer, what: string, hints: Record<string, string> = HINTS): void {
+  checked(setsockopt(fd, level, option, addressOf(value), value.length), what, hints);
 }
 
 function word(value: number): Buffer {
