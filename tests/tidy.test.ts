@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { DropReason } from "../assembly/abi/enums.js";
+import { configSchema } from "../host/config/schema.js";
 import { dropName } from "../host/engine/names.js";
 
 const wasm = readFileSync(new URL("../../build/engine.wasm", import.meta.url));
@@ -39,4 +40,12 @@ test("docs/OPERATING.md explains every reason to drop a frame", () => {
   const text = readFileSync(new URL("../../docs/OPERATING.md", import.meta.url), "utf8");
   const reasons = Array.from({ length: DropReason.Last - 1 }, (_, index) => dropName(DropReason[index + 1] ?? ""));
   assert.deepEqual(reasons.filter((reason) => !text.includes(`\`${reason}\``)), []);
+});
+
+test("docs/OPERATING.md explains every field of a configuration", () => {
+  const text = readFileSync(new URL("../../docs/OPERATING.md", import.meta.url), "utf8");
+  const [, reference = ""] = text.split("## The configuration\n");
+  const { ports, ...fields } = configSchema.shape;
+  const names = ["ports", ...Object.keys(fields), ...Object.keys(ports.element.shape)];
+  assert.deepEqual(names.filter((name) => !reference.includes(`\`${name}\``)), []);
 });
