@@ -58,7 +58,10 @@ export interface Judgement { bad: string[]; good: Record<string, number>; kinds:
 
 const CHECKSUMS = ["ip", "tcp", "udp", "icmp"];
 /** Tells a wrong frame from others: which way it went, and how far. */
-const PLACE = ["eth.src", "eth.dst", "ip.src", "ip.dst", "ip.ttl", "ip.len", "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.checksum", "tcp.checksum_calculated"];
+const PLACE = [
+  "eth.src", "eth.dst", "ip.src", "ip.dst", "ip.ttl", "ip.len",
+  "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.checksum", "tcp.checksum_calculated",
+];
 const FIELDS = [...CHECKSUMS.map((name) => `${name}.checksum.status`), "ip.proto", "ip.flags.mf", "ip.frag_offset", "icmp.type", ...PLACE];
 const QUOTING = /^(3|4|5|11|12)\b/;
 /** Zero has two forms in one's complement (RFC 1624): a sender's kernel may write either, tshark wants one. */
@@ -80,7 +83,9 @@ export function judge(file: string): Judgement {
       // What an ICMP error quotes keeps its own checksum under NAT, as the kernel leaves it: nobody checks it.
       if (QUOTING.test(types) && (name === "tcp" || name === "udp")) return;
       for (const status of (cells[column] ?? "").split(",")) {
-        if (status === BAD && !(name === "tcp" && line.endsWith(OTHER_ZERO))) judgement.bad.push(`frame ${index + 1}: ${name}: ${cells.slice(-PLACE.length).join(" ")}`);
+        if (status === BAD && !(name === "tcp" && line.endsWith(OTHER_ZERO))) {
+          judgement.bad.push(`frame ${index + 1}: ${name}: ${cells.slice(-PLACE.length).join(" ")}`);
+        }
         if (status === GOOD) count(judgement.good, name);
       }
     });

@@ -29,7 +29,8 @@ function start(context: TestContext, only: string): Started {
 function heirs(folder: string): string[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TMPDIR=${folder}\0`) ? [readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")] : [];
+      const isHeir = readFileSync(`/proc/${pid}/environ`, "latin1").includes(`TMPDIR=${folder}\0`);
+      return isHeir ? [readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")] : [];
     } catch {
       return []; // it has just ended
     }

@@ -87,7 +87,8 @@ export class Bench {
   private constructor(private readonly namespace: Namespace, readonly lists: Lists, private readonly tried: Tried) {
     const isNic = tried === "afxdp" || tried === "both";
     if (isNic) namespace.ip(["link add name driven type veth peer name far", "link set dev driven up"]);
-    const descriptor = tried === "afxdp" ? -1 : tried === "both" ? openPacketSocket("driven", { mac: Buffer.from(OWN_MAC, "hex"), namespacePath: namespace.path })
+    const descriptor = tried === "afxdp" ? -1
+      : tried === "both" ? openPacketSocket("driven", { mac: Buffer.from(OWN_MAC, "hex"), namespacePath: namespace.path })
       : openTap("driven", { vnetHeader: true, offloads: true, namespacePath: namespace.path });
     this.end = new TapEnd({ name: "other", namespacePath: namespace.path }, "02:00:00:00:00:09");
     namespace.ip(["link add name joint type bridge stp_state 0 mcast_snooping 0", "link set dev joint up",
@@ -106,7 +107,8 @@ export class Bench {
 
   static async build(context: TestContext, tried: Tried): Promise<Bench> {
     const namespace = await Namespace.create("lvs-contract");
-    const bench = new Bench(namespace, new Lists(tried === "both" ? [FrameFlag.None, FrameFlag.Vnet] : [tried === "afxdp" ? FrameFlag.None : FrameFlag.Vnet]), tried);
+    const flags = tried === "both" ? [FrameFlag.None, FrameFlag.Vnet] : [tried === "afxdp" ? FrameFlag.None : FrameFlag.Vnet];
+    const bench = new Bench(namespace, new Lists(flags), tried);
     context.after(async () => {
       bench.end.close();
       bench.release();

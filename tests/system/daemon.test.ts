@@ -127,7 +127,10 @@ function tests(): void {
 
   it("a device that is down is told of, and when it comes up the link is told of the port's addresses", async (context) => {
     const { place } = await ready(context as TestContext);
-    const heard = (): number => (JSON.parse(place.namespace.output("ip", ["-s", "-j", "link", "show", "one"])) as [{ stats64: { rx: { packets: number } } }])[0].stats64.rx.packets;
+    const heard = (): number => {
+      const links = JSON.parse(place.namespace.output("ip", ["-s", "-j", "link", "show", "one"])) as [{ stats64: { rx: { packets: number } } }];
+      return links[0].stats64.rx.packets;
+    };
     const status = async (): Promise<string> => (await runLvsadm(place.socket, "status")).stdout;
     assert.match(await status(), /one is down, and no frame passes: `ip link set dev one up`/);
     assert.doesNotMatch(await status(), /refused/);
@@ -149,7 +152,10 @@ function tests(): void {
     writeConfig(place.config, "one", RULES);
     const lvsd = await start(context as TestContext, place);
     assert.ok(lvsd.isReady, lvsd.log);
-    assert.match(lvsd.log, /"msg":"port one: the kernel has 10\.9\.0\.100 too, on lo, and answers for it: take it away there \(ip addr del 10\.9\.0\.100\/32 dev lo\)"/);
+    assert.match(
+      lvsd.log,
+      /"msg":"port one: the kernel has 10\.9\.0\.100 too, on lo, and answers for it: take it away there \(ip addr del 10\.9\.0\.100\/32 dev lo\)"/,
+    );
   });
 
   it("HUP applies the difference, and a mistake in the file changes nothing", async (context) => {
@@ -206,7 +212,10 @@ function tests(): void {
     const { place, lvsd } = await ready(context as TestContext);
     const rows = (await runLvsadm(place.socket, "-Sn")).stdout;
     const isWrong = (status: number): boolean => status >= 400 && status < 500;
-    for (const body of ["", "{", "null", "[]", "7", "{}", '{"do":"table","do":"nothing"}', '{"do":"__proto__"}', '{"do":["flush"]}', `{"do":"zero","service":${"[".repeat(5000)}`]) {
+    for (const body of [
+      "", "{", "null", "[]", "7", "{}", '{"do":"table","do":"nothing"}', '{"do":"__proto__"}', '{"do":["flush"]}',
+      `{"do":"zero","service":${"[".repeat(5000)}`,
+    ]) {
       assert.equal((await ask(place.socket, body)).status, 400, body.slice(0, 60));
     }
     assert.equal((await ask(place.socket, JSON.stringify({ do: "table", pad: "x".repeat(70_000) }))).status, 413);
@@ -235,7 +244,9 @@ function tests(): void {
 }
 
 // What is nearly a request, with one field gone wrong; and what never was one.
-const value = fc.oneof(fc.constant(null), fc.integer({ max: -1 }), fc.double({ noInteger: true }), fc.constant("x".repeat(70)), fc.constant({}), fc.constant([[]]));
+const value = fc.oneof(
+  fc.constant(null), fc.integer({ max: -1 }), fc.double({ noInteger: true }), fc.constant("x".repeat(70)), fc.constant({}), fc.constant([[]]),
+);
 const good: Record<string, unknown> = {
   protocol: "tcp", family: 4, address: "10.9.0.100", port: 80, fwmark: 0, scheduler: "rr", schedulerFlags: 0, persistent: false,
   timeoutSeconds: 0, netmask: "255.255.255.255", persistenceEngine: "", onePacket: false,

@@ -58,8 +58,9 @@ export class Lvsd {
 
 /** Writes a configuration with one port and these rules. */
 export function writeConfig(file: string, device: string, rules: readonly string[], more = "", addresses: readonly string[] = []): void {
+  const port = `  - { name: one, device: ${device}, addresses: [${["10.9.0.1/24", "10.9.0.100/32", ...addresses].join(", ")}] }`;
   const lines = rules.map((rule) => `  - "${rule}"`);
-  writeFileSync(file, `ports:\n  - { name: one, device: ${device}, addresses: [${["10.9.0.1/24", "10.9.0.100/32", ...addresses].join(", ")}] }\n${more}rules:${lines.length === 0 ? " []" : ""}\n${lines.join("\n")}\n`);
+  writeFileSync(file, `ports:\n${port}\n${more}rules:${lines.length === 0 ? " []" : ""}\n${lines.join("\n")}\n`);
 }
 
 export interface HttpAnswer { status: number; body: string }

@@ -22,7 +22,18 @@ const SERVERS_COUNT = 3;
 export const KERNEL_ADDRESS = "10.0.1.5";
 export const KERNEL_INNER_ADDRESS = "10.0.2.5";
 
-export interface NicOptions { queues?: number; attach?: "nic" | "xdp"; driver?: string; mode?: string; isWithoutRing?: boolean; in?: "nic" | "tap"; addresses?: readonly string[]; more?: object; prepare?(network: Network): unknown; startServers?(network: Network): Promise<unknown> }
+export interface NicOptions {
+  queues?: number;
+  attach?: "nic" | "xdp";
+  driver?: string;
+  mode?: string;
+  isWithoutRing?: boolean;
+  in?: "nic" | "tap";
+  addresses?: readonly string[];
+  more?: object;
+  prepare?(network: Network): unknown;
+  startServers?(network: Network): Promise<unknown>;
+}
 
 export class NicRig {
   private constructor(
@@ -87,9 +98,14 @@ export function nicConfig(network: Network, options: NicOptions): string {
     name: "out", device: NIC_OUT, ...nic, addresses: [`${DIRECTOR_ADDRESS}/24`, `${VIRTUAL_ADDRESS}/32`, ...EXTRA6.out ?? [], ...options.addresses ?? []],
   }];
   const inner = { name: "in", addresses: [`${DIRECTOR_INNER_ADDRESS}/24`, ...EXTRA6.in ?? []] };
-  if (method === "nat") ports.push(options.in === "tap" ? { ...inner, device: "lvs-in", namespace: network.wire.path } : { ...inner, device: NIC_IN, ...nic, ...gateway });
+  if (method === "nat") {
+    ports.push(options.in === "tap"
+      ? { ...inner, device: "lvs-in", namespace: network.wire.path }
+      : { ...inner, device: NIC_IN, ...nic, ...gateway });
+  }
   // By DR and TUN a client's port that comes again shall be given a server anew, or shares are one apart.
-  return stringify({ ...(driver === undefined ? {} : { driver }), ports, sysctl: { conn_reuse_mode: 3 }, rules: labRules(method, SERVERS_COUNT), ...options.more });
+  const ofDriver = driver === undefined ? {} : { driver };
+  return stringify({ ...ofDriver, ports, sysctl: { conn_reuse_mode: 3 }, rules: labRules(method, SERVERS_COUNT), ...options.more });
 }
 
 /** A cable from the director's kernel to a segment. */

@@ -25,7 +25,8 @@ async function shares(rig: NicRig): Promise<Share[]> {
   const { stdout } = await runLvsadm(rig.socketPath, "status");
   if (isSteered) assert.match(stdout, /frames are steered to their worker by a BPF program/);
   else assert.match(stdout, /frames are spread by the kernel and handed over/);
-  return [...stdout.matchAll(/worker \d+: (\d+) frames, (\d+) handed over/g)].map(([, frames, handedOver]) => ({ frames: Number(frames), handedOver: Number(handedOver) }));
+  const found = [...stdout.matchAll(/worker \d+: (\d+) frames, (\d+) handed over/g)];
+  return found.map(([, frames, handedOver]) => ({ frames: Number(frames), handedOver: Number(handedOver) }));
 }
 
 async function traffic(context: TestContext, method: "nat" | "dr"): Promise<void> {

@@ -56,7 +56,8 @@ async function curl(site: Site, ...words: string[]): Promise<string> {
 /** Requests, each on a connection of its own, the servers by turns; a file down and up, no byte changed. */
 async function use(site: Site, family: Family): Promise<void> {
   const url = `http://${shown(family, VIRTUAL_ADDRESS, VIRTUAL_ADDRESS6)}`;
-  const each = Array.from({ length: REQUESTS }, () => ["--next", "-sS", "--fail", "-H", "Connection: close", "-o", "/dev/null", "-w", TOLD, `${url}/`]).flat().slice(1);
+  const request = ["--next", "-sS", "--fail", "-H", "Connection: close", "-o", "/dev/null", "-w", TOLD, `${url}/`];
+  const each = Array.from({ length: REQUESTS }, () => request).flat().slice(1);
   const told = (await curl(site, ...each)).trim().split("\n").sort();
   assert.deepEqual(told, ["server1", "server2"].flatMap((name) => Array.from({ length: REQUESTS / 2 }, () => `200 ${name}`)));
   const [down, up] = [join(site.folder, "down"), join(site.folder, "up")];

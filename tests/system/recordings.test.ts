@@ -107,7 +107,10 @@ class Segments {
     wire.ip([`link set dev far-${port} master ${bridge(port)} up`]);
     if (!way.attach) return;
     const queues = `numtxqueues ${way.workers} numrxqueues ${way.workers}`;
-    wire.ip([`link add name to-${port} ${queues} type veth peer name ${port} ${queues} netns ${director.pid}`, `link set dev to-${port} master ${bridge(port)} up`]);
+    wire.ip([
+      `link add name to-${port} ${queues} type veth peer name ${port} ${queues} netns ${director.pid}`,
+      `link set dev to-${port} master ${bridge(port)} up`,
+    ]);
     // By AF_XDP a port has its NIC's hardware address; beside a socket it has one of its own.
     director.ip([...(way.attach === "xdp" ? [`link set dev ${port} address ${mac}`] : []), `link set dev ${port} up`]);
   }

@@ -45,7 +45,8 @@ inNamespaces("two directors", import.meta.url, () => {
     assert.ok(second.isReady, second.log);
     rig.network.wire.ip([`link set dev ${SECOND_OUT} master ${CLIENTS} up`, `link set dev ${SECOND_IN} master ${SERVERS} up`]);
 
-    const talker = rig.network.client.spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, TALKER, VIRTUAL_ADDRESS, String(VIRTUAL_PORT)], ["ignore", "pipe", "inherit"]);
+    const words = ["--pdeathsig", "KILL", process.execPath, TALKER, VIRTUAL_ADDRESS, String(VIRTUAL_PORT)];
+    const talker = rig.network.client.spawn("setpriv", words, ["ignore", "pipe", "inherit"]);
     let answers = 0;
     talker.stdout?.on("data", (data: Buffer) => (answers += data.length));
     context.after(() => talker.kill("SIGKILL"));

@@ -35,7 +35,10 @@ interface Trapper { child: ChildProcess; said: Said[]; tell(line: string): Promi
 
 /** The trapper in the laboratory's wires, and what it says. */
 async function startTrapper(context: TestContext, network: Network, folder: string, workers = 1): Promise<Trapper> {
-  const words = ["--pdeathsig", "TERM", process.execPath, TRAPPER, "lvs-out", join(folder, "image"), MAC, `${DIRECTOR_ADDRESS}/24`, VIRTUAL_ADDRESS, serverAddress("dr", 1), String(workers)];
+  const words = [
+    "--pdeathsig", "TERM", process.execPath, TRAPPER, "lvs-out", join(folder, "image"),
+    MAC, `${DIRECTOR_ADDRESS}/24`, VIRTUAL_ADDRESS, serverAddress("dr", 1), String(workers),
+  ];
   const child = network.wire.spawn("setpriv", words, ["pipe", "pipe", "inherit"]);
   context.after(() => { child.kill("SIGKILL"); return ended(child); });
   const said: Said[] = [];

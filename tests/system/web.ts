@@ -30,7 +30,10 @@ export class Farm {
     context.after(() => network.stop());
     assert.ok(addIpv6(network));
     const words = ["--port", String(serverPort(method)), "--address", "::", ...method === "nat" ? [] : ["--tunnels", "eth0"]];
-    await Promise.all(network.servers.map((server, index) => network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, ...words])));
+    await Promise.all(network.servers.map((server, index) => {
+      const name = `server${index + 1}`;
+      return network.start(server, name, "server.js", ["--name", name, ...words]);
+    }));
     const socketPath = join(makeFolder(context), "lvsd.sock");
     const director = await LabDirector.start(network, socketPath, [], { ...EXTRA6, fields: FIELDS });
     context.after(() => director.stop());

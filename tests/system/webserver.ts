@@ -55,8 +55,15 @@ export class WebServers {
 
   /** `tunnels` is the servers' interface on which every kind of tunnel is taken apart; only IPIP is without it. */
   async start(network: Network, tunnels?: string): Promise<void> {
-    if (tunnels === undefined) await network.startServers(hasNginx ? ASIDE_PORT : undefined);
-    else await Promise.all(network.servers.map((server, index) => network.start(server, `server${index + 1}`, "server.js", ["--name", `server${index + 1}`, "--port", String(ASIDE_PORT), "--tunnels", tunnels])));
+    if (tunnels === undefined) {
+      await network.startServers(hasNginx ? ASIDE_PORT : undefined);
+    } else {
+      const words = ["--port", String(ASIDE_PORT), "--tunnels", tunnels];
+      await Promise.all(network.servers.map((server, index) => {
+        const name = `server${index + 1}`;
+        return network.start(server, name, "server.js", ["--name", name, ...words]);
+      }));
+    }
     if (!hasNginx) return;
     const names = network.method === "local" ? ["director"] : network.servers.map((_, index) => `server${index + 1}`);
     this.context.after(() => Promise.all(this.nginxes.map((child) => { child.kill("SIGTERM"); return ended(child); })));
