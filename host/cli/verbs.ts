@@ -35,6 +35,8 @@ export async function runVerb(words: readonly string[], context: CommandContext,
   }
 }
 
+const connections = (count: number): string => `${count} connection${count === 1 ? "" : "s"}`;
+
 async function status(words: readonly string[], context: CommandContext): Promise<CommandResult> {
   if (words.length > 0) throw misused(`unexpected argument ${words[0]}`);
   return succeeded(describe(await asked(context, { do: "status" })));
@@ -109,7 +111,7 @@ async function drain(words: readonly string[], context: CommandContext, progress
   for (const { service, server } of places) await asked(context, { do: "server-edit", service, server: { ...server, weight: 0 } });
   const left = await waitEmpty(places, limitSeconds, context, progress);
   if (left === 0) return succeeded(`${real} is empty\n`);
-  throw new CommandFailure(1, `${real} still has ${left} connections after ${limitSeconds} s; its weight stays 0`);
+  throw new CommandFailure(1, `${real} still has ${connections(left)} after ${limitSeconds} s; its weight stays 0`);
 }
 
 /**
@@ -128,7 +130,7 @@ async function waitEmpty(places: readonly Place[], limitSeconds: number, context
   for (let told = -1; ;) {
     const left = await workLeft(places, context);
     if (left === 0 || Date.now() >= until) return left;
-    if (left !== told) progress(`${left} connections left\n`);
+    if (left !== told) progress(`${connections(left)} left\n`);
     told = left;
     await new Promise((resolve) => setTimeout(resolve, Math.min(1000, Math.max(1, until - Date.now()))));
   }
