@@ -2,7 +2,7 @@
 // Random command lines of ipvsadm, each on the real program and on ours: what they say, how they end, what they leave.
 
 import { resolve } from "node:path";
-import { parseArgs, isDeepStrictEqual } from "node:util";
+import { isDeepStrictEqual } from "node:util";
 import { CommandLines } from "../fuzz/commands.js";
 import { Random } from "../fuzz/random.js";
 import { Guest } from "./kernel/guest.js";
@@ -11,6 +11,7 @@ import { byService } from "./mask.js";
 import { recordedConfig } from "./recording.js";
 import { createContext, runRecorded } from "./said.js";
 import { describeTexts, type Said } from "./texts.js";
+import { readOptions } from "../options.js";
 
 /** Each seed is so many command lines on an empty table, and a look at what they left after every few. */
 const LINES = 60;
@@ -18,7 +19,8 @@ const LOOK_EVERY = 5;
 const LOOKS = ["ipvsadm -Sn", "ipvsadm -Ln", "ipvsadm -Ln --thresholds", "ipvsadm -Ln --tun-info", "ipvsadm -L --timeout", "ipvsadm -L --daemon"];
 const EMPTY = ["ipvsadm -C", "ipvsadm --stop-daemon master", "ipvsadm --stop-daemon backup", "ipvsadm --set 900 120 300"];
 
-const { values } = parseArgs({ options: {
+const USAGE = "npm run oracle:commands -- [--seed N] [--count N] [--shown N] [--cache FOLDER]";
+const { values } = readOptions(USAGE, { options: {
   seed: { type: "string", default: "1" }, count: { type: "string", default: "20" }, shown: { type: "string", default: "3" },
   cache: { type: "string", default: "build/oracle" },
 } });

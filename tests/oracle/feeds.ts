@@ -1,9 +1,8 @@
-// npm run oracle:feeds -- [--seed N] [--count N] [--threshold "0 1"] [--cache FOLDER] [--keep FOLDER] [TAKEOVER ...]
+// npm run oracle:feeds -- [--seed N] [--count N] [--shown N] [--threshold "0 1"] [--cache FOLDER] [--keep FOLDER] [TAKEOVER ...]
 // Our master's messages in front of a kernel's backup, of both versions: it must take them as ours does, and go on.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { TAKEOVERS } from "../fuzz/plays/takeovers.js";
 import { Random } from "../fuzz/random.js";
@@ -14,8 +13,10 @@ import { prepareGuest } from "./kernel/packages.js";
 import { linesOf, Recorder, THOROUGH } from "./kernel/recorder.js";
 import { isKnownDifference } from "./known.js";
 import { recordedConfig, type RecordedEvent } from "./recording.js";
+import { readOptions } from "../options.js";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: {
+const USAGE = 'npm run oracle:feeds -- [--seed N] [--count N] [--shown N] [--threshold "0 1"] [--cache FOLDER] [--keep FOLDER] [TAKEOVER ...]';
+const { values, positionals } = readOptions(USAGE, { allowPositionals: true, options: {
   seed: { type: "string", default: "1" }, count: { type: "string", default: "1" }, shown: { type: "string", default: "4" },
   threshold: { type: "string", default: "3 50" }, cache: { type: "string", default: "build/oracle" }, keep: { type: "string", default: "build/oracle/feeds" },
 } });

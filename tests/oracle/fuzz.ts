@@ -4,16 +4,17 @@
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { addFigures, figuresText, NO_FIGURES, type Figures } from "./figures.js";
 import { Fuzzer } from "./fuzzer.js";
 import { prepareGuest } from "./kernel/packages.js";
+import { readOptions } from "../options.js";
 
 const MS_PER_MINUTE = 60_000;
 /** A line from a job with its figures. */
 const FIGURES_MARK = "figures ";
 
-const { values } = parseArgs({ options: {
+const USAGE = "npm run oracle:fuzz -- --seed N --minutes M [--jobs N] [--cache FOLDER] [--cases FOLDER] [--scenarios N] [--asks N]";
+const { values } = readOptions(USAGE, { options: {
   seed: { type: "string", default: "1" }, minutes: { type: "string", default: "1" }, scenarios: { type: "string", default: "1000000" },
   /** Kernels side by side. Job n of N takes every Nth seed from the nth on. */
   jobs: { type: "string", default: "1" }, job: { type: "string" },

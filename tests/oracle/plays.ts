@@ -1,9 +1,8 @@
-// npm run oracle:plays -- [--seed N] [--count N] [--steps N] [--cache FOLDER] [--keep FOLDER] [PLAY ...]
+// npm run oracle:plays -- [--seed N] [--count N] [--shown N] [--cache FOLDER] [--keep FOLDER] [PLAY ...]
 // Plays of many seeds on a real kernel and on the engine; every difference is told, recordings are kept.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { PLAYS } from "../fuzz/plays/index.js";
 import { Random } from "../fuzz/random.js";
@@ -13,8 +12,10 @@ import { prepareGuest } from "./kernel/packages.js";
 import { linesOf, Recorder, THOROUGH } from "./kernel/recorder.js";
 import { recordedConfig, type RecordedEvent } from "./recording.js";
 import { isKnownDifference } from "./known.js";
+import { readOptions } from "../options.js";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: {
+const USAGE = "npm run oracle:plays -- [--seed N] [--count N] [--shown N] [--cache FOLDER] [--keep FOLDER] [PLAY ...]";
+const { values, positionals } = readOptions(USAGE, { allowPositionals: true, options: {
   seed: { type: "string", default: "1" }, count: { type: "string", default: "5" }, shown: { type: "string", default: "4" },
   cache: { type: "string", default: "build/oracle" }, keep: { type: "string", default: "build/oracle/plays" },
 } });

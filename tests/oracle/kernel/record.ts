@@ -3,16 +3,17 @@
 
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { recordedConfig } from "../recording.js";
 import { Guest } from "./guest.js";
 import { prepareGuest } from "./packages.js";
 import { linesOf, readStep, record } from "./recorder.js";
+import { readOptions } from "../../options.js";
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { cache: { type: "string", default: "build/oracle" } } });
+const USAGE = "npm run oracle:record -- SCENARIO.jsonl [--cache FOLDER]";
+const { values, positionals } = readOptions(USAGE, { allowPositionals: true, options: { cache: { type: "string", default: "build/oracle" } } });
 const [file] = positionals;
 if (file === undefined || positionals.length > 1) {
-  process.stderr.write("usage: npm run oracle:record -- SCENARIO.jsonl [--cache FOLDER]\n");
+  process.stderr.write(`usage: ${USAGE}\n`);
   process.exit(2);
 }
 const steps = readFileSync(file, "utf8").split("\n").filter((line) => line.trim() !== "").map(readStep).filter((step) => step !== undefined);
