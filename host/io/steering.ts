@@ -88,7 +88,10 @@ export function steeringProgram(steering: Steering): Instruction[] {
   code.load(1, 3, FRAME, SOLICITATION_AT).jumpIfNotEqual(3, SOLICITATION, "other");
   key6(code, SOLICITATION_TARGET_AT);
   findOwner(code, steering);
-  code.jumpIfEqual(1, OF_DIRECTOR, "take").jump("pass");
+  code.jumpIfEqual(1, OF_DIRECTOR, "take");
+  // One that asks a single host for somebody else's address goes its way as any packet does.
+  key6(code, IPV6_TARGET_AT);
+  findOwner(code, steering);
 
   // Not to an address of the director; r1 says whether it is to one of the kernel's.
   code.label("other");

@@ -1,5 +1,5 @@
 // Recordings of a kernel through real devices: each frame goes over a wire to lvsd, and what comes back is the kernel's, by every
-// driver and with several workers. Time is the machine's here, so these are recordings in which none is made to pass. Six of them
+// driver and with several workers. Time is the machine's here, so these are recordings in which none is made to pass. Seven of them
 // show what drivers could do wrong; LVS_WIRES=all plays every one that can be, some sixty, for a quarter of an hour.
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ import { ringProblem } from "./ringprobe.js";
 import { TapEnd } from "./tapend.js";
 
 const DIRECTOR = new URL("../../../tests/oracle/director.yaml", import.meta.url);
-const SOME = ["nat_tcp", "dr", "tun_gue", "options6", "ftp_ports", "tracked_fragments"];
+const SOME = ["nat_tcp", "dr", "tun_gue", "options6", "silenced", "ftp_ports", "tracked_fragments"];
 /** Events that need the clock, and programs that change the network itself. */
 const TIMED = new Set(["advance", "sleep", "freeze"]);
 const CHANGING = new Set(["ip", "iptables", "ip6tables"]);
