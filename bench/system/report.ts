@@ -76,11 +76,19 @@ function costLegend(costs: readonly CostResults[]): string {
   return `cpu: processor seconds of the director's own processes or kernel threads for each ${works.join(", ")} (as the row is).`;
 }
 
+/** What was measured oftener than the others. */
+function oftener({ repetitions, measures, figures }: Results): string {
+  return measures.filter(({ rounds = 1 }) => rounds > 1).map(({ name, rounds = 1 }) => {
+    const names = figures.filter(({ measure }) => measure === name).map((figure) => figure.name);
+    return `, ${repetitions * rounds} of ${names.join(" and ")}`;
+  }).join("");
+}
+
 /** Everything a reader needs, as Markdown. */
 export function report(results: Results): string {
   const parts = [
     results.machine.join("\n"),
-    `- ${results.repetitions} interleaved repetitions of ${results.seconds} s for each figure`
+    `- ${results.repetitions} interleaved repetitions of ${results.seconds} s for each figure${oftener(results)}`
       + (results.halfLoad === null ? "" : `; half load: about ${Math.round(results.halfLoad)} requests/s`),
     ...(results.congestion === undefined ? [] : [`- TCP's congestion control: ${results.congestion}`]),
     ...results.missing.map((line) => `- left out: ${line}`),

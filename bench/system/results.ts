@@ -26,7 +26,8 @@ export interface Results {
   seconds: number;
   repetitions: number;
   directors: { name: string; about: string }[];
-  measures: { name: string; about: string }[];
+  /** How many rounds each repetition had; one where it is not said. */
+  measures: { name: string; about: string; rounds?: number }[];
   /** Requests a second of the half load. */
   halfLoad: number | null;
   figures: FigureResults[];

@@ -64,30 +64,34 @@ class Comparison {
 
   async measure(repetition: number): Promise<void> {
     for (const measure of this.measures) {
-      for (const turn of turns(this.sites.length, repetition)) {
-        const site = this.sites[turn] as Site;
-        if (!site.contestant.takes.includes(measure.kind)) continue;
-        await this.visit(measure, site, repetition);
-      }
+      const { rounds = 1 } = measure;
+      for (let round = repetition * rounds; round < (repetition + 1) * rounds; round++) await this.visitAll(measure, round);
     }
   }
 
-  private async visit(measure: Measure, site: Site, repetition: number): Promise<void> {
+  private async visitAll(measure: Measure, round: number): Promise<void> {
+    for (const turn of turns(this.sites.length, round)) {
+      const site = this.sites[turn] as Site;
+      if (site.contestant.takes.includes(measure.kind)) await this.visit(measure, site, round);
+    }
+  }
+
+  private async visit(measure: Measure, site: Site, round: number): Promise<void> {
     const { name } = site.contestant;
     const pids = site.standing.pids();
     const before = cpuSeconds(pids);
     try {
       const { values, work } = await measure.run(site, this.round);
       const cost = ((cpuSeconds(pids) - before) / work) * measure.workScale;
-      this.figuresOf(measure).forEach((figure, index) => note(figure.series, name, repetition, values[index]));
-      if (pids.length > 0) note(this.costOf(measure).series, name, repetition, cost);
+      this.figuresOf(measure).forEach((figure, index) => note(figure.series, name, round, values[index]));
+      if (pids.length > 0) note(this.costOf(measure).series, name, round, cost);
       const shown = this.figuresOf(measure).map(({ scale }, index) => ((values[index] ?? 0) / scale).toFixed(2)).join(" / ");
-      this.settings.say(`${String(repetition + 1).padStart(2)} ${measure.name.padEnd(13)} ${name.padEnd(12)} ${shown}`);
+      this.settings.say(`${String(round + 1).padStart(2)} ${measure.name.padEnd(13)} ${name.padEnd(12)} ${shown}`);
     } catch (error) {
       this.settings.signal.throwIfAborted();
       const ended = site.standing.programs.map((program) => program.failure).find((text) => text !== undefined);
-      this.leaveOut(`${name}, ${measure.name}, repetition ${repetition + 1}: ${ended ?? (error as Error).message}`);
-      this.figuresOf(measure).forEach((figure) => note(figure.series, name, repetition, undefined));
+      this.leaveOut(`${name}, ${measure.name}, round ${round + 1}: ${ended ?? (error as Error).message}`);
+      this.figuresOf(measure).forEach((figure) => note(figure.series, name, round, undefined));
     }
   }
 
@@ -116,7 +120,7 @@ class Comparison {
     return {
       machine, congestion: this.laboratory.congestionControl, seconds, repetitions, halfLoad: isHalved ? this.halfLoad() ?? null : null,
       directors: this.sites.map(({ contestant: { name, about } }) => ({ name, about })),
-      measures: this.measures.map(({ name, about }) => ({ name, about })),
+      measures: this.measures.map(({ name, about, rounds = 1 }) => ({ name, about, rounds })),
       figures: this.figures, costs: this.costs, missing: this.missing,
     };
   }

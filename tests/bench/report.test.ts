@@ -10,7 +10,7 @@ import type { Results } from "../../bench/system/results.js";
 const RESULTS: Results = {
   machine: ["- machine: 2 x something"], congestion: "reno", seconds: 2, repetitions: 3, halfLoad: 20000,
   directors: [{ name: "lvs-tap", about: "a" }, { name: "lvs-uring", about: "b" }, { name: "nft", about: "c" }, { name: "haproxy", about: "d" }],
-  measures: [{ name: "requests", about: "" }, { name: "low", about: "" }],
+  measures: [{ name: "requests", about: "" }, { name: "low", about: "", rounds: 2 }],
   figures: [
     {
       name: "requests", unit: "1000/s", scale: 1000, isCost: false, measure: "requests",
@@ -79,7 +79,7 @@ test("a goal is met at its edge and not below it, and one without figures is not
 test("the report says what was left out, and when", () => {
   const text = report(RESULTS);
   assert.match(text, /- left out: nginx: not installed: nginx \(package nginx-light\)/);
-  assert.match(text, /3 interleaved repetitions of 2 s .* half load: about 20000 requests\/s/);
+  assert.match(text, /3 interleaved repetitions of 2 s for each figure, 6 of p99, low load; half load: about 20000 requests\/s/);
   assert.match(text, /TCP's congestion control: reno/);
 });
 

@@ -37,5 +37,7 @@ export interface Measure {
   workScale: number;
   tools: readonly Tool[];
   kind: Kind;
+  /** Rounds in each repetition, one without it: what varies more is measured more often. */
+  rounds?: number;
   run(site: Site, round: Round): Promise<Sample>;
 }
