@@ -35,7 +35,8 @@ export async function runVerb(words: readonly string[], context: CommandContext,
   }
 }
 
-const connections = (count: number): string => `${count} connection${count === 1 ? "" : "s"}`;
+/** The command knows nothing of the director's own (host/engine/counted.ts). */
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 async function status(words: readonly string[], context: CommandContext): Promise<CommandResult> {
   if (words.length > 0) throw misused(`unexpected argument ${words[0]}`);
@@ -44,7 +45,7 @@ async function status(words: readonly string[], context: CommandContext): Promis
 
 function describe(status: Status): string {
   const lines = [
-    `lvs-wasm ${status.version}, up ${status.uptimeSeconds} s, ${status.workers} worker${status.workers === 1 ? "" : "s"}`,
+    `lvs-wasm ${status.version}, up ${status.uptimeSeconds} s, ${counted(status.workers, "worker")}`,
     `connections ${status.connectionsUsed} of ${status.connectionsMax} (2^${Math.log2(status.buckets)} buckets)`,
     ...status.workerRows.map(describeWorker),
     "ports",
@@ -111,7 +112,7 @@ async function drain(words: readonly string[], context: CommandContext, progress
   for (const { service, server } of places) await asked(context, { do: "server-edit", service, server: { ...server, weight: 0 } });
   const left = await waitEmpty(places, limitSeconds, context, progress);
   if (left === 0) return succeeded(`${real} is empty\n`);
-  throw new CommandFailure(1, `${real} still has ${connections(left)} after ${limitSeconds} s; its weight stays 0`);
+  throw new CommandFailure(1, `${real} still has ${counted(left, "connection")} after ${limitSeconds} s; its weight stays 0`);
 }
 
 /**
@@ -130,7 +131,7 @@ async function waitEmpty(places: readonly Place[], limitSeconds: number, context
   for (let told = -1; ;) {
     const left = await workLeft(places, context);
     if (left === 0 || Date.now() >= until) return left;
-    if (left !== told) progress(`${connections(left)} left\n`);
+    if (left !== told) progress(`${counted(left, "connection")} left\n`);
     told = left;
     await new Promise((resolve) => setTimeout(resolve, Math.min(1000, Math.max(1, until - Date.now()))));
   }

@@ -9,6 +9,7 @@ import { replayCommand } from "../replay/command.js";
 import { ScenarioError } from "../replay/scenario.js";
 import { readConfig, type Config } from "../config/config.js";
 import { ConfigError } from "../config/locator.js";
+import { counted } from "../engine/counted.js";
 import { Daemon } from "./daemon.js";
 import { missingGateways } from "./gateways.js";
 import { wantedOf } from "./reload.js";
@@ -100,8 +101,6 @@ async function check(file: string | undefined): Promise<void> {
   const servers = table.services.reduce((sum, service) => sum + service.servers.length, 0);
   process.stdout.write(`${file}: good; ${counted(table.services.length, "service")}, ${counted(servers, "server")}\n`);
 }
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 function requireMemory({ file, workers: choice, tableBits }: Config): void {
   try {

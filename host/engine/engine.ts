@@ -1,5 +1,6 @@
 // The typed binding of engine.wasm. Portable: no node: imports, so it runs wherever WebAssembly does.
 
+import { counted } from "./counted.js";
 import {
   CONTROL_BASE, CONTROL_BUCKET_BITS, CONTROL_NOW_MS, CONTROL_SEED, CONTROL_TABLE_BASE, CONTROL_TICK_MS, CONTROL_TICKS_AT_MS,
   CONTROL_WORKERS, DROPS_BASE, DROPS_WORKER_BYTES, ENTRY_BYTES, ENTRY_FLAGS, ENTRY_FRAME, ENTRY_PORT, FIXED_END,
@@ -71,7 +72,7 @@ export function memoryPages(sizes: Sizes): number {
   const shards = workers > 1 ? workers + 1 : 1;
   const ringsBytes = workers > 1 ? RINGS_ALIGNMENT + workers * workers * RING_BYTES : 0;
   const pages = Math.ceil((tableBaseOf(sizes) + shardBytes(bits) * shards + ringsBytes) / PAGE_BYTES);
-  const whose = `${workers} worker${workers === 1 ? "" : "s"}`;
+  const whose = counted(workers, "worker");
   if (pages > PAGES_MAX) throw new RangeError(`a table of 2^${bits} buckets for ${whose} does not fit in 4 GiB: take fewer of either`);
   return pages;
 }

@@ -1,6 +1,7 @@
 // A NIC taken into the director's service: the steering program on it, and what the driver afxdp needs to know.
 
 import { networkInterfaces } from "node:os";
+import { counted } from "../engine/counted.js";
 import { attachXdp, loadXdp, makeMap, MapKind, XdpPlace } from "./sys/bpf.js";
 import { close } from "./sys/libc.js";
 import { inNamespace } from "./sys/netns.js";
@@ -67,7 +68,7 @@ function setQueues(name: string, { isCombined }: Nic, count: number): string {
 /** Throws in words when a NIC cannot give each worker a queue of its own. */
 export function requireQueueEach({ name, queues }: NicOptions, nic: Nic & { served: number }, workers: number): void {
   if (nic.served >= workers) return;
-  const problem = `${name} has ${nic.served} queue${nic.served === 1 ? "" : "s"} to serve, and each of ${workers} workers needs one of its own`;
+  const problem = `${name} has ${counted(nic.served, "queue")} to serve, and each of ${workers} workers needs one of its own`;
   if (queues !== undefined) throw new Error(`${problem}: raise \`queues\`, or take fewer workers`);
   if (nic.queuesMost < workers) throw new Error(`${problem}: the card has no more, take fewer workers`);
   throw new Error(`${problem}: \`${setQueues(name, nic, workers)}\`, or take fewer workers`);

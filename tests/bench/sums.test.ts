@@ -7,7 +7,6 @@ import { Sums } from "../../bench/path/sums.js";
 import { GUE_PORT } from "../../bench/path/world.js";
 
 const ETHERNET_BYTES = 14;
-/** As slots are: the IP header begins at a word. */
 const FRAME = 2 + 64;
 const [MAC, FROM, TO] = ["02:00:00:00:00:01", wireAddress("10.0.0.1"), wireAddress("10.0.0.2")];
 

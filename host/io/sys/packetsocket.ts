@@ -5,6 +5,7 @@
 // somebody else's, and drops. Segments of up to 64 KB come and go whole, as on a TAP, but without a bridge.
 
 import { O_CLOEXEC, O_NONBLOCK, addressOf, bind, checked, close, getsockname, getsockopt, interfaceIndex, setsockopt, socket } from "./libc.js";
+import type { Hints } from "./error.js";
 import { inNamespace } from "./netns.js";
 
 const AF_PACKET = 17;
@@ -40,7 +41,7 @@ const HINTS = {
   EPERM: "CAP_NET_RAW is missing: run as root, or inside `unshare --user --map-root-user --net`",
 };
 /** More than `net.core.rmem_max` is another right than the socket's own. */
-const ROOM_HINTS = { EPERM: "CAP_NET_ADMIN is missing: run as root, or inside `unshare --user --map-root-user --net`" };
+const ROOM_HINTS: Hints = { EPERM: "CAP_NET_ADMIN is missing: run as root, or inside `unshare --user --map-root-user --net`" };
 
 export interface PacketSocketOptions {
   /** Our own hardware address on the device's network. */
@@ -114,7 +115,7 @@ function openSocket(name: string, mac: Uint8Array): number {
   }
 }
 
-function set(fd: number, level: number, option: number, value: Buffer, what: string, hints: Record<string, string> = HINTS): void {
+function set(fd: number, level: number, option: number, value: Buffer, what: string, hints: Hints = HINTS): void {
   checked(setsockopt(fd, level, option, addressOf(value), value.length), what, hints);
 }
 
