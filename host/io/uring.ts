@@ -9,6 +9,7 @@ import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import { Arrivals } from "./arrivals.js";
 import { WAIT_MS, type Driver, type Place } from "./driver.js";
 import { Patience } from "./patience.js";
+import { Presence } from "./presence.js";
 import { SlotPool } from "./slotpool.js";
 import { nextRing, SLOTS, SLOT_BYTES } from "./slots.js";
 
@@ -20,6 +21,8 @@ const TAG_CANCEL = 4;
 const TAG_BITS = 8;
 /** Detail of a write that is not from a slot: the frame lies in the engine's own memory. */
 const NO_SLOT = 0xffffffff;
+/** Waits of the loop between two looks whether the devices are still there, while frames come. */
+const LOOK_TURNS = 1024;
 /** Waits for what should be immediate; more is a kernel that does not finish. */
 const SETTLE_TURNS_MAX = 100;
 
@@ -34,6 +37,8 @@ export class UringDriver implements Driver {
   private isWoken = false; // since the turn began: it must look at its words before it sleeps
   private isClosing = false;
   private readonly patience = new Patience();
+  private readonly presence: Presence;
+  private turns = 0;
   private readonly asksNews = (): boolean => this.ring.hasNews;
   private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
     this.complete(tag, detail, result, buffer, more);
@@ -43,6 +48,7 @@ export class UringDriver implements Driver {
     const { engine, devices } = place;
     this.ring = new Ring(engine.bytes, nextRing(engine.bytes, engine.arenaBase));
     this.slots = new SlotPool(devices.length);
+    this.presence = new Presence(devices);
     this.arrivals = new Arrivals(place, this.ring, this.slots, TAG_READ, TAG_BITS);
     try {
       this.arrivals.makeGroups();
@@ -130,6 +136,7 @@ export class UringDriver implements Driver {
     // Writes end inside the call that submits them, so one more completion is a frame, or the wake. But a
     // port whose slots all went on in writes cannot read before these are over: then any completion will do.
     this.submit(isReading ? this.writes + 1 : 1, hasPause ? Math.min(longestMs, WAIT_MS) : longestMs);
+    if (!this.hasWork) this.presence.check();
   }
 
   /** True when `exchange` would find something. */
@@ -140,6 +147,7 @@ export class UringDriver implements Driver {
   /** What a wait does, without the look and the sleep. */
   exchange(): void {
     this.arrivals.check();
+    if (++this.turns % LOOK_TURNS === 0) this.presence.check();
     this.read();
     this.submit(0);
   }

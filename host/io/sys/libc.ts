@@ -60,6 +60,7 @@ export const O_RDWR = 2;
 export const O_NONBLOCK = 0x800;
 export const O_CLOEXEC = 0x80000;
 export const POLL_IN = 1;
+export const POLL_ERROR = 8;
 
 /** The error number of the call that just returned below zero. Ask before any other call. */
 export function errno(): number {

@@ -13,12 +13,14 @@ const IFF_VNET_HDR = 0x4000;
 const TUNSETIFF = 0x400454ca;
 const TUNSETOFFLOAD = 0x400454d0;
 const TUNSETVNETHDRSZ = 0x400454d8;
+const TUNGETIFF = 0x800454d2;
 const TUNSETSTEERINGEBPF = 0x800454e0;
 
 // TUN_F_CSUM 1, TSO4 2, TSO6 4, ECN 8; USO4 32 and USO6 64 came with Linux 6.2.
 const OFFLOADS = 0x6f;
 const OFFLOADS_BEFORE_6_2 = 0x0f;
 const EINVAL = 22;
+const EBADFD = 77;
 
 /** The virtio header before every frame of a device opened with `vnetHeader`. */
 export const VNET_HEADER_BYTES = 10;
@@ -104,6 +106,11 @@ function setOffloads(fd: number, name: string): void {
   const failure = errno();
   if (failure !== EINVAL) throw new SystemError(`set the offloads of ${name}`, failure);
   checked(ioctl(fd, TUNSETOFFLOAD, OFFLOADS_BEFORE_6_2), `set the offloads of ${name}`);
+}
+
+/** True when this descriptor's interface was taken away. */
+export function isLostTap(fd: number): boolean {
+  return ioctl(fd, TUNGETIFF, addressOf(Buffer.alloc(REQUEST_BYTES))) < 0 && errno() === EBADFD;
 }
 
 /** Lets a program (its descriptor) choose the queue of each frame; it replaces the one before. */
