@@ -12,11 +12,10 @@ import { Records } from "../engine/records.js";
 import {
   addLocal, addNeighbor, addRoute, announce, deleteLocal, deleteNeighbor, deleteRoute, setHelperPorts, setSysctl, startDaemon, stopDaemon,
 } from "../engine/requests.js";
-import { SYSCTLS } from "../engine/names.js";
+import { DEFENCES, SYSCTLS } from "../engine/names.js";
 import type { Director, Table } from "../protocol.js";
 
 const SCRATCH_BITS = 8;
-const DEFENCES: ReadonlySet<string> = new Set(["drop_entry", "drop_packet", "secure_tcp"]);
 
 /** What a configuration describes: the table, and every setting, those included that it does not name. */
 export interface Wanted { table: Table; sysctls: Record<string, number | string> }
@@ -91,7 +90,7 @@ function changedSettings(running: Wanted["sysctls"], wanted: Wanted["sysctls"]):
     .map(([name, value]) => [name, readSetting(name, String(value)) ?? []]);
 }
 
-/** A defence that waits to be needed is at 1; the engine itself moves it to 2 and back. */
+/** What an operator has set where the engine may have moved it since. */
 function asWritten(name: string, value: number | string | undefined): number | string | undefined {
   return DEFENCES.has(name) && value === 2 ? 1 : value;
 }

@@ -44,6 +44,9 @@ export const SYSCTLS: ReadonlyMap<string, Sysctl> = new Map(
   Array.from({ length: Sysctl.Last }, (_, index): [string, Sysctl] => [kernelName(Sysctl[index] ?? ""), index])
     .filter(([, sysctl]) => sysctl !== Sysctl.SyncPeriod));
 
+/** Settings that the engine moves itself: at 1 a defence waits to be needed, and is at 2 while it is. */
+export const DEFENCES: ReadonlySet<string> = new Set([Sysctl.DropEntry, Sysctl.DropPacket, Sysctl.SecureTcp].map((sysctl) => kernelName(Sysctl[sysctl] ?? "")));
+
 /** Reasons frames are dropped for, in words with hyphens: "connection-table-full". */
 export function dropName(name: string): string {
   return name.replace(/(?<!^)([A-Z])/g, "-$1").toLowerCase();
