@@ -37,6 +37,7 @@ const SPACE: u32 = 0x20;
 const COMMA: u32 = 0x2c;
 const DOT: u32 = 0x2e;
 const OPENING: u32 = 0x28;
+const BAR: u32 = 0x7c;
 const CARRIAGE_RETURN: u32 = 0x0d;
 const LINE_END: u32 = 0x0a0d;
 
@@ -193,16 +194,18 @@ function passive(packet: Packet, connection: Connection, at: usize, end: usize):
   return expectAndSay(packet, connection, start, at, writeNumbers(text, connection.virtual, dataPort));
 }
 
-/** 229 `(|||port|)`: it names no address, and its port as it stands, but for digits that mean nothing. */
+/**
+ * 229 `(|||port|)`: it names no address. Its port stays as it stands, but for digits that mean nothing, and whatever stood for the
+ * bars becomes bars (recording ftp_delimiters).
+ */
 function extendedPassive(packet: Packet, connection: Connection, at: usize, end: usize): i32 {
   at = skipTo(at, end, OPENING, false);
   if (at == BAD || at + 3 > end) return UNCHANGED;
   let bar = <u32>load<u8>(at);
   if (!isBar(bar) || <u32>load<u8>(at, 1) != bar) return UNCHANGED;
-  let start = at + 3;
-  at = readDelimitedPort(at + 2, end, bar);
-  if (at == BAD) return UNCHANGED;
-  return expectAndSay(packet, connection, start, at, writeNumber(state + STATE_HELPER + 16, dataPort));
+  let last = readDelimitedPort(at + 2, end, bar);
+  if (last == BAD) return UNCHANGED;
+  return expectAndSay(packet, connection, at, last + 1, writeBars(state + STATE_HELPER + 16, dataPort));
 }
 
 /**
@@ -284,6 +287,14 @@ function writeNumbers(at: usize, address: u32, number: u32): usize {
   at = writeNumber(at, number >> 8);
   store<u8>(at++, <u8>COMMA);
   return writeNumber(at, number & 255);
+}
+
+/** Writes `|||port|`; answers the place after it. */
+function writeBars(at: usize, number: u32): usize {
+  for (let bar: u32 = 0; bar < 3; bar++) store<u8>(at++, <u8>BAR);
+  at = writeNumber(at, number);
+  store<u8>(at, <u8>BAR);
+  return at + 1;
 }
 
 /** The packet has another length: its IP header says so, and it can no longer leave in the pieces it came in. */

@@ -52,6 +52,8 @@ export async function readEndpoint(text: string, protocol: string, names: Names)
   const port = colon < 0 ? 0 : await readPort(text.slice(colon + 1), protocol, names);
   if (port === undefined || host === "") return undefined;
   const literal = canonical(host);
+  // Of IPv6 without brackets nobody could tell the port from the address.
+  if (literal?.family === 6) return undefined;
   if (literal) return { ...literal, port, portGiven: colon >= 0 };
   // Digits and dots that are no address are a mistake, not a name.
   if (/^[\d.]+$/.test(host) || host.includes("[") || host.includes("]")) return undefined;

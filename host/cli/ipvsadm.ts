@@ -99,7 +99,7 @@ async function save(parsed: Parsed, context: CommandContext): Promise<CommandRes
 async function restore(context: CommandContext): Promise<CommandResult> {
   const total = succeeded();
   for (const line of (await context.input()).split("\n")) {
-    const words = line.split(/\s+/).filter((word) => word !== "");
+    const words = line.split(/[ \t\r]+/).filter((word) => word !== "");
     while (words[0] === "ipvsadm" || words[0] === context.program) words.shift();
     if (words.length === 0) continue;
     const one = await restoreLine(words, context);

@@ -31,7 +31,7 @@ const ipvsadm: Known = {
 /** What `printf` says; undefined for formats that need more than texts. */
 function formatted([format, ...rest]: readonly string[]): string | undefined {
   if (format === undefined) return undefined;
-  const text = format.replaceAll("\\n", "\n").replaceAll("\\t", "\t");
+  const text = format.replaceAll("\\n", "\n").replaceAll("\\t", "\t").replaceAll("\\r", "\r");
   if (!text.includes("%")) return rest.length === 0 ? text : undefined;
   if (text.replace("%s", "").includes("%")) return undefined;
   return (rest.length === 0 ? [""] : rest).map((word) => text.replace("%s", () => word)).join("");
