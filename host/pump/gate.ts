@@ -5,8 +5,8 @@
 
 import { WORD_CLOSED, WORD_INSIDE } from "./words.js";
 
-/** Longest time that a batch may take, many times over. */
-const CLOSING_MS = 1000;
+/** Longest time that a batch may take, many times over: a machine may lend a worker's processor to others for seconds. */
+const CLOSING_MS = 5000;
 const LOOK_MS = 20;
 
 /** Some worker does not come out. */

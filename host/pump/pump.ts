@@ -16,6 +16,7 @@ const EFD_CLOEXEC = 0x80000;
 /** More traps than this within the window: the memory itself is broken, and nobody is served by going on. */
 const TRAPS_MAX = 5;
 const TRAPS_WINDOW_MS = 10_000;
+const STOPPING = "the director is stopping";
 /** Takes the requests. */
 const FIRST = 0;
 
@@ -50,7 +51,7 @@ export class Pump implements Performer<Promise<number>> {
   private readonly waiting = new Map<number, Waiting>();
   private readonly trapsMs: number[] = [];
   private readonly threads: Thread[] = [];
-  private isStarted = false;
+  private isStopped = false;
   private nextId = 1;
   private traps = 0;
   /** What each worker's thread has said of its ports. */
@@ -73,17 +74,15 @@ export class Pump implements Performer<Promise<number>> {
 
   /** Starts the threads; resolves when all of them take frames. */
   async start(): Promise<void> {
-    const started = await Promise.allSettled(this.queues.map((_, worker) => this.startThread(worker)));
+    const started = await Promise.allSettled(this.queues.map((_, worker) => this.startThread(worker, false)));
     const failed = started.find((one) => one.status === "rejected");
-    if (!failed) {
-      this.isStarted = true;
-      return;
-    }
+    if (!failed) return;
     await this.stop();
     throw failed.reason;
   }
 
-  private startThread(worker: number): Promise<void> {
+  /** Resolves when a worker's thread takes frames, be it only after a trap. One that `isAgain` started has nobody else to tell that it cannot be. */
+  private startThread(worker: number, isAgain: boolean): Promise<void> {
     const { module, memory, driver, arenaBytes = ARENA_BYTES } = this.options;
     const workerData: PumpStart = {
       module, memory, driver, worker, arenaOffset: worker * arenaBytes, ports: this.queues[worker] ?? [], wakes: this.wakes,
@@ -91,6 +90,7 @@ export class Pump implements Performer<Promise<number>> {
     };
     const thread = new Worker(new URL("./thread.js", import.meta.url), { workerData, name: `pump ${worker}` });
     this.threads[worker] = { thread, exited: new Promise((resolve) => thread.once("exit", () => resolve())) };
+    let isReady = false;
     return new Promise((resolve, reject) => {
       thread.once("error", (error) => {
         reject(error);
@@ -100,14 +100,16 @@ export class Pump implements Performer<Promise<number>> {
         switch (report.kind) {
           case "ready":
             this.reports[worker] = report.ports;
+            isReady = true;
             return resolve();
           case "unable":
-            if (this.isStarted) this.options.onFailure(report.reason);
+            // While others still start, too, one that was ready is missed by nobody else.
+            if (isReady || isAgain) this.options.onFailure(report.reason);
             return reject(new Error(report.reason));
           case "done": return this.settle(report.id, (one) => one.resolve(report.code));
           case "refused": return this.settle(report.id, (one) => one.reject(new Error(report.reason)));
           case "lacks": return this.noteLack(report.port, report.problem);
-          case "trap": return void this.recover(worker, report.stack);
+          case "trap": return void this.recover(worker, report.stack).then(resolve, reject);
         }
       });
     });
@@ -125,6 +127,7 @@ export class Pump implements Performer<Promise<number>> {
   }
 
   perform(request: EngineRequest): Promise<number> {
+    if (this.isStopped) return Promise.reject(new Error(STOPPING));
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { request, resolve, reject });
@@ -144,19 +147,21 @@ export class Pump implements Performer<Promise<number>> {
     this.waiting.delete(id);
   }
 
+  /** Resolves when the worker is there again, or shall not be. */
   private async recover(worker: number, stack: string): Promise<void> {
     await this.threads[worker]?.exited;
     this.releaseFor(worker);
     const image = this.keepImage();
     this.options.onTrap({ stack, image, worker });
     if (worker === FIRST) this.failWaiting("the engine trapped while this was waiting");
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     this.trapsMs.push(nowMs);
     if (this.trapsMs.filter((ms) => nowMs - ms < TRAPS_WINDOW_MS).length > TRAPS_MAX) {
-      this.options.onFailure(`the engine trapped ${TRAPS_MAX + 1} times in ${TRAPS_WINDOW_MS / 1000} s; the last image is ${image}`);
-      return;
+      const reason = `the engine trapped ${TRAPS_MAX + 1} times in ${TRAPS_WINDOW_MS / 1000} s; the last image is ${image}`;
+      this.options.onFailure(reason);
+      throw new Error(reason);
     }
-    if (Atomics.load(this.words, WORD_STOP) === 0) await this.startThread(worker).catch(() => undefined); // onFailure has been told
+    if (Atomics.load(this.words, WORD_STOP) === 0) await this.startThread(worker, true);
   }
 
   /** What others may be waiting for, and a worker that has ended cannot give back. */
@@ -195,7 +200,8 @@ export class Pump implements Performer<Promise<number>> {
     Atomics.store(this.words, WORD_STOP, 1);
     this.wakes.forEach((_, worker) => this.wake(worker));
     await Promise.all(this.threads.map((one) => one.exited));
-    this.failWaiting("the director is stopping");
+    this.isStopped = true;
+    this.failWaiting(STOPPING);
     for (const wake of this.wakes) close(wake);
   }
 }
