@@ -114,8 +114,17 @@ export class Daemon {
       log.warn({ changes }, changes.length === 0 ? "reloaded: nothing has changed" : "reloaded");
     } catch (error) {
       const problems = error instanceof ConfigError ? error.problems : [(error as Error).message];
-      this.ports.follow(this.live.config);
       log.error({ problems }, "not reloaded: the director goes on as it was");
+      this.followAgain();
+    }
+  }
+
+  /** What kept the ports from following may keep them from going back, too: that must not end a director, nor its next reload. */
+  private followAgain(): void {
+    try {
+      this.ports.follow(this.live.config);
+    } catch (error) {
+      this.options.log.error({ problems: [(error as Error).message] }, "the ports' steering may be neither the old nor the new one");
     }
   }
 

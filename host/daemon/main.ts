@@ -113,9 +113,19 @@ function requireMemory({ file, workers: choice, tableBits }: Config): void {
 async function serve(): Promise<void> {
   const config = readConfig(needConfig());
   const log = pino({ name: "lvsd", level: cli.flags.verbose ? "info" : config.logLevel }, pino.destination({ dest: 2, sync: true }));
-  // HUP may come while the director is starting: it must not end it, and what it asks for is done then.
+  // HUP may come while the director is starting: it must not end it, and what it asks for is done then. TERM ends it at once, in a
+  // container too, where the first process hears no signal but those that it asks for; the kernel takes back what was opened.
   let started: Daemon | undefined;
   let isReloadWanted = false;
+  let isStopping = false;
+  const stop = (): void => {
+    if (!started) process.exit(0);
+    if (isStopping) return;
+    isStopping = true;
+    started.stop().then(() => process.exit(0), fail);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
   process.on("SIGHUP", () => {
     isReloadWanted = true;
     void started?.reload();
@@ -127,16 +137,8 @@ async function serve(): Promise<void> {
       process.exit(EXIT_FAILED);
     },
   });
-  let stopping = false;
-  const stop = (): void => {
-    if (stopping) return;
-    stopping = true;
-    daemon.stop().then(() => process.exit(0), fail);
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  process.stdout.write("ready\n");
   started = daemon;
+  process.stdout.write("ready\n");
   if (isReloadWanted) void daemon.reload();
 }
 

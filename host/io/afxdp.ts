@@ -9,7 +9,7 @@ import type { SentFrame } from "../engine/engine.js";
 import { setInMap } from "./sys/bpf.js";
 import { SystemError } from "./sys/error.js";
 import { XdpSocket, type SocketPlace } from "./sys/xsk.js";
-import { deviceGone, DriverError, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { deviceGone, DriverError, LOOK_MS, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
 import type { NicPlace } from "./nic.js";
 import { Patience } from "./patience.js";
 import { Shortcuts } from "./shortcuts.js";
@@ -25,7 +25,7 @@ const SHARE_FRAMES = 128;
 /** Chunks a queue has for frames to come; as many again are on their way. */
 const FILL_CHUNKS = 2048;
 /** A queue is let go of some time after its socket was closed. */
-const BUSY_TURNS_MAX = 100;
+const BUSY_TURNS_MAX = 500;
 const BUSY_PAUSE_MS = 10;
 
 /** A port: its NIC, a socket for each queue. */
@@ -54,6 +54,7 @@ export class AfxdpDriver implements Driver {
   private readonly halves: Uint16Array;
   private readonly sleeping: Sleep;
   private readonly patience = new Patience();
+  private lookedMs = 0;
   private readonly asksWork = (): boolean => this.hasWork();
   private readonly onSent = (frame: number): void => this.chunks.release(this.chunks.of(frame));
   private readonly nextChunk = (): number => this.chunks.take();
@@ -186,6 +187,7 @@ export class AfxdpDriver implements Driver {
   settle(): void {}
 
   wait(longestMs = WAIT_MS): void {
+    this.look();
     if (this.hasWork() || this.patience.look(this.asksWork)) return;
     if (!this.sleeping.sleep(longestMs)) this.check();
     this.patience.end();
@@ -197,8 +199,14 @@ export class AfxdpDriver implements Driver {
     return false;
   }
 
+  /** The same as check, but seldom: for who is busy with one NIC while another may have gone. */
+  look(): void {
+    if (performance.now() - this.lookedMs >= LOOK_MS) this.check();
+  }
+
   /** Looks whether the NICs are still there: nothing comes from one that is gone, not even an error. */
   check(): void {
+    this.lookedMs = performance.now();
     for (const port of this.ports) {
       for (const socket of port.sockets) {
         const failure = socket.failure;

@@ -2,18 +2,13 @@
 // them by itself. What has come waits here until it is entered, and keeps its slot until the engine is done with it.
 
 import { FrameFlag } from "../../assembly/abi/enums.js";
-import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
 import type { Ring } from "./sys/uring.js";
-import { deviceGone, type Device, type Place } from "./driver.js";
+import { deviceGone, isLasting, type Device, type Place } from "./driver.js";
 import type { SlotPool } from "./slotpool.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
 
-const EBADF = 9;
-const EFAULT = 14;
 const EINVAL = 22;
-const EBADFD = 77;
-const ENETDOWN = 100;
 const ENOBUFS = 105;
 const ECANCELED = 125;
 /** Slots that a port's group has while its frames are long: few, so that the same ones are used again and again. */
@@ -122,13 +117,9 @@ export class Arrivals {
     this.batchCount = 0;
   }
 
-  /** Throws when a port will never be read again. */
-  check(): void {
-    for (const port of this.ports) {
-      // A socket's device goes down before it goes for good, and only the first of the two is told.
-      if (port.errno === ENETDOWN && hasLostDevice(port.descriptor)) throw deviceGone(port.name, ENETDOWN);
-      if (port.pauseTurns > 0) port.pauseTurns--;
-    }
+  /** A turn of the loop is over. */
+  passTurn(): void {
+    for (const port of this.ports) if (port.pauseTurns > 0) port.pauseTurns--;
   }
 
   /** Starts to read what is not being read: each port that has slots. False when a port has none. */
@@ -166,7 +157,7 @@ export class Arrivals {
       this.slots.release(slot);
     }
     if (result >= 0 || result === -ENOBUFS || result === -ECANCELED || isClosing) return;
-    if ([EBADF, EBADFD, EFAULT].includes(-result)) throw deviceGone(port.name, -result);
+    if (isLasting(-result)) throw deviceGone(port.name, -result);
     port.errno = -result;
     port.pauseTurns = PAUSE_TURNS;
   }

@@ -48,6 +48,15 @@ export interface Place {
 /** No new start would help: a device is gone for good, or the driver asked for is not to be had. */
 export class DriverError extends Error {}
 
+const EBADF = 9;
+const EFAULT = 14;
+const EBADFD = 77;
+
+/** True of an error with which no read succeeds again. Any other is a frame's, or the device's of the moment. */
+export function isLasting(errno: number): boolean {
+  return errno === EBADF || errno === EFAULT || errno === EBADFD;
+}
+
 /** What a read that can never succeed again means. */
 export function deviceGone(name: string, errno: number): DriverError {
   return new DriverError(`${name}: the device was taken away (reading fails with errno ${errno})`);
@@ -60,6 +69,8 @@ export const WAIT_MS = 50;
  * What a sleeper costs is its wakes, up to half a millisecond each on a busy machine.
  */
 export const QUIET_WAIT_MS = 200;
+/** While something always comes, from any device, it is asked so often whether the others are still there. */
+export const LOOK_MS = 1000;
 
 /** The ways frames of TAPs can go; `auto` takes the fastest that this machine allows. */
 export const DRIVER_CHOICES = ["auto", "tap", "uring"] as const;

@@ -94,10 +94,11 @@ export class MixedDriver implements Driver {
     const nowMs = performance.now();
     this.look(nowMs);
     if (this.isAlone) return this.others.wait(longestMs);
-    if (this.isIdle) this.nics.check();
     const { nics, others, patience } = this;
+    if (this.isIdle) nics.check();
+    else nics.look();
+    others.check();
     if (others instanceof TapDriver) {
-      others.check();
       if (!this.hasNews()) this.sleeping.sleep(longestMs);
       return;
     }

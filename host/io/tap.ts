@@ -6,18 +6,12 @@
 import { FrameFlag } from "../../assembly/abi/enums.js";
 import type { SentFrame } from "../engine/engine.js";
 import { addressOf, errno, read, write } from "./sys/libc.js";
-import { hasLostDevice } from "./sys/packetsocket.js";
 import { VNET_HEADER_BYTES } from "./sys/tun.js";
-import { deviceGone, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { deviceGone, isLasting, WAIT_MS, type Device, type Driver, type Place } from "./driver.js";
+import { Presence } from "./presence.js";
 import { Sleep } from "./sleep.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
 
-const EAGAIN = 11;
-const EINTR = 4;
-/** The interface is down: nothing comes, nothing goes, and it may come up again. */
-const EIO = 5;
-/** The same of a packet socket; perhaps its device is gone for good. */
-const ENETDOWN = 100;
 
 /** Frames of one port in one batch, so that no port waits for another's flood. */
 const SHARE_FRAMES = 64;
@@ -34,12 +28,13 @@ export class TapDriver implements Driver {
   private hasRead = false;
   /** True when the last reading found the end of all devices' queues. */
   isEmptied = false;
-  private readonly down = new Set<Device>();
+  private readonly presence: Presence;
 
   constructor(private readonly place: Place) {
     this.memoryAddress = addressOf(place.engine.bytes);
     for (const device of place.devices) this.deviceOf[device.index] = device;
     this.sleeping = new Sleep(place.wake, this.descriptors);
+    this.presence = new Presence(place.devices);
   }
 
   /** What ends a sleep: a frame that comes to one of them. */
@@ -88,22 +83,16 @@ export class TapDriver implements Driver {
   /** Reads one frame, its header first; the bytes of both, or 0 when none is waiting. */
   private receive(device: Device, at: number): number {
     const bytes = read(device.descriptor, this.memoryAddress + at, SLOT_ROOM_BYTES);
-    if (bytes >= 0) {
-      if (this.down.size > 0) this.down.delete(device);
-      return bytes;
-    }
+    if (bytes >= 0) return bytes;
     const failure = errno();
-    if (failure === EAGAIN || failure === EINTR || failure === EIO) return 0;
-    if (failure !== ENETDOWN) throw deviceGone(device.name, failure);
-    this.down.add(device);
-    return 0;
+    // Nothing has come, the interface is down and may come up again, or a packet has segments that nobody can be told of.
+    if (!isLasting(failure)) return 0;
+    throw deviceGone(device.name, failure);
   }
 
-  /** A socket's device goes down before it goes for good, and only the first of the two is told. */
+  /** Throws when a device will never be read again. */
   check(): void {
-    for (const device of this.down) {
-      if (hasLostDevice(device.descriptor)) throw deviceGone(device.name, ENETDOWN);
-    }
+    this.presence.look();
   }
 
   flush(count: number): void {
@@ -127,8 +116,8 @@ export class TapDriver implements Driver {
   settle(): void {}
 
   wait(longestMs = WAIT_MS): void {
-    this.check();
-    if (!this.hasWork()) this.sleeping.sleep(longestMs);
+    this.presence.look();
+    if (!this.hasWork() && !this.sleeping.sleep(longestMs)) this.presence.check();
   }
 
   /** True when frames may have come meanwhile: they are found sooner by reading than by asking first. */

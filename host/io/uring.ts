@@ -13,6 +13,7 @@ import { Presence } from "./presence.js";
 import { SlotPool } from "./slotpool.js";
 import { nextRing, SLOTS, SLOT_BYTES } from "./slots.js";
 
+const EAGAIN = 11;
 const TAG_READ = 1;
 const TAG_WRITE = 2;
 const TAG_WAKE = 3;
@@ -21,8 +22,6 @@ const TAG_CANCEL = 4;
 const TAG_BITS = 8;
 /** Detail of a write that is not from a slot: the frame lies in the engine's own memory. */
 const NO_SLOT = 0xffffffff;
-/** Waits of the loop between two looks whether the devices are still there, while frames come. */
-const LOOK_TURNS = 1024;
 /** Waits for what should be immediate; more is a kernel that does not finish. */
 const SETTLE_TURNS_MAX = 100;
 
@@ -38,7 +37,6 @@ export class UringDriver implements Driver {
   private isClosing = false;
   private readonly patience = new Patience();
   private readonly presence: Presence;
-  private turns = 0;
   private readonly asksNews = (): boolean => this.ring.hasNews;
   private readonly onCompletion = (tag: number, detail: number, result: number, buffer: number, more: boolean): void =>
     this.complete(tag, detail, result, buffer, more);
@@ -102,10 +100,11 @@ export class UringDriver implements Driver {
     if ((flags & FrameFlag.Vnet) === 0) engine.bytes.fill(0, at, frame);
     const isSlot = frame >= arenaBase && frame < arenaBase + SLOTS * SLOT_BYTES;
     const slot = isSlot ? Math.floor((frame - arenaBase) / SLOT_BYTES) : NO_SLOT;
+    if (this.ring.room === 0) this.submit(0);
+    if (this.ring.room === 0) return this.place.refused(port, EAGAIN); // the kernel takes nothing just now
     if (isSlot) this.slots.hold(slot);
     else this.ownWrites++;
     this.writes++;
-    if (this.ring.full) this.submit(0);
     this.ring.write(device.descriptor, at, bytes + VNET_HEADER_BYTES, TAG_WRITE | (port << TAG_BITS), slot);
   }
 
@@ -146,10 +145,15 @@ export class UringDriver implements Driver {
 
   /** What a wait does, without the look and the sleep. */
   exchange(): void {
-    this.arrivals.check();
-    if (++this.turns % LOOK_TURNS === 0) this.presence.check();
+    this.arrivals.passTurn();
+    this.presence.look();
     this.read();
     this.submit(0);
+  }
+
+  /** Throws when a device will never be read again. */
+  check(): void {
+    this.presence.look();
   }
 
   /** True when frames have been read, or are still to be written, or somebody has woken it: then nobody may sleep. */
@@ -168,7 +172,7 @@ export class UringDriver implements Driver {
 
   /** Whatever is under way would go on into memory that the next driver uses. */
   private endReads(): void {
-    if (this.ring.full) this.submit(0);
+    if (this.ring.room === 0) this.submit(0);
     this.ring.cancelAll(TAG_CANCEL);
     const isBusy = (): boolean => this.isWakeRead || this.writes > 0 || this.arrivals.isReading;
     for (let turn = 0; turn < SETTLE_TURNS_MAX && isBusy(); turn++) this.submit(1);
@@ -181,6 +185,9 @@ export class UringDriver implements Driver {
 
   /** Starts what does not read: the wake descriptor and each port that has slots. False when a port has none. */
   private read(): boolean {
+    // Writes may have filled the ring to its last place: what is begun here would take that of one the kernel has not seen.
+    if (this.ring.room <= this.place.devices.length) this.submit(0);
+    if (this.ring.room <= this.place.devices.length) return true;
     if (!this.isWakeRead) {
       this.isWakeRead = true;
       this.ring.readWake(this.place.wake, TAG_WAKE);

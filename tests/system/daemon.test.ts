@@ -1,6 +1,7 @@
 // lvsd as a program: start, signals, its socket, and what happens when things go wrong.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -9,13 +10,17 @@ import fc from "fast-check";
 import { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
 import { inNamespaces } from "./inside.js";
-import { Lvsd, ask, writeConfig } from "./lvsd.js";
+import { Lvsd, LVSD, ask, writeConfig } from "./lvsd.js";
 import { makeFolder, runLvsadm, until } from "./rig.js";
 
 const SERVICE = "-t 10.9.0.100:80";
 const RULES = [`-A ${SERVICE} -s rr`, `-a ${SERVICE} -r 10.9.0.11:80 -m`];
 const FUZZ_RUNS = 300;
-const ANNOUNCED_MS = 5000;
+/** A start takes about as long. */
+const TERM_LATEST_MS = 800;
+const TERM_STEP_MS = 80;
+/** Longer than what a port says a second time after it came up. */
+const SECOND_MS = 2500;
 
 interface Place { namespace: Namespace; folder: string; config: string; socket: string }
 
@@ -63,6 +68,22 @@ function tests(): void {
     lvsd.child.kill("SIGTERM");
     assert.equal(await lvsd.end("SIGTERM"), 0);
     idle.destroy();
+  });
+
+  it("TERM while it starts ends it at once, wherever it is, and the next one finds everything free", async (context) => {
+    const place = await makePlace(context as TestContext);
+    writeConfig(place.config, "one", RULES);
+    for (let tryMs = 0; tryMs < TERM_LATEST_MS; tryMs += TERM_STEP_MS) {
+      const words = ["--pdeathsig", "KILL", process.execPath, LVSD, "--config", place.config, "--socket", place.socket];
+      const child = place.namespace.spawn("setpriv", words, "ignore");
+      await new Promise((resolve) => setTimeout(resolve, tryMs));
+      child.kill("SIGTERM");
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      // Before the program itself has begun, the signal ends what shall become it.
+      assert.ok(child.exitCode === 0 || child.signalCode === "SIGTERM", `after ${tryMs} ms: ${child.exitCode} ${child.signalCode}`);
+      assert.deepEqual([existsSync(place.socket), place.namespace.tryIp(["link show dev one"]) === ""], [false, false], `after ${tryMs} ms`);
+    }
+    assert.ok((await start(context as TestContext, place)).isReady);
   });
 
   it("a second director on the same socket is refused, and the first goes on", async (context) => {
@@ -137,11 +158,10 @@ function tests(): void {
     for (const _ of ["the first time", "and again"]) {
       const before = heard();
       place.namespace.ip(["link set dev one up"]);
-      assert.ok(await until(() => heard() >= before + 2, ANNOUNCED_MS), "10.9.0.1 and 10.9.0.100");
+      assert.ok(await until(() => heard() >= before + 2), "10.9.0.1 and 10.9.0.100");
       assert.doesNotMatch(await status(), /down/);
       place.namespace.ip(["link set dev one down"]);
-      // Longer than what it says a second time.
-      await new Promise((resolve) => setTimeout(resolve, ANNOUNCED_MS / 2));
+      await new Promise((resolve) => setTimeout(resolve, SECOND_MS));
       assert.match(await status(), /one is down/);
     }
   });

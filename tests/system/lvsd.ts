@@ -6,29 +6,29 @@ import { writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { fileURLToPath } from "node:url";
 import type { Namespace } from "../../host/lab/namespace.js";
-import { until } from "./rig.js";
+import { PATIENT_MS, until } from "./rig.js";
 
-const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
+export const LVSD = fileURLToPath(new URL("../../host/daemon/main.js", import.meta.url));
 const WITHOUT_RING = fileURLToPath(new URL("withoutring.js", import.meta.url));
-const START_MS = 30_000;
-const END_MS = 5000;
-const ANSWER_MS = 5000;
 
 /** A process of lvsd, ready or ended. */
 export class Lvsd {
   output = "";
   log = "";
+  /** It has ended, and all that it said was heard. */
+  hasEnded = false;
 
   private constructor(readonly child: ChildProcess) {
     child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.output += text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.log += text));
+    child.once("close", () => (this.hasEnded = true));
   }
 
   /** Starts it in a namespace, where io_uring may be forbidden, and waits until it is ready or has ended. */
   static async start(namespace: Namespace, words: readonly string[], isWithoutRing = false): Promise<Lvsd> {
     const program = isWithoutRing ? [WITHOUT_RING, LVSD] : [LVSD];
     const lvsd = new Lvsd(namespace.spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...program, ...words], ["ignore", "pipe", "pipe"]));
-    await until(() => lvsd.isReady || lvsd.hasEnded, START_MS);
+    await until(() => lvsd.isReady || lvsd.hasEnded);
     return lvsd;
   }
 
@@ -36,14 +36,10 @@ export class Lvsd {
     return this.output.includes("ready\n");
   }
 
-  get hasEnded(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
-  }
-
   /** Sends a signal and waits for the end; answers the exit status. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.child.kill(signal);
-    assert.ok(await until(() => this.hasEnded, END_MS), `it does not end by ${signal}`);
+    assert.ok(await until(() => this.hasEnded), `it does not end by ${signal}`);
     return this.child.exitCode;
   }
 
@@ -51,7 +47,7 @@ export class Lvsd {
   async reload(): Promise<string> {
     const before = this.log.length;
     this.child.kill("SIGHUP");
-    assert.ok(await until(() => /reloaded[^\n]*\n/.test(this.log.slice(before)), END_MS), `silent after HUP: ${this.log.slice(before)}`);
+    assert.ok(await until(() => /reloaded[^\n]*\n/.test(this.log.slice(before))), `silent after HUP: ${this.log.slice(before)}`);
     return this.log.slice(before);
   }
 }
@@ -69,7 +65,7 @@ export interface HttpAnswer { status: number; body: string }
 export function ask(socketPath: string, body: Buffer | string, how: { method?: string; path?: string; type?: string } = {}): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({
-      socketPath, method: how.method ?? "POST", path: how.path ?? "/control", timeout: ANSWER_MS,
+      socketPath, method: how.method ?? "POST", path: how.path ?? "/control", timeout: PATIENT_MS,
       headers: { "content-type": how.type ?? "application/json", "content-length": Buffer.byteLength(body) },
     }, (response) => {
       const parts: Buffer[] = [];

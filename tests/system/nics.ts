@@ -14,7 +14,7 @@ import { addIpv6, EXTRA6, serverAddress6, VIRTUAL_ADDRESS6 } from "./ipv6.js";
 import { CLIENTS, SERVERS, Network } from "../../host/lab/network.js";
 import { ended } from "../../host/lab/process.js";
 import { Lvsd } from "./lvsd.js";
-import { makeFolder, runLvsadm } from "./rig.js";
+import { assertAnswers, makeFolder, runLvsadm } from "./rig.js";
 import { proveTraffic } from "./traffic.js";
 
 const SERVERS_COUNT = 3;
@@ -84,7 +84,7 @@ export async function proveReload(rig: NicRig, options: NicOptions): Promise<voi
   writeFileSync(rig.configFile, nicConfig(rig.network, { ...options, addresses: [`${added}/32`] }));
   assert.match(await rig.lvsd.reload(), /address 10\.0\.1\.101\/32 added/);
   for (const address of [added, VIRTUAL_ADDRESS]) {
-    assert.match(rig.network.client.output("ping", ["-c", "2", "-i", "0.2", "-W", "2", address]), / 0% packet loss/);
+    assertAnswers(rig.network.client, address);
   }
 }
 

@@ -1,8 +1,8 @@
-// Which devices are said to have been taken away: TAPs that are gone, not those that are down, and no sockets.
+// Which devices are said to have been taken away: those that are gone, not those that are down.
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import type { Device } from "../../host/io/driver.js";
+import { LOOK_MS, type Device } from "../../host/io/driver.js";
 import { Presence } from "../../host/io/presence.js";
 import { close } from "../../host/io/sys/libc.js";
 import { openPacketSocket } from "../../host/io/sys/packetsocket.js";
@@ -13,7 +13,7 @@ import { inNamespaces } from "./inside.js";
 const TAP = { vnetHeader: true, offloads: true };
 
 inNamespaces("presence of devices", import.meta.url, () => {
-  it("a TAP that was taken away is named; one that is down, and a packet socket of a device that is gone, are not", async (context) => {
+  it("TAPs and sockets of devices that were taken away are named; those of devices that are down are not", async (context) => {
     const namespace = await Namespace.create("lvs-presence");
     const descriptors: number[] = [];
     context.after(async () => {
@@ -32,9 +32,15 @@ inNamespaces("presence of devices", import.meta.url, () => {
     const presence = new Presence(devices);
     presence.check();
     namespace.ip(["link set presence-a up", "link set presence-b up"]);
-    namespace.ip(["link set presence-b down", "link del presence-wire"]);
+    namespace.ip(["link set presence-b down", "link set presence-wire down"]);
     presence.check();
+    namespace.ip(["link del presence-wire"]);
+    assert.throws(() => presence.check(), /presence-wire: the device was taken away/);
+    const taps = new Presence(devices.filter(({ name }) => name !== "presence-wire"));
+    taps.check();
     namespace.ip(["link del presence-b"]);
-    assert.throws(() => presence.check(), /presence-b: the device was taken away/);
+    assert.throws(() => taps.check(), /presence-b: the device was taken away/);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    assert.throws(() => taps.look(), /presence-b: the device was taken away/);
   });
 });

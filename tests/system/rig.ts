@@ -12,10 +12,13 @@ import { splitWords } from "../../host/cli/words.js";
 import type { Method } from "../../host/lab/addresses.js";
 import { Client } from "../../host/lab/client.js";
 import { LabDirector, labRules } from "../../host/lab/director.js";
+import type { Namespace } from "../../host/lab/namespace.js";
 import { Network } from "../../host/lab/network.js";
 import type { Status, Table } from "../../host/protocol.js";
 
 const SERVERS = 3;
+/** How long what must happen may take on a machine that lends its processors to others: only a failure waits so long. */
+export const PATIENT_MS = 30_000;
 const LVSADM = fileURLToPath(new URL("../../host/cli/main.js", import.meta.url));
 
 export interface Outcome { status: number | null; stdout: string; stderr: string }
@@ -44,6 +47,11 @@ export function runLvsadm(socketPath: string, line: string): Promise<Outcome> {
     child.once("error", reject);
     child.once("close", (status) => resolve({ ...outcome, status }));
   });
+}
+
+/** An address answers two pings, however late. */
+export function assertAnswers(from: Namespace, address: string): void {
+  assert.match(from.output("ping", ["-c", "2", "-i", "0.2", "-W", "10", address]), / 0% packet loss/);
 }
 
 export class Rig {
@@ -80,10 +88,11 @@ export class Rig {
 }
 
 /** Waits until something holds, at most so long; answers whether it did. */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number): Promise<boolean> {
+export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = PATIENT_MS): Promise<boolean> {
   const deadlineMs = Date.now() + timeoutMs;
   while (!(await holds())) {
-    if (Date.now() > deadlineMs) return false;
+    // A process that was held up looks once more before it gives up.
+    if (Date.now() > deadlineMs) return holds();
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return true;

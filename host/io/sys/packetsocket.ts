@@ -85,9 +85,19 @@ export function setFanoutProgram(fd: number, program: number): void {
 
 /** True when a socket's device has been taken away, not merely set down. False for what is no packet socket. */
 export function hasLostDevice(fd: number): boolean {
+  return (deviceIndexOf(fd) ?? 0) < 0;
+}
+
+export function isPacketSocket(fd: number): boolean {
+  return deviceIndexOf(fd) !== undefined;
+}
+
+/** The number of a packet socket's device, -1 when it is gone; undefined of what is no packet socket. */
+function deviceIndexOf(fd: number): number | undefined {
   const address = Buffer.alloc(ADDRESS_BYTES);
   const bytes = word(ADDRESS_BYTES);
-  return getsockname(fd, addressOf(address), addressOf(bytes)) === 0 && address.readUInt16LE(0) === AF_PACKET && address.readInt32LE(4) < 0;
+  const isNamed = getsockname(fd, addressOf(address), addressOf(bytes)) === 0 && address.readUInt16LE(0) === AF_PACKET;
+  return isNamed ? address.readInt32LE(4) : undefined;
 }
 
 function openSocket(name: string, mac: Uint8Array): number {

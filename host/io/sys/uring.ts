@@ -120,9 +120,9 @@ export class Ring {
     return (Atomics.load(this.words, this.flags) & QUEUE_TASKRUN) !== 0;
   }
 
-  /** True when another submission has to wait for `enter`. */
-  get full(): boolean {
-    return this.prepared === SUBMISSIONS;
+  /** Submissions that can be prepared until `enter` gives them to the kernel; more would take the place of others. */
+  get room(): number {
+    return SUBMISSIONS - this.prepared;
   }
 
   write(descriptor: number, at: number, bytes: number, tag: number, detail: number): void {
