@@ -10,7 +10,7 @@ export type Capability = { ok: true; needsUserNamespace: boolean } | { ok: false
 const INSIDE = "LVS_WASM_INSIDE";
 const PR_SET_PDEATHSIG = 1;
 const SIGTERM = 15;
-const PROBE_MS = 10000;
+const PROBE_MS = 60_000;
 const USER = ["--user", "--map-root-user"];
 
 // Everything a laboratory is made of, once, in a namespace that goes with the shell.

@@ -13,7 +13,7 @@ import {
 import type { Network } from "./network.js";
 import { ended, firstLine } from "./process.js";
 
-const START_MS = 15000;
+const START_MS = 30_000;
 const METHOD_SWITCH: Record<Method, string> = { nat: "-m", dr: "-g", tun: "-i", local: "-g" };
 
 /** The rules an operator would type: server n has weight n. */

@@ -8,7 +8,8 @@ const COUNT_MAX = 1_000_000;
 const CONCURRENCY_MAX = 1024;
 const BODY_BYTES_MAX = 64 << 20;
 const SAMPLE_CHARACTERS = 1000;
-const TIMEOUT_MS = 10_000;
+/** Several lost beginnings of a connection, each waited for twice as long as the one before. */
+const TIMEOUT_MS = 30_000;
 
 /** What to request. One GET on a connection of its own when nothing else is said. */
 export interface Load {

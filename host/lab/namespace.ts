@@ -17,8 +17,9 @@ const QUIET = {
 };
 // Parts that a kernel may lack, and then have nothing to set.
 const OPTIONAL = /^net\.(ipv6|bridge)\./;
-const START_MS = 5000;
-const COMMAND_MS = 10000;
+// Bounds, not waits: a machine may lend its processors to others for seconds.
+const START_MS = 30_000;
+const COMMAND_MS = 60_000;
 
 /** A network namespace, found by the process that holds it. */
 export class Namespace {

@@ -21,7 +21,7 @@ const MTU_BYTES = 1500;
 const QUEUE_FRAMES = 2000;
 // What IPIP leaves of a segment: without it long requests need ICMP to find their way.
 const TUNNEL_SEGMENT_BYTES = MTU_BYTES - 20 - 40;
-const PLUG_MS = 10000;
+const PLUG_MS = 30_000;
 const PLUG_PAUSE_MS = 20;
 /** The bridges of the clients' and of the servers' segment, in the namespace "wire". */
 export const CLIENTS = "lan-clients";

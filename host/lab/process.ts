@@ -3,7 +3,8 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 
-const END_MS = 2000;
+/** A process that is told to end may have to wait for a processor first. */
+const END_MS = 10_000;
 
 /** The first line a process prints; an error with its complaint when it ends or stays silent. */
 export function firstLine(child: ChildProcess, what: string, timeoutMs: number): Promise<string> {

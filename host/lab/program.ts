@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { firstLine, ended } from "./process.js";
 import type { Namespace } from "./namespace.js";
 
-const START_MS = 10000;
+const START_MS = 30_000;
 
 /** A Node program running in a namespace, known to be ready. */
 export class Program {

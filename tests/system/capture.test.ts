@@ -65,7 +65,7 @@ async function mixedLoad(rig: Rig, web: WebServers): Promise<void> {
   assert.equal(await web.upload(rig), digest(web.content), "upload");
   if (lacking("ping") === false) {
     for (const bytes of [56, LONG_BYTES]) {
-      assert.match(rig.network.client.output("ping", ["-c", "3", "-i", "0.2", "-W", "2", "-s", String(bytes), VIRTUAL_ADDRESS]), / 0% packet loss/);
+      assert.match(rig.network.client.output("ping", ["-c", "3", "-i", "0.2", "-W", "10", "-s", String(bytes), VIRTUAL_ADDRESS]), / 0% packet loss/);
     }
   }
   assert.equal((await requests).succeeded, 300);

@@ -2,15 +2,17 @@
 
 import assert from "node:assert/strict";
 import { spawnSync, type ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
 import { lacking } from "./inside.js";
+import { until } from "./rig.js";
 
-const START_MS = 5000;
-/** Until the kernel has handed over what it has seen: it collects for up to a second. */
+const START_MS = 30_000;
+/** The kernel collects what it has seen for up to a second; a file that has not grown for so long has all of it. */
 const DRAIN_MS = 1500;
-const JUDGE_MS = 60_000;
+const DRAINED_MS = 30_000;
+const JUDGE_MS = 120_000;
 
 // tcpdump gives up its rights when it starts, which the root of a small user namespace cannot: there dumpcap captures.
 const isWholeRoot = /\b4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
@@ -45,9 +47,15 @@ export class Capture {
 
   /** Ends it. A capture with holes would prove nothing: none may have been dropped. */
   async stop(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+    let [bytes, grownMs] = [0, Date.now()];
+    await until(() => {
+      const { size } = statSync(this.file);
+      if (size !== bytes) [bytes, grownMs] = [size, Date.now()];
+      return Date.now() - grownMs >= DRAIN_MS;
+    }, DRAINED_MS);
     this.child.kill("SIGINT");
     await ended(this.child);
+    await until(() => /dropped/.test(this.said())); // its last words may come after its end
     const dropped = /(\d+) packets dropped by kernel/.exec(this.said())?.[1] ?? /received\/dropped.*: \d+\/(\d+)/.exec(this.said())?.[1];
     assert.equal(dropped, "0", `the capture is not whole: ${this.said()}`);
   }

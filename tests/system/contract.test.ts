@@ -13,7 +13,10 @@ import { ringProblem } from "./ringprobe.js";
 
 followOutside();
 const capability = canBuild();
-const LONG_WAIT_MS = 2000;
+/** Longer than a machine lends its processors to others. */
+const LONG_WAIT_MS = 20_000;
+/** Waits until three in a row found nothing: interfaces that come up have something to say. */
+const WAITS_MAX = 100;
 
 function promises(tried: Tried): void {
   it("a burst of many more frames than slots comes whole and in order", async (context) => {
@@ -55,17 +58,17 @@ function promises(tried: Tried): void {
     const total = SLOTS * 8;
     for (const number of upTo(total)) bench.end.send(numbered(number));
     let slept = 0;
-    for (let turn = 0; turn < TURNS_MAX && bench.lists.entered.filter(isNumbered).length < total; turn++) {
+    for (let turn = 0; turn < TURNS_MAX; turn++) {
       const count = driver.fill();
       bench.lists.sending = bench.lists.places.slice(0, count).map((place) => ({ port: PORT, ...place, flags: FrameFlag.Vnet }));
       driver.flush(count);
+      if (bench.lists.entered.filter(isNumbered).length === total) break; // nothing is left to wait for
       const startMs = performance.now();
       driver.wait(LONG_WAIT_MS);
       if (performance.now() - startMs > LONG_WAIT_MS - 10) slept++;
     }
     assert.deepEqual(bench.lists.entered.filter(isNumbered).map(numberOf), upTo(total));
-    // The last wait has nothing to wait for. Waits are long here: a machine that is busy otherwise lets nobody sleep so long.
-    assert.ok(slept <= 1, `${slept} waits slept to their end`);
+    assert.equal(slept, 0, `${slept} waits slept to their end`);
   });
 
   it("what a device refuses is told with its error", async (context) => {
@@ -92,10 +95,10 @@ function promises(tried: Tried): void {
       driver.wait();
       return performance.now() - startMs;
     };
-    await new Promise((resolve) => setTimeout(resolve, 100)); // whatever the interfaces say when they come up
-    for (let turn = 0; turn < 5; turn++) waitMs();
-    const quietMs = [waitMs(), waitMs(), waitMs()];
-    assert.ok(quietMs.every((ms) => ms > 40 && ms < 500), `waits of ${quietMs.join(", ")} ms`);
+    const quietMs: number[] = [];
+    const isQuiet = (): boolean => quietMs.length >= 3 && quietMs.slice(-3).every((ms) => ms > 40 && ms < 500);
+    while (!isQuiet() && quietMs.length < WAITS_MAX) quietMs.push(waitMs());
+    assert.ok(isQuiet(), `waits of ${quietMs.join(", ")} ms`);
     const wokenMs = upTo(5).map(() => {
       bench.ring();
       const ms = waitMs();

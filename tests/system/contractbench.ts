@@ -36,7 +36,7 @@ export type Tried = Exclude<DriverChoice, "auto"> | "afxdp" | "both";
 const OWN_MAC = "020000000077";
 const EFD_NONBLOCK = 0x800;
 export const TURNS_MAX = 200;
-const ANSWER_MS = 3000;
+const ANSWER_MS = 20_000;
 
 /** A frame with a number, for whoever is at the other end. */
 export function numbered(number: number): Buffer {

@@ -7,9 +7,8 @@ import type { Namespace } from "../../host/lab/namespace.js";
 import { ended } from "../../host/lab/process.js";
 import { until, type Outcome } from "./rig.js";
 
-const READY_MS = 10_000;
 const OUTPUT_CHARACTERS_MAX = 20_000;
-const CLIENT_MS = 30_000;
+const CLIENT_MS = 120_000;
 const LISTENING = { tcp: "0A", tcp6: "0A", udp: "07", udp6: "07" } as const;
 
 /** What a server opens when it is ready. */
@@ -42,7 +41,7 @@ export async function startServer(
     await ended(child);
   };
   context.after(stop);
-  const ready = await until(() => child.exitCode !== null || isListening(namespace.pid, listens), READY_MS);
+  const ready = await until(() => child.exitCode !== null || isListening(namespace.pid, listens));
   if (ready && child.exitCode === null) return child;
   throw new Error(`${program} does not listen at ${listens.table} ${listens.port}, status ${child.exitCode}: ${said[0]()}${said[1]()}`);
 }

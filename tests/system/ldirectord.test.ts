@@ -56,7 +56,7 @@ function virtual({ suffix, service, real, check }: Family): string[] {
 
 function configuration(quiescent: Quiescent, logFile: string): string {
   return [
-    "checktimeout=2", "negotiatetimeout=2", "checkinterval=1", "autoreload=no", `quiescent=${quiescent}`, `logfile="${logFile}"`,
+    "checktimeout=20", "negotiatetimeout=20", "checkinterval=1", "autoreload=no", `quiescent=${quiescent}`, `logfile="${logFile}"`,
     ...FAMILIES.flatMap(virtual), "",
   ].join("\n");
 }

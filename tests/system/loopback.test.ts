@@ -13,7 +13,7 @@ inNamespaces("the local node", import.meta.url, () => {
   it("127.0.0.1 as a server is the director's own", async (context) => {
     const service = `${VIRTUAL_ADDRESS}:80`;
     const rig = await Rig.start(context, "local", { rules: [`-A -t ${service} -s rr`, `-a -t ${service} -r 127.0.0.1:80 -g`] });
-    const report = await rig.client.request({ url: SERVICE_URL, count: REQUESTS, timeoutMs: 3000 });
+    const report = await rig.client.request({ url: SERVICE_URL, count: REQUESTS });
     assert.deepEqual([report.failures, report.servers], [{}, { director: REQUESTS }]);
   });
 });

@@ -19,13 +19,14 @@ import { close } from "../../host/io/sys/libc.js";
 import { openTap } from "../../host/io/sys/tun.js";
 import { firstLine } from "../../host/lab/process.js";
 import { inNamespaces } from "./inside.js";
+import { PATIENT_MS, until } from "./rig.js";
 import { ETHERNET_BYTES, TapEnd, addressAt, macAt, wrap } from "./tapend.js";
 
 const SYN = 0x02;
 const SYN_ACK = 0x12;
 const ICMP = 1;
 const MANY = 1000; // more than a socket nobody reads can hold
-const ANSWER_MS = 3000;
+const ANSWER_MS = 30_000;
 const SILENCE_MS = 300;
 const FAR_ADDRESS = "10.0.1.60"; // nobody's: the test answers for it
 const TEST_MAC = "02:00:00:00:00:01";
@@ -95,7 +96,7 @@ function tests(): void {
       assert.equal(await out.ask(address, DIRECTOR_ADDRESS, SILENCE_MS), "");
     }
     assert.match(network.servers[0]?.show(["route"]) ?? "", /default via 10\.0\.2\.1 dev eth0/);
-    const report = await client.request({ url: `http://${serverAddress("nat", 1)}:8080/`, timeoutMs: 1000 });
+    const report = await client.request({ url: `http://${serverAddress("nat", 1)}:8080/` });
     assert.deepEqual([report.succeeded, report.failures], [0, { ENETUNREACH: 1 }]);
   });
 
@@ -199,11 +200,10 @@ function tests(): void {
   it("SIGKILL leaves nothing either", async () => {
     const program = fileURLToPath(new URL("victim.js", import.meta.url));
     const victim = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "pipe"] });
-    const namespaces = new Set(JSON.parse(await firstLine(victim, "victim", 20_000)) as string[]);
+    const namespaces = new Set(JSON.parse(await firstLine(victim, "victim", PATIENT_MS)) as string[]);
     assert.ok(inhabitants(namespaces).length >= 5);
     victim.kill("SIGKILL");
-    const deadlineMs = Date.now() + 5000;
-    while (inhabitants(namespaces).length > 0 && Date.now() < deadlineMs) await new Promise((done) => setTimeout(done, 50));
+    await until(() => inhabitants(namespaces).length === 0);
     assert.deepEqual(inhabitants(namespaces), []);
   });
 }

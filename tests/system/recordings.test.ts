@@ -32,7 +32,7 @@ const CHANGING = new Set(["ip", "iptables", "ip6tables"]);
 /** What the kernel's connection tracking drops, and the director does not (docs/IPVSADM.md, "What differs"). */
 const MEANT = new Set(["tracked_stray"]);
 /** How long what must come may take on a busy machine. */
-const ANSWER_MS = 5000;
+const ANSWER_MS = 30_000;
 /** How long what must not come has to stay away. */
 const SILENCE_MS = 10;
 const END_MS = 300;

@@ -8,7 +8,7 @@ import { isIPv6 } from "node:net";
 const DNS_PORT = 53;
 const HEADER_BYTES = 12;
 const UNDERWAY_MAX = 16;
-const SILENCE_MS = 5000;
+const SILENCE_MS = 20_000;
 
 const [, , server = "", countText = ""] = process.argv;
 const count = Number(countText);

@@ -11,7 +11,7 @@ const SHARE_MAX = 0.01;
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux
 
 /** Seconds of processor time that all threads of a process have used. */
-export function cpuSeconds(pid: number): number {
+function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -25,6 +25,7 @@ import { loadEngine } from "../../host/load.js";
 import type { ServiceSpec } from "../../host/protocol.js";
 import { Pump } from "../../host/pump/pump.js";
 import { takeNic, takeShortcut } from "./contractbench.js";
+import { until } from "./rig.js";
 import { ringProblem } from "./ringprobe.js";
 import { TapEnd } from "./tapend.js";
 
@@ -41,7 +42,7 @@ const SERVICE: ServiceSpec = {
   persistent: false, timeoutSeconds: 0, netmask: "255.255.255.255", persistenceEngine: "", onePacket: false,
 };
 const ANSWER_MS = 500;
-const ASKS_MAX = 10;
+const ASKS_MAX = 40;
 const CLIENTS = 8;
 /** The word of a bucket that a miss reads as a connection's index; always zero. */
 const MISS_AT = 48;
@@ -125,7 +126,7 @@ async function survives(context: TestContext, driver: DriverName, workers = 1): 
     setMisses(engine, worker, WILD);
     // Some of these clients' connections are that worker's, whoever gets their frames.
     for (let client = 0; client < CLIENTS; client++) end.send(syn(4000 + client));
-    for (let turn = 0; turn < 250 && traps.length < life; turn++) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => traps.length === life);
     assert.equal(traps.length, life);
     assert.equal(traps[life - 1]?.worker, worker);
     assert.match(traps[life - 1]?.stack ?? "", /memory access out of bounds/);

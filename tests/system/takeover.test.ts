@@ -17,7 +17,7 @@ import { makeFolder, Rig, runLvsadm, until } from "./rig.js";
 const TALKER = fileURLToPath(new URL("./talker.js", import.meta.url));
 const SECOND_OUT = "lvs-out2";
 const SECOND_IN = "lvs-in2";
-const TOLD_MS = 15_000;
+const TOLD_MS = 60_000;
 const ANSWERS_AFTER = 10;
 
 /** The second director's file: with addresses of its own, and later with those of the first too. */

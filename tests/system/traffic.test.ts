@@ -16,10 +16,10 @@ import { WITH, WebServers, digest } from "./webserver.js";
 const REQUESTS = 10_000;
 const CONCURRENCY = 32;
 const TRANSFER_BYTES = 3 << 20;
-const SETTLE_MS = 5000;
 /** Connections that live through a reload, and the requests on them. */
 const KEPT = 4;
 const KEPT_REQUESTS = 3600;
+const RELOADS_MAX = 5;
 /** Room for every connection of a test, TIME_WAIT included. */
 const MORE = { "table-bits": 14 };
 const SERVICE = `-t ${VIRTUAL_ADDRESS}:${VIRTUAL_PORT}`;
@@ -97,7 +97,7 @@ async function manyRequests(rig: Rig, method: Method): Promise<void> {
     [service, ...servers] = await stats(rig);
     return service?.inPackets === client.inPackets && (!seesAnswers || service.outPackets === client.outPackets);
   };
-  await until(isEqual, SETTLE_MS);
+  await until(isEqual);
   assert.deepEqual(total(servers), service);
   const back = seesAnswers ? client : { outPackets: 0n, outBytes: 0n };
   assert.deepEqual(service, { connections: BigInt(REQUESTS), ...client, outPackets: back.outPackets, outBytes: back.outBytes });
@@ -137,7 +137,7 @@ async function maintenance(rig: Rig, method: Method): Promise<void> {
   await rig.lvsadm(`-e ${SERVICE} ${server} ${SWITCH[method]} -w 0`);
   const active = async (): Promise<number | undefined> =>
     (await rig.table()).services[0]?.servers.find((one) => one.address === serverAddress(method, 2))?.activeConnections;
-  assert.ok(await until(async () => (await active()) === 0, SETTLE_MS), "the server did not become empty");
+  assert.ok(await until(async () => (await active()) === 0), "the server did not become empty");
   const drained = await rig.client.request(request);
   assert.equal(drained.servers["server2"], undefined, "a server of weight 0 had a new connection");
   await rig.lvsadm(`-d ${SERVICE} ${server}`);
@@ -162,27 +162,47 @@ async function otherWeights(rig: Rig, method: Method): Promise<void> {
   assertWeights(report.servers, weights, 803);
 }
 
-/** HUP with a changed file while connections are in use: not one of them breaks, the difference holds. */
-async function reloadUnderLoad(rig: Rig, method: Method, more: Fields): Promise<void> {
+/** HUP with a changed file while connections are in use: not one of them breaks, the difference holds. True when they still were. */
+async function reloadUnderLoad(rig: Rig, method: Method, more: Fields): Promise<boolean> {
   let log = "";
   let isOver = false;
   rig.director.onLog((text) => (log += text));
+  const configure = (rules: readonly string[]): void =>
+    writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { fields: more }));
+  const reload = async (): Promise<void> => {
+    log = "";
+    rig.director.signal("SIGHUP");
+    assert.ok(await until(() => log.includes('"reloaded"')), `after HUP: ${log}`);
+  };
   const kept = rig.client.request({ url: `${SERVICE_URL}/`, count: KEPT_REQUESTS, concurrency: KEPT, keepAlive: true }).finally(() => (isOver = true));
-  const rules = [...labRules(method, 3).map((rule) => rule.replace("-w 3", "-w 9")), `-A -u ${VIRTUAL_ADDRESS}:53 -s rr`];
-  writeFileSync(rig.director.configFile, labConfig(rig.network, rig.socketPath, rules, { fields: more }));
-  rig.director.signal("SIGHUP");
-  assert.ok(await until(() => log.includes('"reloaded"'), SETTLE_MS), `after HUP: ${log}`);
-  assert.equal(isOver, false, "the load was over before the reload");
+  configure([...labRules(method, 3).map((rule) => rule.replace("-w 3", "-w 9")), `-A -u ${VIRTUAL_ADDRESS}:53 -s rr`]);
+  await reload();
+  const isUnderLoad = !isOver;
   assert.match(log, /"changes":\["server-edit","service-add"\]/);
   const report = await kept;
   assert.deepEqual([report.succeeded, report.connections, report.failures], [KEPT_REQUESTS, KEPT, {}]);
   assert.match(await rig.lvsadm("-Sn"), /-w 9[^\n]*\n-A -u 10\.0\.1\.100:53 -s rr\n$/);
+  if (isUnderLoad) return true;
+  configure(labRules(method, 3));
+  await reload();
+  return false;
+}
+
+/** A director that was held up may reload when the load is over: then once more. */
+async function reloadsUnderLoad(rig: Rig, method: Method, more: Fields): Promise<void> {
+  for (let turn = 0; turn < RELOADS_MAX; turn++) if (await reloadUnderLoad(rig, method, more)) return;
+  assert.fail("the load was always over before the reload");
 }
 
 /** Both workers had work, and nearly every frame came to its own: the kernel knows whose it is. */
 async function sharedByWorkers(rig: Rig): Promise<void> {
-  const { workerRows, ports } = await rig.status();
+  let { workerRows, ports } = await rig.status();
   const sum = (field: "received" | "handedOver" | "handedIn" | "handoverFull"): number => workerRows.reduce((all, row) => all + Number(row[field]), 0);
+  // The last connections' last frames may be on their way.
+  await until(async () => {
+    ({ workerRows, ports } = await rig.status());
+    return sum("handedIn") === sum("handedOver");
+  });
   assert.equal(workerRows.length, 2);
   assert.ok(workerRows.every((row) => Number(row.received) > sum("received") / 4), `work is shared: ${JSON.stringify(workerRows)}`);
   assert.deepEqual([sum("handedIn"), sum("handoverFull")], [sum("handedOver"), 0]);
@@ -201,7 +221,7 @@ async function trafficBy(context: TestContext, method: Method, workers = 1): Pro
   await context.test("3 MB down and up arrive as they were sent", () => transfers(rig, web));
   // Before anybody uses lvsadm: HUP brings back what the file says.
   if (method !== "local") {
-    await context.test("HUP under load: the difference holds, no connection breaks", () => reloadUnderLoad(rig, method, more));
+    await context.test("HUP under load: the difference holds, no connection breaks", () => reloadsUnderLoad(rig, method, more));
     await context.test("a server drained, removed and added under load loses no request", () => maintenance(rig, method));
     await context.test("new weights hold from the next connection on", () => otherWeights(rig, method));
   }
@@ -210,7 +230,7 @@ async function trafficBy(context: TestContext, method: Method, workers = 1): Pro
   await context.test(`lvsadm -C leaves nothing, and ${method === "local" ? "the director's own server answers" : "nobody answers"}`, async () => {
     await rig.lvsadm("-C");
     assert.equal((await rig.lvsadm("-Ln")).split("\n").length, 4);
-    const report = await rig.client.request({ url: `${SERVICE_URL}/`, timeoutMs: 2000 });
+    const report = await rig.client.request({ url: `${SERVICE_URL}/`, ...(method === "local" ? {} : { timeoutMs: 2000 }) });
     assert.deepEqual(report.servers, method === "local" ? { director: 1 } : {});
   });
 }

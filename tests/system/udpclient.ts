@@ -1,6 +1,6 @@
 // A client of datagrams, run in a namespace. Prints what came of it as one word or number.
 //
-//   node udpclient.js ask ADDRESS PORT BYTES COUNT [FROM_PORT]   how many came back as they were sent
+//   node udpclient.js ask ADDRESS PORT BYTES COUNT [FROM_PORT [PATIENCE_MS]]   how many came back as they were sent
 //   node udpclient.js send ADDRESS PORT FROM_PORT [COUNT]   datagrams, a tenth of a second apart, no answer awaited
 //   node udpclient.js refused ADDRESS PORT             the error that ICMP brought
 //   node udpclient.js leave ADDRESS PORT               asks, and is gone before the answer comes
@@ -9,11 +9,11 @@ import { createSocket } from "node:dgram";
 import { setTimeout as pause } from "node:timers/promises";
 import { patternBytes } from "../../host/lab/pattern.js";
 
-const ANSWER_MS = 2000;
+const ANSWER_MS = 20_000;
 const AFTER_LEAVING_MS = 800;
 const [, , what = "", address = "", port = "0", ...more] = process.argv;
 const BETWEEN_MS = 100;
-const [bytes = "1", count = "1", fromPort] = what === "ask" ? more : ["1", more[1], more[0]];
+const [bytes = "1", count = "1", fromPort, patienceMs = String(ANSWER_MS)] = what === "ask" ? more : ["1", more[1], more[0]];
 
 const socket = createSocket("udp4");
 if (fromPort !== undefined) await new Promise<void>((resolve) => socket.bind(Number(fromPort), resolve));
@@ -22,7 +22,7 @@ await new Promise<void>((resolve) => socket.connect(Number(port), address, resol
 /** Sends a datagram; answers what came back, or the error's name. */
 function ask(message: Buffer): Promise<Buffer | string> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => settle("silence"), ANSWER_MS);
+    const timer = setTimeout(() => settle("silence"), Number(patienceMs));
     const fail = (error: NodeJS.ErrnoException): void => settle(error.code ?? error.message);
     const settle = (value: Buffer | string): void => {
       clearTimeout(timer);

@@ -16,7 +16,6 @@ import { makeFolder, until, type Rig } from "./rig.js";
 
 /** Where the laboratory's own program listens when nginx has its place: it still takes tunnels apart. */
 const ASIDE_PORT = 9080;
-const START_MS = 5000;
 const TRANSFER_SECONDS = 30;
 
 export const hasNginx = lacking("nginx", "setpriv") === false;
@@ -81,7 +80,7 @@ export class WebServers {
     this.nginxes.push(child);
     this.folders.push(folder);
     // It writes its number when it listens.
-    const listening = await until(() => existsSync(join(folder, "nginx.pid")) || child.exitCode !== null, START_MS);
+    const listening = await until(() => existsSync(join(folder, "nginx.pid")) || child.exitCode !== null);
     if (!listening || child.exitCode !== null) throw new Error(`nginx of ${name} did not start: ${complaint}`);
   }
 
