@@ -2,7 +2,7 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { isLocal } from "../link/local";
-import { nextHop } from "../link/route";
+import { isBroadcast, nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { isBalanced, isError6 } from "../packet/parse";
@@ -35,6 +35,15 @@ function isLinkLocal(address: usize): bool {
   return (load<u16>(address) & 0xc0ff) == 0x80fe;
 }
 
+/**
+ * No router carries these on: what is for all hosts of a net behind it (RFC 2644), for nobody, or for a host itself (as the kernel:
+ * recording nobodys_targets).
+ */
+function isNobodys4(address: usize): bool {
+  let target = load<u32>(address, 12);
+  return target == 0 || (target & 0xff) == 127 || ((target >> 24 & 3) == 3 && isBroadcast(address));
+}
+
 /** True when a passing packet can go on. Nobody is told when it cannot. */
 export function mayGoOn(packet: Packet): bool {
   let hop = nextHop(packet.family, packet.target);
@@ -46,6 +55,10 @@ export function mayGoOn(packet: Packet): bool {
 export function wayOn(packet: Packet): u32 {
   if (packet.family == 6 && (isLinkLocal(packet.target) || isLinkLocal(packet.source))) {
     drop(DropReason.NoRoute);
+    return 0;
+  }
+  if (packet.family == 4 && isNobodys4(packet.target)) {
+    drop(DropReason.Broadcast);
     return 0;
   }
   let hop = nextHop(packet.family, packet.target);

@@ -9,7 +9,7 @@ import { ConnectionFlag, DropReason, FtpMode, Handed, Protocol, TcpState } from 
 import { Connection } from "../connection/connection";
 import { setTimeoutMs } from "../connection/due";
 import { Extra, extraOf } from "../connection/extra";
-import { openConnection, setActive, timeoutMs } from "../connection/open";
+import { openConnection, timeoutMs } from "../connection/open";
 import { ownerByClient } from "../connection/owner";
 import { FROM_CLIENT, FROM_SERVER, lookup } from "../connection/table";
 import { ask } from "../handover/request";
@@ -270,10 +270,9 @@ function listen(
   return true;
 }
 
-/** A data connection waits for its first packet, also one that there was before. */
+/** A data connection waits for its first packet; one there was before counts at its server as it did (as the kernel: recording ftp_again). */
 export function listenAnew(data: Connection): void {
   data.state = <u8>TcpState.Listen;
-  setActive(data, false);
   data.touch();
   setTimeoutMs(data, timeoutMs(<u32>TcpState.Listen));
 }

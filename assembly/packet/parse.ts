@@ -74,7 +74,7 @@ function parse4(packet: Packet, rest: u32, group: bool): Kind {
   packet.fillAddresses();
   if (isForBackup(packet.port, 4, packet.target)) packet.set(PacketFlag.ToBackup);
   else if (group || target == 0xffffffff || (target & 0xf0) == 0xe0) return bad(packet, DropReason.Broadcast);
-  if ((target & 0xff) == 127 || (target & 0xff) == 0) return bad(packet, DropReason.Martian);
+  if ((target & 0xff) == 127 || target == 0) return bad(packet, DropReason.Martian);
   let fragment = get16(l3 + 6);
   if (fragment & 0x3fff) {
     packet.set(PacketFlag.Fragment);
