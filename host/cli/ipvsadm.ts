@@ -111,11 +111,11 @@ async function restore(context: CommandContext): Promise<CommandResult> {
   return total;
 }
 
-/** A line of -R, which may be anything but another -R. */
+/** A line of -R, which may be anything but another -R: that is read like any other, and then refused. */
 async function restoreLine(words: readonly string[], context: CommandContext): Promise<CommandResult> {
   const first = readWords(words).given[0]?.switch.command;
-  if (first === "restore") return failed(tryHelp(context.program));
-  const result = await runIpvsadm(words, context);
+  const nested = { ...context, input: async (): Promise<string> => Promise.reject(tryHelp(context.program)) };
+  const result = await runIpvsadm(words, nested);
   return first === "help" || first === "version" ? { ...result, usage: true } : result;
 }
 

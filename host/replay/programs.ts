@@ -28,10 +28,12 @@ const ipvsadm: Known = {
   run: (words, context, input) => runIpvsadm(words, { director: context.director, names: NO_NAMES, program: "ipvsadm", input: async () => input }),
 };
 
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "\\": "\\" };
+
 /** What `printf` says; undefined for formats that need more than texts. */
 function formatted([format, ...rest]: readonly string[]): string | undefined {
   if (format === undefined) return undefined;
-  const text = format.replaceAll("\\n", "\n").replaceAll("\\t", "\t").replaceAll("\\r", "\r");
+  const text = format.replace(/\\([ntr\\])/g, (_, letter: string) => ESCAPES[letter] ?? letter);
   if (!text.includes("%")) return rest.length === 0 ? text : undefined;
   if (text.replace("%s", "").includes("%")) return undefined;
   return (rest.length === 0 ? [""] : rest).map((word) => text.replace("%s", () => word)).join("");

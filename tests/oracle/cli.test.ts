@@ -17,7 +17,7 @@ const SECTIONS = [
   ["cli.txt", "normal"], ["cli.txt", "wrong"], ["cli_forms.txt", "services"], ["cli_forms.txt", "servers"], ["cli_forms.txt", "more"],
   ["cli_edges.txt", "persistence"], ["cli_edges.txt", "tunnels"], ["cli_edges.txt", "restoring"], ["cli_edges.txt", "saving"],
   ["cli_edges.txt", "daemons"], ["cli_edges.txt", "edges"], ["cli_edges.txt", "long"], ["cli_edges.txt", "order"], ["cli_edges.txt", "numbers"],
-  ["cli_edges.txt", "unbracketed"], ["cli_edges.txt", "blanks"],
+  ["cli_edges.txt", "unbracketed"], ["cli_edges.txt", "blanks"], ["cli_edges.txt", "nested"],
 ] as const;
 
 for (const [file, section] of SECTIONS) {
