@@ -102,6 +102,8 @@ export enum Scheduler {
   Ovf = 11,
   Mh = 12,
   Twos = 13,
+  /** Chooses nobody: connections there are go on, new ones are refused. */
+  None = 14,
 }
 
 export enum TcpState {

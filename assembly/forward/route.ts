@@ -41,6 +41,7 @@ function isLinkLocal(address: usize): bool {
  */
 function isNobodys4(address: usize): bool {
   let target = load<u32>(address, 12);
+  // A net of several hosts has at least two bits for them, all of them set; what else passes asks for no route here.
   return target == 0 || (target & 0xff) == 127 || ((target >> 24 & 3) == 3 && isBroadcast(address));
 }
 

@@ -39,13 +39,14 @@ export function schedule(index: u32, client: usize, clientPort: u32, virtual: us
     case Scheduler.Ovf: return overflow(service);
     case Scheduler.Mh: return maglev(service, client, clientPort);
     case Scheduler.Twos: return powerOfTwo(service);
+    case Scheduler.None: return 0;
     default: return service.slab != 0 ? leastLoaded(service) : weightedLeastConnection(service);
   }
 }
 
 /** True for the schedulers this engine has. */
 export function isScheduler(scheduler: u32): bool {
-  return scheduler <= <u32>Scheduler.Twos;
+  return scheduler <= <u32>Scheduler.None;
 }
 
 function remembers(scheduler: u32): bool {

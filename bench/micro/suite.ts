@@ -71,7 +71,7 @@ function tableLeaves(micro: MicroExports, world: World, flows: number): Leaf[] {
   ];
 }
 
-const SCHEDULERS = Object.keys(Scheduler).filter((name) => Number.isNaN(Number(name)) && name !== "Last").map((name) => name.toLowerCase());
+const SCHEDULERS = Object.keys(Scheduler).filter((name) => Number.isNaN(Number(name)) && name !== "None").map((name) => name.toLowerCase());
 
 /** A second service, over sixteen servers of weights 1 to 4, under one scheduler after the other. */
 function prepareScheduler(micro: MicroExports, world: World, scheduler: string): () => void {
