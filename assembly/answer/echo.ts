@@ -6,7 +6,7 @@ import { DropReason, Protocol } from "../abi/enums";
 import { emit } from "../forward/emit";
 import { hopMtu } from "../link/neighbor";
 import { pathMtu } from "../link/path";
-import { nextHop } from "../link/route";
+import { hopBack } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { drop } from "../stats";
 import { amend, checksum, fold64, pseudo6, sum } from "../wire/checksum";
@@ -20,7 +20,7 @@ const TYPE6_DELTA: u32 = 0x0001;
 export function answerEcho(packet: Packet): void {
   if (!isIcmpIntact(packet)) return drop(DropReason.IcmpBad);
   let bytes = packet.end - packet.l4;
-  let hop = nextHop(packet.family, packet.source);
+  let hop = hopBack(packet.family, packet.port, packet.source);
   if (hop == 0) return drop(DropReason.NoRoute);
   if (packet.family == 4) writeReply4(packet, bytes);
   else writeReply6(packet, bytes);

@@ -2,13 +2,13 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { isLocal, sourceFor } from "../link/local";
-import { hopPort, nextHop } from "../link/route";
+import { hopBack, hopPort } from "../link/route";
 import { isLaterPiece, Packet } from "../packet/packet";
 import { isError6 } from "../packet/parse";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
 import { fold64, pseudo6, sum } from "../wire/checksum";
-import { copyAddress, set16, set32 } from "../wire/field";
+import { copyAddress, isZeroAddress, set16, set32 } from "../wire/field";
 import { countError } from "./count";
 import { HOPS, sendOwn } from "./icmp";
 import { isWithheld } from "./quoted";
@@ -21,7 +21,7 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
   if (packet.family != 6 || isError(packet)) {
     return drop(DropReason.ErrorSilenced);
   }
-  let hop = nextHop(6, packet.source);
+  let hop = hopBack(6, packet.port, packet.source);
   if (hop == 0) return;
   let source = isLocal(packet.target) ? packet.target : sourceFor(6, hopPort(hop), packet.source);
   let bytes = source == 0 ? 0 : sendIcmpv6ErrorFrom(packet, type, code, extra, source, HOPS);
@@ -31,11 +31,12 @@ export function sendIcmpv6Error(packet: Packet, type: u32, code: u32, extra: u32
 /** The same from a given address, with so many hops, counted as nobody's. Answers the message's bytes, 0 when none left. */
 export function sendIcmpv6ErrorFrom(packet: Packet, type: u32, code: u32, extra: u32, source: usize, hops: u32): u32 {
   let embedded = min<u32>(packet.end - packet.l3, ERROR_BYTES_MAX - 48);
-  if (isWithheld(6, packet.l3, packet.l3 + embedded)) {
+  // Who is nobody cannot be told (RFC 4443 section 2.4 e).
+  if (isZeroAddress(packet.source) || isWithheld(6, packet.l3, packet.l3 + embedded)) {
     drop(DropReason.ErrorSilenced);
     return 0;
   }
-  let hop = nextHop(6, packet.source);
+  let hop = hopBack(6, packet.port, packet.source);
   let frame = hop == 0 ? 0 : ownFrame();
   if (frame == 0) return 0;
   let ip = <usize>frame + 14;

@@ -1,7 +1,7 @@
 // A segment for no socket is answered with RST, as any host does (RFC 9293 section 3.10.7.1).
 
 import { DropReason, Protocol } from "../abi/enums";
-import { nextHop } from "../link/route";
+import { hopBack } from "../link/route";
 import { Packet, PacketFlag } from "../packet/packet";
 import { ownFrame } from "../packet/slot";
 import { drop } from "../stats";
@@ -40,7 +40,7 @@ export function sendReset(packet: Packet): bool {
   if (!isIntact(packet, packet.end - packet.l4)) return refused(DropReason.TransportChecksum);
   let flags = <u32>load<u8>(tcp, 13);
   if (flags & RST) return refused(DropReason.LocalConsumed);
-  let hop = nextHop(packet.family, packet.source);
+  let hop = hopBack(packet.family, packet.port, packet.source);
   let frame = hop == 0 ? 0 : ownFrame();
   if (frame == 0) return false;
   let ip = <usize>frame + 14;

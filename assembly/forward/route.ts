@@ -2,7 +2,7 @@
 
 import { DropReason, Protocol } from "../abi/enums";
 import { isLocal } from "../link/local";
-import { isBroadcast, nextHop } from "../link/route";
+import { hopPort, isBroadcast, nextHop } from "../link/route";
 import { reachesTooFar } from "../packet/fragment";
 import { isFragment, Packet, PacketFlag } from "../packet/packet";
 import { isBalanced, isError6 } from "../packet/parse";
@@ -12,11 +12,14 @@ import { sendIcmpv6Error } from "../answer/icmpv6";
 import { tellOnWay4 } from "../answer/rewritten";
 import { hopMtu } from "../link/neighbor";
 import { arrivingMtu, leavingMtu } from "../link/path";
-import { get16 } from "../wire/field";
+import { get16, isLinkLocal6, isLoopback6, isZeroAddress } from "../wire/field";
 import { emit } from "./emit";
 import { mayNotFragment, refuseHops, refuseSize, takeHop, wireBytes } from "./hop";
 import { isUncut4 } from "./pieces";
 import { deliver } from "./toserver";
+
+/** The source's scope ends here (RFC 4443 section 3.1). */
+const BEYOND_SCOPE: u32 = 2;
 
 export function routePacket(packet: Packet): void {
   let hop = wayOn(packet);
@@ -30,11 +33,6 @@ export function routePacket(packet: Packet): void {
   emit(packet, hop, mtu);
 }
 
-/** No router carries these on (RFC 4291 section 2.5.6). */
-function isLinkLocal(address: usize): bool {
-  return (load<u16>(address) & 0xc0ff) == 0x80fe;
-}
-
 /**
  * No router carries these on: what is for all hosts of a net behind it (RFC 2644), for nobody, or for a host itself (as the kernel:
  * recording nobodys_targets).
@@ -43,6 +41,14 @@ function isNobodys4(address: usize): bool {
   let target = load<u32>(address, 12);
   // A net of several hosts has at least two bits for them, all of them set; what else passes asks for no route here.
   return target == 0 || (target & 0xff) == 127 || ((target >> 24 & 3) == 3 && isBroadcast(address));
+}
+
+/** True for an IPv6 source that means nothing on another link; who can be told is (as the kernel: recording link_local_sources). */
+function staysOnLink(packet: Packet): bool {
+  if (isZeroAddress(packet.source)) return true;
+  if (!isLinkLocal6(packet.source)) return false;
+  sendIcmpv6Error(packet, 1, BEYOND_SCOPE, 0);
+  return true;
 }
 
 /** True when a passing packet can go on. Nobody is told when it cannot. */
@@ -54,7 +60,7 @@ export function mayGoOn(packet: Packet): bool {
 
 /** The neighbour that a passing packet goes to, 0 when it cannot: then its sender has been told. */
 export function wayOn(packet: Packet): u32 {
-  if (packet.family == 6 && (isLinkLocal(packet.target) || isLinkLocal(packet.source))) {
+  if (packet.family == 6 && (isLinkLocal6(packet.target) || isLoopback6(packet.target))) {
     drop(DropReason.NoRoute);
     return 0;
   }
@@ -71,6 +77,10 @@ export function wayOn(packet: Packet): u32 {
   }
   if (packet.timeToLive <= 1) {
     refuseHops(packet);
+    return 0;
+  }
+  if (packet.family == 6 && hopPort(hop) != packet.port && staysOnLink(packet)) {
+    drop(DropReason.NoRoute);
     return 0;
   }
   let mtu = arrivingMtu(packet.family, packet.target, hopMtu(hop));

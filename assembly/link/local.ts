@@ -8,7 +8,7 @@ import {
 import { LocalKind } from "../abi/enums";
 import { LOCALS_MAX } from "../abi/limits";
 import { foldAddress } from "../base/hash";
-import { copyAddress, sameAddress, samePrefix } from "../wire/field";
+import { copyAddress, isLinkLocal6, sameAddress, samePrefix } from "../wire/field";
 
 const LOCALS_HASH_BITS: u32 = 12;
 if (LOCALS_HASH_PLACES != 1 << 12) ERROR("LOCALS_HASH_BITS no longer fits LOCALS_HASH_PLACES");
@@ -122,9 +122,15 @@ export function isTransparent(address: usize): bool {
 /**
  * The director's address to speak from on a port: of IPv4 the first of the peer's subnet, else the port's first; of
  * IPv6 the one that begins most like the peer's (RFC 6724 rule 8), the last added of several. Without one, any of the
- * family. 0 when there is none. Answers the place of 16 bytes.
+ * family. 0 when there is none. Answers the place of 16 bytes. A link-local peer is spoken to from such an address if there is one.
  */
 export function sourceFor(family: u32, port: u32, peer: usize): usize {
+  let ofLink = family == 6 && isLinkLocal6(peer);
+  let source = sourceOf(family, port, peer, ofLink);
+  return source == 0 && ofLink ? sourceOf(family, port, peer, false) : source;
+}
+
+function sourceOf(family: u32, port: u32, peer: usize, ofLink: bool): usize {
   let used = load<u32>(CONTROL_BASE, CONTROL_LOCALS_USED);
   let best: usize = 0;
   let any: usize = 0;
@@ -132,7 +138,7 @@ export function sourceFor(family: u32, port: u32, peer: usize): usize {
   for (let index: u32 = 1; index < used; index++) {
     let local = localAt(index);
     if (<u32>load<u8>(local, LOCAL_FAMILY) != family || load<u8>(local, LOCAL_WHOLE) != 0) continue;
-    if (isLinkLocal(local, family) != isLinkLocal(peer, family)) continue;
+    if ((family == 6 && isLinkLocal6(local)) != ofLink) continue;
     if (any == 0) any = local;
     if (<u32>load<u16>(local, LOCAL_PORT) != port) continue;
     let prefix = <u32>load<u8>(local, LOCAL_PREFIX);
@@ -153,10 +159,6 @@ export function sourceFor(family: u32, port: u32, peer: usize): usize {
 function commonBits(one: usize, other: usize): u32 {
   let high = bswap<u64>(load<u64>(one) ^ load<u64>(other));
   return high != 0 ? <u32>clz(high) : 64 + <u32>clz(bswap<u64>(load<u64>(one, 8) ^ load<u64>(other, 8)));
-}
-
-function isLinkLocal(address: usize, family: u32): bool {
-  return family == 6 && (load<u16>(address) & 0xc0ff) == 0x80fe;
 }
 
 /** Adds an address; its index, or 0 when the table is full. `bits` counts in 128. */

@@ -6,9 +6,11 @@ import {
 } from "../abi/layout";
 import { ControlError } from "../abi/enums";
 import { ROUTES_MAX } from "../abi/limits";
-import { copyAddress, isZeroAddress, sameAddress, samePrefix } from "../wire/field";
+import { copyAddress, isLinkLocal6, isZeroAddress, sameAddress, samePrefix } from "../wire/field";
 import { touchNeighbor } from "./neighbor";
 import { routesChanged } from "./generation";
+
+const ANY_PORT: u32 = 0xffffffff;
 
 function routeAt(index: u32): usize {
   return <usize>ROUTES_BASE + <usize>index * ROUTE_BYTES;
@@ -16,12 +18,17 @@ function routeAt(index: u32): usize {
 
 /** The route with the longest prefix, the first among equals; 0 when there is none. */
 export function findRoute(family: u32, target: usize): u32 {
+  return longest(family, target, ANY_PORT);
+}
+
+function longest(family: u32, target: usize, port: u32): u32 {
   let used = load<u32>(CONTROL_BASE, CONTROL_ROUTES_USED);
   let best: u32 = 0;
   let bestBits: i32 = -1;
   for (let index: u32 = 1; index < used; index++) {
     let route = routeAt(index);
     if (<u32>load<u8>(route, ROUTE_FAMILY) != family) continue;
+    if (port != ANY_PORT && <u32>load<u16>(route, ROUTE_PORT) != port) continue;
     let bits = <i32>load<u8>(route, ROUTE_PREFIX);
     if (bits > bestBits && samePrefix(route, target, bits)) {
       best = index;
@@ -49,7 +56,16 @@ export function isBroadcast(address: usize): bool {
 
 /** The neighbour a packet to this target goes to; 0 when no route leads there. */
 export function nextHop(family: u32, target: usize): u32 {
-  let index = findRoute(family, target);
+  return hopOf(findRoute(family, target), family, target);
+}
+
+/** The same for an answer to a packet's sender: who is link-local is on the link that the packet came by (as the kernel: recording link_local_sources). */
+export function hopBack(family: u32, port: u32, source: usize): u32 {
+  if (family == 4 || !isLinkLocal6(source)) return nextHop(family, source);
+  return hopOf(longest(6, source, port), 6, source);
+}
+
+function hopOf(index: u32, family: u32, target: usize): u32 {
   if (index == 0) return 0;
   let route = routeAt(index);
   let gateway = route + ROUTE_GATEWAY;

@@ -4,7 +4,7 @@ import { PORT_BYTES, PORT_FLAGS, PORT_MAC, PORTS_BASE } from "../abi/layout";
 import { DropReason, PortFlag, Protocol } from "../abi/enums";
 import { isForBackup } from "../sync/daemon";
 import { fold64, sum } from "../wire/checksum";
-import { get16 } from "../wire/field";
+import { get16, isLoopback6 } from "../wire/field";
 import { Packet, PacketFlag } from "./packet";
 
 export const ETHERNET_BYTES: u32 = 14;
@@ -28,10 +28,9 @@ function ofPort(packet: Packet): bool {
   return (load<u64>(packet.frame) & 0x0000ffffffffffff) == load<u64>(port, PORT_MAC);
 }
 
-/** Source addresses nobody may have: 0/8, 127/8, multicast and above (RFC 1812 section 5.3.7). */
+/** Source addresses nobody may have (RFC 1812 section 5.3.7); of 0/8 and 240/4 some may (as the kernel: recording nobodys_sources). */
 function isMartian4(source: u32): bool {
-  let first = source & 0xff;
-  return first - 1 >= 223 || first == 127;
+  return source == 0 || source == 0xffffffff || (source & 0xff) == 127 || (source & 0xf0) == 0xe0;
 }
 
 /** Looks closely at a frame that `scan` did not take. Answers its Kind; the reason of a Bad one is in `aside`. */
@@ -96,7 +95,7 @@ function parse6(packet: Packet, rest: u32, group: bool): Kind {
   if (payloadBytes > rest - 40) return bad(packet, DropReason.Truncated);
   packet.family = 6;
   packet.end = packet.l3 + 40 + payloadBytes;
-  if (load<u8>(l3, 8) == 0xff) return bad(packet, DropReason.Martian);
+  if (load<u8>(l3, 8) == 0xff || isLoopback6(l3 + 8)) return bad(packet, DropReason.Martian);
   if (!findUpper6(packet)) return bad(packet, DropReason.BadHeader);
   if (isUnsaid && packet.has(PacketFlag.Fragment)) leaveFragment(packet);
   packet.fillAddresses();

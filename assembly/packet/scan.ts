@@ -93,7 +93,7 @@ function scan4(at: usize, end: usize, index: u32): usize {
     let target = load<u32>(frame, IP + 16);
     if (!isMultipleOfFfff(<u64>load<u32>(frame, IP) + <u64>load<u32>(frame, IP + 4) + <u64>load<u32>(frame, IP + 8) +
       <u64>source + <u64>target)) break;
-    // Nobody's: 0/8, 127/8, multicast and above (RFC 1812 section 5.3.7).
+    // Hardly anybody's: 0/8, 127/8, multicast and above. `parseRest` looks closer.
     let first = source & 0xff;
     if (first - 1 >= 223) break;
     if (first == 127) break;
@@ -139,7 +139,8 @@ function scan6(at: usize, end: usize, index: u32): usize {
       packet.steady = steadyUdp(load<u16>(frame, IP + 40 + 6));
     }
     if (unwelcome(frame, port) != 0) break;
-    // Nobody speaks as a group, and no group is spoken to here.
+    // Nobody speaks as a group or as ::1, and no group is spoken to here.
+    if (load<u64>(frame, IP + 8) == 0) break;
     if (load<u8>(frame, IP + 8) == 0xff) break;
     if (load<u8>(frame, IP + 24) == 0xff) break;
 

@@ -44,6 +44,16 @@ export function isMapped(at: usize): bool {
   return load<u64>(at) == 0 && load<u32>(at, 8) == 0xffff0000;
 }
 
+/** True for an address of fe80::/10, which is its link's alone (RFC 4291 section 2.5.6). */
+export function isLinkLocal6(at: usize): bool {
+  return (load<u16>(at) & 0xc0ff) == 0x80fe;
+}
+
+/** True for ::1, which no wire carries (RFC 4291 section 2.5.3). */
+export function isLoopback6(at: usize): bool {
+  return load<u64>(at) == 0 && load<u64>(at, 8) == 0x0100000000000000;
+}
+
 export function isZeroAddress(at: usize): bool {
   return (load<u64>(at) | load<u64>(at, 8)) == 0;
 }

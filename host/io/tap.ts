@@ -12,7 +12,6 @@ import { Presence } from "./presence.js";
 import { Sleep } from "./sleep.js";
 import { frameOf, SLOTS, SLOT_ROOM_BYTES } from "./slots.js";
 
-
 /** Frames of one port in one batch, so that no port waits for another's flood. */
 const SHARE_FRAMES = 64;
 

@@ -175,12 +175,21 @@ describe("the long parser, IPv4", () => {
   });
 
   it("refuses addresses nobody has", () => {
-    let sources: u32[] = [0, 127, 224, 255];
+    // 0.0.0.0, 127.1.2.3, 224.1.2.3, 239.1.2.3 and 255.255.255.255, in the wire's order.
+    let sources: u32[] = [0, 0x0302017f, 0x030201e0, 0x030201ef, 0xffffffff];
     for (let i = 0; i < sources.length; i++) {
       ipv4(Protocol.Tcp, 20, 60);
-      store<u8>(L3, <u8>sources[i], 12);
+      store<u32>(L3, sources[i], 12);
       seal();
       assert(refused(74) == <u32>DropReason.Martian, `source ${sources[i]}`);
+    }
+    // 0.1.2.3 and 240.1.2.3 may be somebody's.
+    let unusual: u32[] = [0x03020100, 0x030201f0];
+    for (let i = 0; i < unusual.length; i++) {
+      ipv4(Protocol.Tcp, 20, 60);
+      store<u32>(L3, unusual[i], 12);
+      seal();
+      assert(refused(74) == <u32>DropReason.None, `source ${unusual[i]}`);
     }
     ipv4(Protocol.Tcp, 20, 60);
     store<u8>(L3, 223, 12);
