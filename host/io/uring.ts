@@ -121,6 +121,7 @@ export class UringDriver implements Driver {
   }
 
   wait(longestMs = WAIT_MS): void {
+    this.presence.look();
     this.exchange();
     if (this.hasWork) return;
     if (this.patience.look(this.asksNews)) return this.submit(0);
@@ -146,7 +147,6 @@ export class UringDriver implements Driver {
   /** What a wait does, without the look and the sleep. */
   exchange(): void {
     this.arrivals.passTurn();
-    this.presence.look();
     this.read();
     this.submit(0);
   }
